@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+
+#include "broker/base/event_fields.hpp"
+
+namespace carehub {
+
+/// Builds one Event out of canonical text values by path, in any order. Not thread-safe; reusable after finish().
+class EventBuilder {
+ public:
+  EventBuilder();
+  ~EventBuilder();
+
+  /// `path` must have no open list. Lists may be filled in any order; gaps are closed in finish().
+  /// Error `invalid` says what the field expects (never the value). The last value set for a path wins.
+  Result<void> set(const FieldPath& path, std::string_view value);
+
+  /// Serialises and clears. Required fields that were not set are an `invalid` error that names them.
+  Result<Bytes> finish();
+
+ private:
+  struct Node;
+  std::unique_ptr<Node> root_;
+};
+
+}  // namespace carehub

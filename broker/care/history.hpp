@@ -1,0 +1,36 @@
+#pragma once
+
+#include "broker/care/state.hpp"
+#include "broker/core/engine.hpp"
+#include "broker/core/policy.hpp"
+
+/// Questions about the past, answered in pages from the ledger and its folds. Every event is shown as the asker's role
+/// may see it under the policy that decides, or not at all.
+namespace carehub::care {
+
+class History {
+ public:
+  History(const State& state, const storage::Ledger& ledger, const storage::Sealer& sealer,
+          const storage::StateStore& store, const storage::Vault& vault, std::vector<core::Agency> agencies);
+  ~History();
+
+  /// The policy under which questions are answered from now on.
+  void use_policy(core::Policy policy);
+
+  /// timeline, dead_letters, subscriptions, status. Errors become the page's error and text.
+  wire::PageT answer(const core::Ask& ask) const;
+
+  /// The next part of a replay from sequence `from`: at most a Deliver frame's worth. `last` when it is over;
+  /// `next` is where to go on.
+  struct ReplayPart {
+    wire::ReplayedT frame;
+    Sequence next = 0;
+  };
+  ReplayPart replay(const core::AskReplay& ask, Sequence from) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace carehub::care

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "broker/base/clock.hpp"
+#include "broker/base/ids.hpp"
+#include "broker/base/limits.hpp"
+#include "broker/base/result.hpp"
+#include "schemas/wire_generated.h"
+
+/// All that an adapter sees of the hub.
+namespace carehub::client {
+
+/// CURVE keys in Z85 text (40 characters), needed on TCP endpoints.
+struct CurveKeys {
+  std::string server_public;
+  std::string client_public;
+  std::string client_secret;
+};
+
+struct ClientOptions {
+  std::string endpoint;            // inproc://, ipc:// or tcp://
+  void* zmq_context = nullptr;     // the hub's own for inproc; nullptr: one of its own
+  std::string client;              // name of this process or channel, for the record
+  std::string agency;              // on inproc and ipc; on TCP the key decides and this must agree or be empty
+  std::optional<CurveKeys> curve;
+  std::size_t publish_queue_max = limits::kClientPublishQueueMax;
+};
+
+/// One message for the hub: an event, or a problem that is to be kept as a Refusal.
+struct Publication {
+  std::string channel;
+  Bytes event;                     // a finished event::Event; empty when `problem` is set
+  Bytes identity;                  // what makes it the same message, as the pack defines; empty: the event's id
+  Hash content_hash{};             // SHA-256 of what the pack compares
+  wire::OnReuse on_reuse = wire::OnReuse::conflict;
+  Bytes original;                  // as received; the client compresses it
+  std::string original_media_type;
+  std::optional<wire::ProblemT> problem;
+};
+
+struct Receipt {
+  Sequence sequence = 0;
+  Timestamp appended_at;
+  bool duplicate = false;  // the receipt of an earlier, same message
+  std::vector<ledger::Mark> marks;
+};
+struct Refused {
+  ErrorKind kind = ErrorKind::invalid;
+  std::string code;
+  std::string place;
+  std::string text;
+  Sequence sequence = 0;  // of the Refusal, durable
+};
+struct NotKept {
+  std::string text;
+};
+/// Error `unavailable` (closed while waiting) leaves open whether the hub has it: publish again with the same identity.
+using PublishResult = std::variant<Receipt, Refused, NotKept, Error>;
+
+struct SubscribeOptions {
+  std::string name;
+  std::string role;
+  ledger::FilterT filter;
+  bool durable = true;
+  std::uint32_t credit = 256;  // deliveries in flight
+};
+
+struct Answer {
+  Sequence sequence = 0;
+  std::optional<ledger::NakKind> nak;  // nullopt: ack
+  std::string code;
+  std::uint32_t retry_after_ms = 0;
+};
+
+/// A question for the hub; the answer is the frame that belongs to it.
+using Question = std::variant<wire::QueryT, wire::ReplayT, wire::HandleDeadLetterT>;
+using Reply = std::variant<wire::PageT, wire::ReplayedT, wire::HandledT>;
+
+/// A connection that mends itself: after socket loss it says Hello again, publishes again what has no outcome, and
+/// subscribes again. Thread-safe. Callbacks run on the client's thread and must not block.
+class HubClient {
+ public:
+  /// Starts connecting; does not wait. Error `invalid`: endpoint or keys are malformed.
+  static Result<std::unique_ptr<HubClient>> open(ClientOptions options);
+  virtual ~HubClient() = default;
+
+  /// `done` is called exactly once. Error `overloaded` (done is not called) when the bounded queue is full.
+  virtual Result<void> publish(Publication publication, std::function<void(PublishResult)> done) = 0;
+
+  /// `deliver` is called with each batch; every delivery is to be answered once. The client returns credit as answers
+  /// come. `refused` is called when the hub says no.
+  virtual Result<void> subscribe(SubscribeOptions options, std::function<void(std::vector<wire::DeliveryT>)> deliver,
+                                 std::function<void(Error)> refused) = 0;
+
+  virtual void answer(const std::string& subscription, std::vector<Answer> answers) = 0;
+
+  /// `reply` is called once for a query, and for each frame of a replay (the last has `last` set).
+  virtual Result<void> ask(Question question, std::function<void(Result<Reply>)> reply) = 0;
+
+  /// Whether the hub has welcomed this client and is heard from.
+  virtual bool connected() const = 0;
+
+  /// Stops; publications without an outcome complete with `unavailable`. Called by the destructor.
+  virtual void close() = 0;
+};
+
+}  // namespace carehub::client

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/base/random.hpp"
+#include "broker/core/state_reader.hpp"
+#include "broker/storage/vault.hpp"
+#include "schemas/wire_generated.h"
+
+/// The broker's decisions. No sockets, threads, files or logger: frames and the time go in, entries and messages out.
+namespace carehub::core {
+
+/// Who is on a connection, as the server authenticated it; never as a frame claims.
+struct Peer {
+  ConnectionId connection = 0;
+  std::string client;  // name of the process, for the record
+  std::string agency;  // empty for an operator
+  bool is_operator = false;
+};
+
+/// A frame that may leave once everything appended before it is durable.
+struct Send {
+  ConnectionId to = 0;
+  Bytes frame;
+};
+
+/// A read that may run once its Access entry is durable.
+struct Ask {
+  Peer peer;
+  wire::QueryT query;
+};
+struct AskReplay {
+  Peer peer;
+  wire::ReplayT replay;
+};
+
+/// Something an operator should know. `code` is stable and listed in the runbook; no personal data.
+struct Alarm {
+  std::string code;
+  std::string text;
+};
+
+struct Decision {
+  std::vector<Send> sends;
+  std::vector<Ask> asks;
+  std::vector<AskReplay> replays;
+  std::vector<Alarm> alarms;
+};
+
+/// Counts since start; read by the metrics.
+struct Counters {
+  std::uint64_t received = 0, duplicates = 0, refused = 0, not_kept = 0, offered = 0, delivered = 0, acked = 0,
+                nacked = 0, withheld = 0, dead_lettered = 0;
+};
+
+class Engine {
+ public:
+  Engine(const StateReader& state, Journal& journal, storage::Vault& vault, Random& random);
+  ~Engine();
+
+  /// Takes the configuration and the folded state: records what changed (PolicyChanged, SubscriptionChanged) and
+  /// loads what is pending. Call it once, first. Error `invalid`: the policy text does not parse.
+  Result<void> start(HubRules rules, EngineState state, Timestamp now, Decision& out);
+
+  /// A verified frame from an authenticated peer (Hello and Heartbeat are the server's own).
+  /// An error means the state could not be read: stop (decision 3).
+  Result<void> handle(const Peer& peer, const wire::Frame& frame, Timestamp now, Decision& out);
+
+  /// The connection is gone: what it had in flight is pending again, and no attempt is counted.
+  void disconnected(ConnectionId connection, Timestamp now);
+
+  /// Ends a step: writes the batched Offered, Acked, Nacked and Withheld, times out deliveries, and sends what is
+  /// ready within credit. The moment of the next thing that is due.
+  Result<Timestamp> advance(Timestamp now, Decision& out);
+
+  const Counters& counters() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace carehub::core

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "broker/base/config_reader.hpp"
+#include "broker/base/event_fields.hpp"
+#include "broker/core/rules.hpp"
+
+/// Disclosure: what a role may see of an event type, and under which legal basis. What no rule names is Withheld.
+namespace carehub::core {
+
+/// Why this agency may see this child's events at all.
+enum class Relationship : std::uint8_t {
+  any,       // the role's work covers every child in the hub's area
+  pupil,     // the event's school is one of the agency's codes
+  patient,   // the event's GP practice, or the unit's site, is one of the agency's codes
+  resident,  // the event's home authority is one of the agency's codes
+};
+
+enum class Coarsening : std::uint8_t {
+  to_date,      // Time to its day
+  to_month,     // Date or Time to its month
+  to_year,      // Date or Time to its year
+  to_district,  // postcode to its outward part
+  replaced,     // by a fixed text that the policy gives
+};
+
+struct CoarsenedField {
+  FieldPath path;
+  Coarsening how;
+  std::string replacement;  // for `replaced`
+};
+
+struct DisclosureRule {
+  std::string name;
+  std::string role;
+  std::vector<event::EventType> types;
+  std::vector<std::uint8_t> tiers;  // empty: any
+  Relationship relationship = Relationship::any;
+  std::vector<FieldPath> show;  // a path shows all that lies below it
+  std::vector<CoarsenedField> coarsen;
+  std::string legal_basis;
+};
+
+class Policy {
+ public:
+  /// Reads [[rule]] tables; every fault (unknown role's type, path, basis missing) goes into the document.
+  static Policy read(ConfigDocument& document, std::uint64_t version);
+
+  /// The first rule of the role that fits the event, or nullptr: withhold.
+  const DisclosureRule* rule_for(const std::string& role, const Agency& agency, const event::Event& event) const;
+
+  bool has_role(const std::string& role) const;
+  std::uint64_t version() const { return version_; }
+  const std::vector<DisclosureRule>& rules() const { return rules_; }
+
+ private:
+  std::uint64_t version_ = 0;
+  std::vector<DisclosureRule> rules_;
+};
+
+/// The event with what the rule shows and nothing else: a new buffer, no byte of a withheld value in it.
+/// Always present: id, type, and the time fields occurred_at and received_at only where the rule shows them;
+/// source_agency is shown, or an empty text.
+Result<Bytes> redact(const event::Event& event, const DisclosureRule& rule);
+
+}  // namespace carehub::core

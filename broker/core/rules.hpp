@@ -1,0 +1,60 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/base/limits.hpp"
+#include "schemas/ledger_generated.h"
+
+/// What the configuration says, as plain values that decisions are made from.
+namespace carehub::core {
+
+struct Agency {
+  std::string id;
+  std::string name;
+  std::string kind;                // hospital, council, school ... (domain.md)
+  std::vector<std::string> codes;  // its ODS, GSS, URN and LAESTAB codes: who is its pupil, patient, resident
+  std::vector<event::EventType> may_publish;
+  std::vector<std::string> roles;  // that its connections may subscribe and ask as
+};
+
+/// Whom a channel is about. A message about anybody else is answered NotKept and leaves nothing behind.
+/// A person without a birth date is in scope: a child's event must not be lost for a missing field.
+struct Scope {
+  std::optional<std::uint8_t> age_min_years;  // completed years at the event
+  std::optional<std::uint8_t> age_max_years;  // inclusive
+  std::vector<std::string> units;             // unit or ward codes; empty: all
+};
+
+struct InboundChannel {
+  std::string name;
+  std::string agency;
+  Scope scope;
+};
+
+struct RetryRules {
+  std::uint32_t ack_wait_ms = limits::kAckWaitMs;
+  std::uint32_t attempts_max = limits::kAttemptsMax;
+  std::uint32_t backoff_first_ms = limits::kBackoffFirstMs;
+  std::uint32_t backoff_max_ms = limits::kBackoffMaxMs;
+};
+
+struct Subscription {
+  std::string name;
+  std::string agency;
+  std::string role;
+  ledger::FilterT filter;
+  bool durable = true;
+  RetryRules retry;
+};
+
+struct HubRules {
+  std::vector<Agency> agencies;
+  std::vector<InboundChannel> inbound;
+  std::vector<Subscription> subscriptions;  // of the outbound channels; durable
+  std::string policy_text;                  // whole, as recorded in PolicyChanged
+  std::string policy_file;
+};
+
+}  // namespace carehub::core

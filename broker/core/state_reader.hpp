@@ -1,0 +1,82 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "broker/base/clock.hpp"
+#include "broker/base/ids.hpp"
+#include "broker/base/result.hpp"
+#include "broker/core/rules.hpp"
+#include "broker/storage/entry.hpp"
+
+/// The state that decisions need, and where decisions are written. `care` implements both over the same folds, so an
+/// entry that was appended is visible to the next read, before it is synced.
+namespace carehub::core {
+
+struct KnownPublication {
+  Sequence same = 0;       // the entry with this fingerprint; 0: none
+  Timestamp appended_at;   // of `same`
+  bool identity_seen = false;
+};
+
+struct PersonRecord {
+  KeyId key_id;           // seals this person's entries
+  Sequence last = 0;      // this person's newest event entry
+  bool admitted = false;  // an admission without its discharge
+};
+
+/// An Offered that is neither acked nor dead-lettered.
+struct Pending {
+  Sequence sequence = 0;  // of the event
+  PersonKey person;
+  std::uint32_t attempt = 1;        // of the newest Offered
+  std::uint32_t counted = 0;        // failures that count towards a dead letter
+  std::uint64_t policy_version = 0; // that decided
+  event::Urgency urgency = event::Urgency::unknown;
+  event::EventType type = event::EventType::unknown;
+  bool late = false;
+  bool after_gap = false;
+};
+
+class StateReader {
+ public:
+  virtual ~StateReader() = default;
+  virtual Result<KnownPublication> publication(const Fingerprint& fingerprint, const KeyedHash& identity) const = 0;
+  /// The person that each identifier is linked to, in the same order.
+  virtual Result<std::vector<std::optional<PersonKey>>> linked(const std::vector<KeyedHash>& identifiers) const = 0;
+  virtual Result<std::optional<PersonRecord>> person(const PersonKey& key) const = 0;
+  /// Pending of a subscription with sequence > `after`, in sequence order.
+  virtual Result<std::vector<Pending>> pending(const std::string& subscription, Sequence after,
+                                               std::size_t rows_max) const = 0;
+  /// Pending of one person in a subscription with sequence > `after`, in sequence order.
+  virtual Result<std::vector<Pending>> pending_of(const std::string& subscription, const PersonKey& person,
+                                                  Sequence after, std::size_t rows_max) const = 0;
+  /// The body (ledger::Body) of an entry. `not_found`: erased.
+  virtual Result<Bytes> body(Sequence sequence) const = 0;
+};
+
+/// Folded state that the engine loads once, at start.
+struct EngineState {
+  struct KnownPolicy {
+    std::uint64_t version;
+    std::string text;
+  };
+  std::vector<KnownPolicy> policies;  // in version order; the last is current
+  std::vector<Subscription> subscriptions;
+};
+
+/// An entry that was decided: a finished ledger::Body and what goes in clear.
+struct NewEntry {
+  storage::EntryKind kind;
+  KeyId key_id;
+  Bytes body;
+};
+
+class Journal {
+ public:
+  virtual ~Journal() = default;
+  /// Takes the entry into the batch under way and folds it; its sequence. It is durable when the batch is synced.
+  virtual Sequence append(NewEntry entry, Timestamp at) = 0;
+};
+
+}  // namespace carehub::core
