@@ -1,0 +1,22 @@
+#pragma once
+
+#include <atomic>
+
+#include "broker/base/clock.hpp"
+
+namespace carehub::fakes {
+
+/// A clock that stands still until a test moves it. Thread-safe.
+class HandClock final : public Clock {
+ public:
+  explicit HandClock(Timestamp at) : us_(at.us) {}
+
+  Timestamp now() const override { return {us_.load()}; }
+  void set(Timestamp at) { us_.store(at.us); }
+  void advance_ms(std::int64_t ms) { us_.fetch_add(ms * kMillisecondUs); }
+
+ private:
+  std::atomic<std::int64_t> us_;
+};
+
+}  // namespace carehub::fakes
