@@ -26,9 +26,10 @@ class InboundMessage {
   virtual ~InboundMessage() = default;
   /// What it became, moved out; call once. Each has an event or a problem.
   virtual std::vector<client::Publication> take_publications() = 0;
-  /// What to tell the sender once every publication has its result (same order). nullopt: the sender asked for
+  /// What to tell the sender once every publication has its result (same order): messages in order, each a frame of
+  /// its own (HL7 enhanced mode may ask for an accept and an application acknowledgment). None: the sender asked for
   /// nothing. Never called with an Error result: our own troubles are not the sender's.
-  virtual std::optional<Bytes> answer(const std::vector<client::PublishResult>& results) = 0;
+  virtual std::vector<Bytes> answer(const std::vector<client::PublishResult>& results) = 0;
 };
 
 /// Format and mapping of one channel. Pure and thread-safe: same bytes, same outcome.
@@ -39,11 +40,11 @@ class Interpreter {
 };
 
 /// How an inbound transport hands a message over. `reply` is called once, from the transport's own thread or executor:
-/// `answered` with bytes, or with nullopt for nothing to say; `busy` when the hub cannot take it now (the transport
+/// answered with messages (none: nothing to say), each to be framed on its own; `busy` when the hub cannot take it now (the transport
 /// must not acknowledge; it stops reading, closes, or answers "try again" as its protocol has it).
 struct TransportReply {
   bool busy = false;
-  std::optional<Bytes> bytes;
+  std::vector<Bytes> messages;
   std::vector<client::PublishResult> results;  // for transports with per-row outcomes (folder) or status codes (HTTP)
 };
 using Receive = std::function<void(Bytes message, Arrival arrival, std::function<void(TransportReply)> reply)>;
