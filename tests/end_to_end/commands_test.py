@@ -1,0 +1,99 @@
+"""Every command as a user would type it."""
+import json
+import pathlib
+import re
+import subprocess
+import unittest
+
+from county import CAREHUB, County, Mllp, Receiver, admission, nhs_number, wait_until
+
+COMMANDS = ("run", "broker", "adapter", "check", "try", "publish", "watch", "timeline", "replay", "dead-letters", "rebuild")
+
+
+class Commands(unittest.TestCase):
+    def test_every_command_explains_itself_with_an_example(self):
+        top = subprocess.run([CAREHUB, "--help"], capture_output=True, text=True)
+        self.assertEqual(top.returncode, 0)
+        for command in COMMANDS:
+            self.assertIn(command, top.stdout)
+            shown = subprocess.run([CAREHUB, command, "--help"], capture_output=True, text=True)
+            self.assertEqual(shown.returncode, 0, command)
+            self.assertRegex(shown.stdout, rf"carehub {command} .*\.toml", f"{command} --help shows an example")
+
+    def test_check_is_silent_about_nothing_and_content_with_the_sample(self):
+        county = County()
+        done = county.carehub("check")
+        self.assertEqual(done.returncode, 0)
+        self.assertFalse(county.data.exists(), "check touches nothing")
+
+    def test_try_tells_what_a_message_would_become_and_touches_nothing(self):
+        county = County()
+        file = county.directory / "message.hl7"
+        file.write_bytes(admission("TRY1", nhs_number(701), facility="RZY02", ward="WILLOW"))
+        done = county.carehub("try", "--channel", "fenbrook-adt", str(file))
+        for expected in ("admission", "person.nhs_number", "PID-3", "tier4-notice", "council-duty-desk", "MSA|AA|TRY1"):
+            self.assertIn(expected, done.stdout)
+        self.assertFalse(county.data.exists(), "try touches nothing")
+        file.write_bytes(admission("TRY2", "9990000001"))
+        wrong = county.carehub("try", "--channel", "elwick-adt", str(file), check=False)
+        self.assertEqual(wrong.returncode, 1, wrong.stdout + wrong.stderr)
+        self.assertIn("PID-3", wrong.stdout + wrong.stderr)
+
+    def test_publish_watch_timeline_replay_and_rebuild(self):
+        receiver = Receiver()
+        county = County(receiver_port=receiver.port).start()
+        watch = subprocess.Popen([CAREHUB, "watch", str(county.config), "--role", "tier4-case-manager", "--agency",
+                                  "march-commissioner", "--type", "admission", "--tier", "4", "--json"],
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        try:
+            number = nhs_number(702)
+            wait_until(lambda: '"~' in county.carehub("status", "--json").stdout or True, "the watcher")
+            import time
+            time.sleep(1)
+            connection = Mllp(county.mllp_camhs)
+            self.assertIn(b"MSA|AA|", connection.ask(admission("CMD1", number, facility="RZY02", ward="WILLOW")))
+            line = watch.stdout.readline()
+            self.assertIn(number, line)
+            self.assertNotIn("Sample Lane", line)
+
+            event = {"id": "0b5a8f5e-3c43-4d0c-9e0e-000000000702", "type": "safeguarding_flag",
+                     "source_agency": "northmarch-council", "occurred_at": "2026-03-02T10:00+00:00",
+                     "person": {"nhs_number": number, "birth_date": "2012-05-03"},
+                     "safeguarding_flag": {"status": "raised"}}
+            file = county.directory / "event.json"
+            file.write_text(json.dumps(event))
+            county.carehub("publish", "--agency", "northmarch-council", str(file))
+
+            rows = county.rows("timeline", "--person", f"nhs:{number}", "--role", "auditor", "--by", "a tester", "--reason",
+                               "test")
+            told = json.dumps(rows)
+            self.assertIn("admission", told)
+            self.assertIn("safeguarding_flag", told)
+
+            preview = county.carehub("replay", "--preview", "--role", "auditor", "--by", "a tester", "--reason", "test")
+            self.assertRegex(preview.stdout, r"\b2\b")
+            replayed = county.rows("replay", "--role", "auditor", "--by", "a tester", "--reason", "test")
+            self.assertEqual(len([r for r in replayed if "admission" in json.dumps(r)]) >= 1, True)
+            self.assertEqual(county.rows("dead-letters"), [])
+        finally:
+            watch.terminate()
+            watch.wait(10)
+            watch.stdout.close()
+        self.assertEqual(county.stop(), 0)
+        rebuilt = county.carehub("rebuild")
+        self.assertEqual(rebuilt.returncode, 0)
+        county.start()
+        again = county.rows("timeline", "--person", f"nhs:{number}", "--role", "auditor", "--by", "a tester", "--reason",
+                            "test")
+        self.assertIn("safeguarding_flag", json.dumps(again))
+        self.assertEqual(county.stop(), 0)
+        receiver.stop()
+
+    def test_a_hub_that_is_not_running_is_named(self):
+        done = County().carehub("dead-letters", check=False)
+        self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
+        self.assertTrue(done.stderr.strip())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

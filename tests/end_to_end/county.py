@@ -1,0 +1,219 @@
+"""A sample county for a test: a real hub on free ports, its partners' systems in plain Python, and HL7 v2 messages."""
+import http.server
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CAREHUB = os.environ.get("CAREHUB", str(ROOT / "build/release/bin/carehub"))
+START, END = b"\x0b", b"\x1c\r"
+TOKEN = "a-token-for-this-test-only"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition, what, seconds=30):
+    """Waits for a condition; fails with what was waited for. The bound only ends a test that hangs."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"waited {seconds} s for: {what}")
+
+
+class Receiver:
+    """A partner's web server. `behave(path, body)` gives the status and may sleep; None closes without an answer."""
+
+    def __init__(self, behave=lambda path, body: 200, port=0):
+        self.received = []
+        self.behave = behave
+        self._lock = threading.Lock()
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                status = receiver.behave(self.path, body)
+                if status is None:
+                    self.close_connection = True
+                    return
+                if 200 <= status < 300:
+                    with receiver._lock:
+                        receiver.received.append((self.path, dict(self.headers), json.loads(body)))
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *arguments):
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+            allow_reuse_address = True
+            request_queue_size = 128
+
+        self.server = Server(("127.0.0.1", port), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def at(self, path):
+        with self._lock:
+            return [body for where, _, body in self.received if where == path]
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class County:
+    """The files of deploy/sample with ports and folders of this test's own."""
+
+    def __init__(self, replace=(), receiver_port=None):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="carehub-test-"))
+        self.config = self.directory / "hub.toml"
+        self.data = self.directory / "data"
+        self.files = self.directory / "files"
+        self.mllp = free_port()
+        self.mllp_camhs = free_port()
+        self.http = free_port()
+        self.receiver_port = receiver_port or free_port()
+        sample = ROOT / "deploy/sample"
+        for file in sample.glob("*.toml"):
+            (self.directory / file.name).write_text(file.read_text())
+        text = (sample / "hub.toml").read_text()
+        for old, new in [
+            ('data = "../../run/northmarch"', f'data = "{self.data}"'),
+            ("../../run/northmarch-files", str(self.files)),
+            ('packs = "../../adapters"', f'packs = "{ROOT}/adapters"'),
+            ("port = 2575", f"port = {self.mllp}"),
+            ("port = 2576", f"port = {self.mllp_camhs}"),
+            ("port = 8081", f"port = {self.http}"),
+            ("127.0.0.1:8091", f"127.0.0.1:{self.receiver_port}"),
+            *replace,
+        ]:
+            if old not in text:
+                raise AssertionError(f"deploy/sample/hub.toml no longer holds: {old}")
+            text = text.replace(old, new)
+        self.config.write_text(text)
+        token = self.directory / "council.token"
+        token.write_text(TOKEN + "\n")
+        token.chmod(0o600)
+        for folder in ("holm/in", "holm/out", "priory/out"):
+            (self.files / folder).mkdir(parents=True)
+        self.hub = None
+        self.log = self.directory / "hub.log"
+
+    def start(self, *arguments, command="run", preexec=None):
+        with open(self.log, "ab") as log:
+            at = log.tell()
+            self.hub = subprocess.Popen(
+                [CAREHUB, command, str(self.config), *arguments], stdout=log, stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL, preexec_fn=preexec)
+        def ready():
+            if self.hub.poll() is not None:
+                raise AssertionError(f"the hub ended with {self.hub.returncode}:\n{self.log.read_text()[-4000:]}")
+            return re.search(rb"(?m)^ready\b|\bready$", self.log.read_bytes()[at:])
+        wait_until(ready, "the hub's line `ready`", 60)
+        return self
+
+    def kill(self):
+        self.hub.send_signal(signal.SIGKILL)
+        self.hub.wait()
+
+    def stop(self):
+        if self.hub and self.hub.poll() is None:
+            self.hub.terminate()
+            try:
+                self.hub.wait(30)
+            except subprocess.TimeoutExpired:
+                self.hub.kill()
+                self.hub.wait()
+                raise AssertionError("the hub did not stop when it was asked to")
+        return self.hub.returncode if self.hub else None
+
+    def carehub(self, command, *arguments, check=True, **options):
+        done = subprocess.run([CAREHUB, command, str(self.config), *arguments], capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=120, **options)
+        if check and done.returncode:
+            raise AssertionError(f"carehub {command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        return done
+
+    def rows(self, command, *arguments):
+        """The JSON lines of a command."""
+        output = self.carehub(command, *arguments, "--json").stdout
+        return [json.loads(line) for line in output.splitlines() if line.strip()]
+
+
+class Mllp:
+    """A bare MLLP connection, for what a well-behaved client library would not do."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.buffer = b""
+
+    def send(self, message):
+        self.socket.sendall(START + message + END)
+
+    def receive(self, seconds=30):
+        """The next frame's bytes, or None when the connection ended or nothing came in time."""
+        self.socket.settimeout(seconds)
+        try:
+            while END not in self.buffer:
+                part = self.socket.recv(65536)
+                if not part:
+                    return None
+                self.buffer += part
+        except (TimeoutError, ConnectionError):
+            return None
+        frame, self.buffer = self.buffer.split(END, 1)
+        return frame[frame.index(START) + 1:]
+
+    def ask(self, message, seconds=30):
+        self.send(message)
+        return self.receive(seconds)
+
+    def close(self):
+        self.socket.close()
+
+
+def nhs_number(index):
+    """A valid number of the 999 test range."""
+    while True:
+        digits = f"999{index:06d}"
+        check = 11 - sum(int(d) * w for d, w in zip(digits, range(10, 1, -1))) % 11
+        if check == 11:
+            check = 0
+        if check != 10:
+            return digits + str(check)
+        index += 500_000
+
+
+def admission(control_id, number, event="A01", facility="RZX01", ward="SUNFLOWER", bed="3", visit=None, school="900101",
+              family="Testchild", given="Robin", born="20120503", extra=(), accept="", application="", when="20260302091000"):
+    """An ADT message of an acute hospital or a mental health trust, as a PAS would send it."""
+    segments = [
+        f"MSH|^~\\&|PAS|{facility}|CAREHUB|NORTHMARCH|{when}||ADT^{event}^ADT_A01|{control_id}|P|2.4|||{accept}|{application}"
+        f"|GBR|UNICODE UTF-8",
+        f"EVN|{event}|{when}",
+        f"PID|1||{number}^^^NHS^NH~{control_id[-6:]}^^^{facility}^MR||{family}^{given}^^^^^L||{born}|1|||"
+        "1 Sample Lane^^Elwick^^NM1 1AA^GBR^H||07700900001|||||||||||||||||||01",
+        "PD1||||G1234567",
+        f"PV1|1|I|{ward}^BAY 1^{bed}^{facility}||||C9999999^Example^Alex|||420||||1||||||{visit or 'V' + control_id}"
+        f"^^^{facility}|||||||||||||||||||||||||{when}",
+    ]
+    return "\r".join([*segments, *extra]).encode() + b"\r"

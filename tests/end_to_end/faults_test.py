@@ -1,0 +1,110 @@
+"""Disk full, a directory that cannot be written, a port that is taken, a wrong configuration: one clear line, a
+documented exit code, nothing half-started."""
+import os
+import pathlib
+import resource
+import socket
+import subprocess
+import unittest
+
+from county import CAREHUB, County, Mllp, Receiver, admission, free_port, nhs_number, wait_until
+
+WRONG, UNAVAILABLE, STORAGE = 1, 3, 4  # broker/app/README.md
+
+
+def run(county, *arguments, command="run", preexec=None):
+    return subprocess.run([CAREHUB, command, str(county.config), *arguments], capture_output=True, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, preexec_fn=preexec)
+
+
+class Faults(unittest.TestCase):
+    def setUp(self):
+        self.county = County()
+
+    def errors(self, done):
+        return [line for line in done.stderr.splitlines() if line.strip()]
+
+    def listens(self, port):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    def test_a_port_that_is_taken(self):
+        with socket.socket() as holder:
+            holder.bind(("127.0.0.1", self.county.http))
+            holder.listen()
+            done = run(self.county)
+        self.assertEqual(done.returncode, UNAVAILABLE, done.stderr)
+        self.assertIn(str(self.county.http), done.stderr)
+        self.assertIn("council-api", done.stderr)
+        self.assertFalse(self.listens(self.county.mllp), "nothing half-started")
+
+    def test_a_data_directory_that_cannot_be_written(self):
+        self.county.data.write_text("a file stands where the directory should be")
+        done = run(self.county)
+        self.assertEqual(done.returncode, STORAGE, done.stderr)
+        self.assertIn(str(self.county.data), done.stderr)
+        self.assertFalse(self.listens(self.county.mllp))
+
+    def test_a_second_hub_on_the_same_ledger(self):
+        self.county.start()
+        try:
+            done = run(self.county)
+            self.assertIn(done.returncode, (UNAVAILABLE, STORAGE), done.stderr)
+            self.assertTrue(self.errors(done))
+        finally:
+            self.assertEqual(self.county.stop(), 0)
+
+    def test_every_fault_of_the_configuration_at_once_with_place_and_remedy(self):
+        text = self.county.config.read_text()
+        text = text.replace('role = "social-care-duty"', 'rol = "social-care-duty"', 1)
+        text = text.replace('agency = "holm-school"', 'agency = "holm-scool"', 1)
+        text = text.replace('kind = "mllp"', 'kind = "mlpp"', 1)
+        self.county.config.write_text(text)
+        lines = text.splitlines()
+        for command in ("check", "run"):
+            done = run(self.county, command=command)
+            said = done.stdout + done.stderr
+            self.assertEqual(done.returncode, WRONG, said)
+            for word, fix in (("rol =", "role"), ("holm-scool", "holm-school"), ("mlpp", "mllp")):
+                at = next(n for n, line in enumerate(lines, 1) if word in line)
+                self.assertRegex(said, rf"hub\.toml:{at}:\d+: .*{fix}", f"{command}: the place of {word}")
+        self.assertFalse(self.county.data.exists(), "nothing half-started")
+
+    def test_a_configuration_that_is_missing(self):
+        done = subprocess.run([CAREHUB, "run", "/nowhere/hub.toml"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, WRONG)
+        self.assertIn("/nowhere/hub.toml", done.stderr)
+
+    def test_a_full_disk_stops_the_hub_and_loses_nothing_that_was_acknowledged(self):
+        receiver = Receiver()
+        county = County(receiver_port=receiver.port)
+        limit = 3 * 1024 * 1024
+        county.start(preexec=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+        acknowledged = []
+        filler = "NTE|1||" + os.urandom(6000).hex()
+        connection = Mllp(county.mllp)
+        for index in range(2000):
+            control_id = f"FULL{index:05d}"
+            try:
+                answer = connection.ask(admission(control_id, nhs_number(3000 + index), visit=control_id, extra=[filler]), 10)
+            except OSError:
+                answer = None
+            if answer is None:
+                break
+            if b"MSA|AA|" in answer:
+                acknowledged.append(control_id)
+            else:
+                self.assertNotRegex(answer, rb"MSA\|[AC][ER]\|", "our own trouble is not the sender's")
+        self.assertLess(len(acknowledged), 2000, "the disk was meant to fill up")
+        wait_until(lambda: county.hub.poll() is not None, "the hub's end", 60)
+        self.assertEqual(county.hub.returncode, STORAGE, county.log.read_text()[-2000:])
+        county.start()
+        def delivered():
+            return {e["data"]["admission"]["visit_number"] for e in receiver.at("/duty-desk")}
+        wait_until(lambda: set(acknowledged) <= delivered(), "everything that was acknowledged", 60)
+        self.assertEqual(county.stop(), 0)
+        receiver.stop()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

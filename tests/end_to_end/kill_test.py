@@ -1,0 +1,95 @@
+"""kill -9 right after an AA, a hundred times at random moments under load: every acknowledged message is in the ledger
+once, and every subscriber gets it."""
+import collections
+import os
+import random
+import re
+import threading
+import time
+import unittest
+
+from county import County, Mllp, Receiver, admission, nhs_number, wait_until
+
+KILLS = int(os.environ.get("CAREHUB_KILLS", "100"))
+SENDERS = 4
+
+
+class Kill(unittest.TestCase):
+    def test_every_acknowledged_message_survives(self):
+        seed = int(os.environ.get("CAREHUB_SEED", random.randrange(2**32)))
+        print(f"seed {seed} (run again with CAREHUB_SEED)", flush=True)
+        rng = random.Random(seed)
+        receiver = Receiver()
+        county = County(receiver_port=receiver.port)
+        acknowledged, sent = set(), collections.Counter()
+        lock = threading.Lock()
+        number = 0
+
+        def sender(stop, first_ack, serial):
+            count = 0
+            while not stop.is_set():
+                try:
+                    connection = Mllp(county.mllp_camhs)
+                    while not stop.is_set():
+                        control_id = f"K{serial:05d}{count:05d}"
+                        count += 1
+                        message = admission(control_id, nhs_number(1000 + rng.randrange(200)), facility="RZY02",
+                                            ward="WILLOW", visit=control_id)
+                        with lock:
+                            sent[control_id] += 1
+                        answer = connection.ask(message, 10)
+                        if answer is None:
+                            break
+                        if re.search(rb"MSA\|AA\|" + control_id.encode(), answer):
+                            with lock:
+                                acknowledged.add(control_id)
+                            first_ack.set()
+                    connection.close()
+                except OSError:
+                    time.sleep(0.01)
+
+        for kill in range(KILLS):
+            county.start()
+            stop, first_ack = threading.Event(), threading.Event()
+            threads = []
+            for _ in range(SENDERS):
+                number += 1
+                threads.append(threading.Thread(target=sender, args=(stop, first_ack, number)))
+            for thread in threads:
+                thread.start()
+            self.assertTrue(first_ack.wait(30), f"no AA after restart {kill}")
+            time.sleep(rng.random() * 0.25)
+            county.kill()
+            stop.set()
+            for thread in threads:
+                thread.join()
+            if (kill + 1) % 10 == 0:
+                print(f"{kill + 1} kills, {len(acknowledged)} acknowledged", flush=True)
+
+        county.start()
+        rows = county.rows("replay", "--role", "auditor", "--by", "test", "--reason", "kill test", "--type", "admission")
+        held = collections.Counter(re.search(r'"source_message_id":\s*"(K\d+)"', str(row).replace("'", '"')).group(1)
+                                   for row in rows if "source_message_id" in str(row))
+        missing = [c for c in acknowledged if not held[c]]
+        doubled = [c for c, n in held.items() if n > 1]
+        self.assertEqual(missing, [], "acknowledged and not in the ledger")
+        self.assertEqual(doubled, [], "in the ledger twice")
+
+        def delivered(path):
+            return {e["data"]["admission"]["visit_number"] for e in receiver.at(path)}
+        for path in ("/duty-desk", "/tier4-notices"):
+            wait_until(lambda: acknowledged <= delivered(path), f"everything acknowledged at {path}", 120)
+            orders = collections.defaultdict(list)
+            for event in receiver.at(path):
+                orders[event["data"]["person"]["nhs_number"]].append(int(event["sequence"]))
+            for order in orders.values():
+                firsts = list(dict.fromkeys(order))
+                self.assertEqual(firsts, sorted(firsts), "a child's events in order")
+        print(f"{KILLS} kills: {sum(sent.values())} sent, {len(acknowledged)} acknowledged, {sum(held.values())} in the "
+              f"ledger", flush=True)
+        self.assertEqual(county.stop(), 0)
+        receiver.stop()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
