@@ -1,0 +1,56 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/base/config_reader.hpp"
+#include "broker/core/policy.hpp"
+#include "broker/core/rules.hpp"
+
+/// The broker's side of hub.toml: [hub], [broker], [connect], [[agency]], [[client]], and of each [[channel]]
+/// the keys that decide (agency, direction, scope, role, filter, retry). Ages are birthdays: age_max = 18 is
+/// under 18. How a channel speaks to its partner is read by adapters/channel from the same document.
+namespace carehub::server {
+
+/// A key that may connect over TCP, and as whom.
+struct AllowedClient {
+  std::string name;
+  std::string agency;  // empty for an operator
+  bool is_operator = false;
+  std::string public_key;  // Z85, 40 characters
+};
+
+/// How a process of its own (an adapter, a command) reaches the hub; absent: the socket in the data
+/// directory.
+struct ConnectRules {
+  std::string endpoint;
+  std::filesystem::path server_key_file;  // the broker's public key
+  std::filesystem::path secret_key_file;  // this process's own secret key
+};
+
+struct HubConfig {
+  std::string name;
+  std::filesystem::path data;
+  std::filesystem::path packs;
+  std::vector<std::string> listen;  // whole endpoints: ipc:///srv/carehub/hub.sock, tcp://10.0.0.1:5570
+  std::filesystem::path curve_secret_file;  // empty without a TCP endpoint
+  std::vector<AllowedClient> clients;
+  std::optional<ConnectRules> connect;
+  core::HubRules rules;
+  core::Policy policy;  // parsed from rules.policy_text
+
+  /// The ipc endpoint that local commands use; empty when the broker listens on TCP alone.
+  std::string local_endpoint() const;
+};
+
+/// Reads the broker's keys and the policy file. Every fault, the policy's included, is in `document.faults()`
+/// afterwards; the result is good only when there are none. Does not report unused keys: the adapters read
+/// the same document. Opens no file but the policy, makes nothing.
+HubConfig read_config(ConfigDocument& document);
+
+/// A path as written in a configuration file: relative ones start at the file's folder.
+std::filesystem::path beside(const ConfigDocument& document, const std::string& path);
+
+}  // namespace carehub::server

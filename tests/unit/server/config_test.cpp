@@ -1,0 +1,320 @@
+#include "broker/server/config.hpp"
+
+#include <unistd.h>
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+
+using namespace carehub;
+using server::HubConfig;
+
+namespace {
+
+/// A folder of its own, gone afterwards.
+class Folder {
+ public:
+  Folder() {
+    std::string form = (std::filesystem::temp_directory_path() / "carehub-config-XXXXXX").string();
+    REQUIRE(mkdtemp(form.data()) != nullptr);
+    path_ = form;
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  std::filesystem::path write(const std::string& name, const std::string& text) const {
+    std::ofstream(path_ / name) << text;
+    return path_ / name;
+  }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+const char* const kPolicy = R"([[rule]]
+name = "desk sees admissions"
+role = "desk"
+types = ["admission"]
+show = ["person.names"]
+legal_basis = "Children Act 2004 s.10"
+)";
+
+const char* const kHub = R"([hub]
+name = "Northmarch"
+data = "data"
+policy = "policy.toml"
+
+[[agency]]
+id = "ward"
+kind = "hospital"
+codes = ["RZX01"]
+may_publish = ["admission", "discharge"]
+
+[[agency]]
+id = "council"
+kind = "council"
+codes = ["E10000099"]
+roles = ["desk"]
+)";
+
+struct Read {
+  HubConfig config;
+  std::vector<ConfigFault> faults;
+};
+
+Read read(const Folder& folder, const std::string& text) {
+  auto document = ConfigDocument::load(folder.write("hub.toml", text));
+  Read result;
+  result.config = server::read_config(document);
+  result.faults = document.faults();
+  return result;
+}
+
+Read read_with(const std::string& more) {
+  const Folder folder;
+  folder.write("policy.toml", kPolicy);
+  return read(folder, std::string(kHub) + more);
+}
+
+/// The faults as text, so that a failed test shows them.
+std::string all(const std::vector<ConfigFault>& faults) {
+  std::string text;
+  for (const auto& fault : faults) text += to_string(fault) + "\n";
+  return text;
+}
+
+const ConfigFault& only(const Read& result) {
+  INFO(all(result.faults));
+  REQUIRE(result.faults.size() == 1);
+  REQUIRE_FALSE(result.faults[0].remedy.empty());
+  return result.faults[0];
+}
+
+}  // namespace
+
+TEST_CASE("a right configuration becomes plain values") {
+  const Read result = read_with(R"(
+[[channel]]
+name = "ward-adt"
+agency = "ward"
+direction = "in"
+scope = { age_min = 11, age_max = 18, units = ["W12"] }
+
+[[channel]]
+name = "desk"
+agency = "council"
+direction = "out"
+role = "desk"
+filter = { types = ["admission"], tiers = [4], thrive = ["risk_support"], age_max = 25, schools = ["900101"] }
+retry = { attempts_max = 3, backoff_first_ms = 100 }
+)");
+  INFO(all(result.faults));
+  REQUIRE(result.faults.empty());
+  const HubConfig& config = result.config;
+  CHECK(config.name == "Northmarch");
+  CHECK(config.data.filename() == "data");
+  CHECK(config.data.is_absolute());
+  REQUIRE(config.rules.agencies.size() == 2);
+  CHECK(config.rules.agencies[0].may_publish ==
+        std::vector{event::EventType::admission, event::EventType::discharge});
+  CHECK(config.rules.policy_text == kPolicy);
+  CHECK(config.policy.has_role("desk"));
+  REQUIRE(config.rules.inbound.size() == 1);
+  REQUIRE(config.rules.subscriptions.size() == 1);
+  const auto& subscription = config.rules.subscriptions[0];
+  CHECK(subscription.name == "desk");
+  CHECK(subscription.durable);
+  CHECK(subscription.filter.tiers == std::vector<std::uint8_t>{4});
+  CHECK(subscription.filter.thrive == std::vector{event::ThriveGroup::risk_support});
+  CHECK(subscription.retry.attempts_max == 3);
+  CHECK(subscription.retry.backoff_first_ms == 100);
+  CHECK(subscription.retry.backoff_max_ms == limits::kBackoffMaxMs);
+}
+
+TEST_CASE("an age limit is the birthday at which it ends") {
+  const Read result = read_with(R"(
+[[channel]]
+name = "ward-adt"
+agency = "ward"
+direction = "in"
+scope = { age_min = 11, age_max = 18 }
+[[channel]]
+name = "desk"
+agency = "council"
+direction = "out"
+role = "desk"
+filter = { age_max = 25 }
+)");
+  REQUIRE(result.faults.empty());
+  CHECK(result.config.rules.inbound[0].scope.age_min_years == 11);
+  CHECK(result.config.rules.inbound[0].scope.age_max_years == 17);
+  CHECK(result.config.rules.subscriptions[0].filter.age_min_years == 0);
+  CHECK(result.config.rules.subscriptions[0].filter.age_max_years == 24);
+}
+
+TEST_CASE("a broker without endpoints listens in its data directory") {
+  const Read result = read_with("");
+  REQUIRE(result.faults.empty());
+  REQUIRE(result.config.listen.size() == 1);
+  CHECK(result.config.local_endpoint() == "ipc://" + (result.config.data / "hub.sock").string());
+}
+
+TEST_CASE("every fault of a configuration is reported at once, each at its place") {
+  const Folder folder;
+  folder.write("policy.toml", kPolicy);
+  const Read result = read(folder, R"([hub]
+name = "Northmarch"
+data = "data"
+policy = "policy.toml"
+
+[[agency]]
+id = "ward"
+kind = "hospitel"
+may_publish = ["admision"]
+codes = ["R-1"]
+
+[[agency]]
+id = "ward"
+kind = "council"
+roles = ["dsk"]
+
+[[channel]]
+name = "adt"
+agency = "wrd"
+direction = "in"
+scope = { age_min = 18, age_max = 18 }
+
+[[channel]]
+name = "adt"
+agency = "ward"
+direction = "sideways"
+)");
+  const std::vector<std::pair<std::uint32_t, std::string>> expected = {
+      {8, "unknown kind of agency `hospitel`"},
+      {9, "unknown event type `admision`"},
+      {10, "`R-1` is not an ODS, GSS, URN or LAESTAB code"},
+      {13, "the agency `ward` is configured twice"},
+      {15, "no rule of the policy names the role `dsk`"},
+      {19, "no [[agency]] has the id `wrd`"},
+      {21, "age_max is not above age_min"},
+      {24, "the channel `adt` is configured twice"},
+      {26, "a channel's direction is neither in nor out"},
+  };
+  INFO(all(result.faults));
+  CHECK(result.faults.size() == expected.size());
+  for (const auto& [line, text] : expected) {
+    INFO(line << " " << text);
+    CHECK(std::any_of(result.faults.begin(), result.faults.end(), [&](const ConfigFault& fault) {
+      return fault.line == line && fault.column > 0 && fault.text.find(text) != std::string::npos &&
+             fault.file.ends_with("hub.toml") && !fault.remedy.empty();
+    }));
+  }
+}
+
+TEST_CASE("a fault points at the value's column") {
+  const Read result = read_with("[broker]\nlisten = [\"udp://1.2.3.4:5\"]\n");
+  const ConfigFault& fault = only(result);
+  CHECK(fault.text == "an endpoint that is neither ipc:// nor tcp://");
+  CHECK(fault.line == 18);
+  CHECK(fault.column >= 1);
+}
+
+TEST_CASE("a misspelt word names the nearest that exists") {
+  const Read result = read_with(R"(
+[[channel]]
+name = "desk"
+agency = "counsil"
+direction = "out"
+role = "desk"
+)");
+  CHECK(only(result).remedy == "Did you mean `council`?");
+}
+
+TEST_CASE("a file that does not parse gives one fault and no other") {
+  const Folder folder;
+  CHECK(only(read(folder, "[hub\nname = 3\n")).line == 1);
+}
+
+TEST_CASE("a configuration that is not there is one fault") {
+  auto document = ConfigDocument::load("/nonexistent/hub.toml");
+  (void)server::read_config(document);
+  CHECK(document.faults().size() == 1);
+}
+
+TEST_CASE("a policy that cannot be read is a fault at its key") {
+  const Folder folder;
+  const ConfigFault fault = only(read(folder, kHub));
+  CHECK(fault.line == 4);
+  CHECK(fault.text == "the policy file cannot be read");
+}
+
+TEST_CASE("faults of the policy come with the policy's own name and lines") {
+  const Folder folder;
+  folder.write("policy.toml", std::string(kPolicy) +
+                                  "\n[[rule]]\nname = \"x\"\nrole = \"desk\"\ntypes = [\"admision\"]\n"
+                                  "show = [\"id\"]\nlegal_basis = \"x\"\n");
+  const Read result = read(folder, kHub);
+  INFO(all(result.faults));
+  REQUIRE_FALSE(result.faults.empty());
+  CHECK(result.faults[0].file.ends_with("policy.toml"));
+  CHECK(result.faults[0].line == 11);
+}
+
+TEST_CASE("a role that its agency does not have is a fault") {
+  const Read result = read_with(R"(
+[[channel]]
+name = "desk"
+agency = "ward"
+direction = "out"
+role = "desk"
+)");
+  CHECK(only(result).text == "the agency `ward` has no role `desk`");
+}
+
+TEST_CASE("an inbound channel of an agency that may publish nothing is a fault") {
+  const Read result = read_with("[[channel]]\nname = \"x\"\nagency = \"council\"\ndirection = \"in\"\n");
+  CHECK(only(result).text.find("may publish nothing") != std::string::npos);
+}
+
+TEST_CASE("a filter that could never match is a fault") {
+  const Read result = read_with(R"(
+[[channel]]
+name = "desk"
+agency = "council"
+direction = "out"
+role = "desk"
+filter = { home_authorities = ["Northmarch"], gp_practices = ["a"], schools = ["12"], flag_reasons = ["self harm"], tiers = [5], agencies = ["nobody"] }
+)");
+  INFO(all(result.faults));
+  CHECK(result.faults.size() == 6);
+  for (const auto& fault : result.faults) CHECK(fault.line == 23);
+}
+
+TEST_CASE("a network endpoint needs a key file and clients") {
+  const Read result = read_with("[broker]\nlisten = [\"tcp://10.0.0.1:5570\"]\n");
+  INFO(all(result.faults));
+  CHECK(result.faults.size() == 2);
+}
+
+TEST_CASE("a client is one agency's or an operator's, with a key of its own") {
+  const Folder folder;
+  folder.write("policy.toml", kPolicy);
+  folder.write("hub.secret", "");
+  const std::string key(40, 'a');
+  const Read result =
+      read(folder, std::string(kHub) + "[broker]\nlisten = [\"tcp://10.0.0.1:5570\"]\n" +
+                       "curve_secret_file = \"hub.secret\"\n" +
+                       "[[client]]\nname = \"a\"\nagency = \"ward\"\npublic_key = \"" + key + "\"\n" +
+                       "[[client]]\nname = \"b\"\npublic_key = \"" + key + "\"\n" +
+                       "[[client]]\nname = \"c\"\noperator = true\nagency = \"ward\"\npublic_key = \"x\"\n");
+  INFO(all(result.faults));
+  CHECK(result.faults.size() == 4);
+  REQUIRE(result.config.clients.size() == 3);
+  CHECK(result.config.clients[0].agency == "ward");
+}
+
+TEST_CASE("a socket path that the system cannot hold is a fault") {
+  const Read result = read_with("[broker]\nlisten = [\"ipc:///" + std::string(120, 'x') + "\"]\n");
+  CHECK(only(result).text.find("107") != std::string::npos);
+}
