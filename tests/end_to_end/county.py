@@ -203,17 +203,24 @@ def nhs_number(index):
         index += 500_000
 
 
-def admission(control_id, number, event="A01", facility="RZX01", ward="SUNFLOWER", bed="3", visit=None, school="900101",
-              family="Testchild", given="Robin", born="20120503", extra=(), accept="", application="", when="20260302091000"):
+def segment(name, fields):
+    """A segment from {field number: text}."""
+    return "|".join([name, *(str(fields.get(n, "")) for n in range(1, max(fields) + 1))])
+
+
+def admission(control_id, number, event="A01", facility="RZX01", ward="SUNFLOWER", bed="3", visit=None,
+              family="Testchild", given="Robin", born="20120503", authority="E10000099", extra=(), accept="",
+              application="", when="20260302091000"):
     """An ADT message of an acute hospital or a mental health trust, as a PAS would send it."""
     segments = [
-        f"MSH|^~\\&|PAS|{facility}|CAREHUB|NORTHMARCH|{when}||ADT^{event}^ADT_A01|{control_id}|P|2.4|||{accept}|{application}"
-        f"|GBR|UNICODE UTF-8",
-        f"EVN|{event}|{when}",
-        f"PID|1||{number}^^^NHS^NH~{control_id[-6:]}^^^{facility}^MR||{family}^{given}^^^^^L||{born}|1|||"
-        "1 Sample Lane^^Elwick^^NM1 1AA^GBR^H||07700900001|||||||||||||||||||01",
-        "PD1||||G1234567",
-        f"PV1|1|I|{ward}^BAY 1^{bed}^{facility}||||C9999999^Example^Alex|||420||||1||||||{visit or 'V' + control_id}"
-        f"^^^{facility}|||||||||||||||||||||||||{when}",
+        f"MSH|^~\\&|PAS|{facility}|CAREHUB|NORTHMARCH|{when}||ADT^{event}^ADT_A01|{control_id}|P|2.4|||{accept}|"
+        f"{application}|GBR|UNICODE UTF-8",
+        segment("EVN", {1: event, 2: when}),
+        segment("PID", {1: 1, 3: f"{number}^^^NHS^NH~{control_id[-6:]}^^^{facility}^MR", 5: f"{family}^{given}^^^^^L",
+                        7: born, 8: "M", 11: f"1 Sample Lane^^Elwick^^NM1 1AA^GBR^H^^{authority}", 13: "07700900001",
+                        32: "01"}),
+        segment("PD1", {4: "G1234567"}),
+        segment("PV1", {1: 1, 2: "I", 3: f"{ward}^BAY 1^{bed}^{facility}", 7: "C9999999^Example^Alex", 10: "420", 14: 1,
+                        19: f"{visit or 'V' + control_id}^^^{facility}", 44: when}),
     ]
     return "\r".join([*segments, *extra]).encode() + b"\r"
