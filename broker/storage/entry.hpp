@@ -6,7 +6,8 @@
 
 /// One line of the ledger as bytes. All numbers little-endian.
 ///
-///   clear bytes (40): version u8 | kind u8 | codec u8 | zero u8 | length u32 | sequence u64 | appended_at i64 (us) |
+///   clear bytes (40): version u8 | kind u8 | codec u8 | zero u8 | length u32 | sequence u64 | appended_at
+///   i64 (us) |
 ///                     key_id 16
 ///   nonce (24) | leaf hash (32) | ciphertext (length bytes, its 16-byte tag included)
 ///
@@ -21,8 +22,20 @@ constexpr std::size_t kTagBytes = 16;
 
 /// The same numbers as ledger::Entry in ledger.fbs.
 enum class EntryKind : std::uint8_t {
-  event = 1, refusal, offered, acked, nacked, withheld, dead_letter, notice_step, subscription_changed,
-  policy_changed, config_changed, operator_action, access, erasure
+  event = 1,
+  refusal,
+  offered,
+  acked,
+  nacked,
+  withheld,
+  dead_letter,
+  notice_step,
+  subscription_changed,
+  policy_changed,
+  config_changed,
+  operator_action,
+  access,
+  erasure
 };
 
 const char* to_string(EntryKind kind);
@@ -47,7 +60,8 @@ struct SealedEntry {
 };
 
 std::array<std::uint8_t, kClearBytes> clear_bytes(const EntryHeader& header);
-Hash leaf_hash(const EntryHeader& header, const std::array<std::uint8_t, kNonceBytes>& nonce, BytesView ciphertext);
+Hash leaf_hash(const EntryHeader& header, const std::array<std::uint8_t, kNonceBytes>& nonce,
+               BytesView ciphertext);
 
 Bytes encode(const SealedEntry& entry);
 

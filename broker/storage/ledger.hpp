@@ -16,14 +16,15 @@ class Ledger {
   virtual ~Ledger() = default;
 
   /// Appends the batch as one: all of it or nothing. Sequences must follow the last append's without a gap.
-  /// `done` is called exactly once, with the new head, and only when the batch is power-safe; on any thread, maybe
-  /// before append returns. Batches complete in order. After a failure every later append fails `unavailable`: what
-  /// the log holds is indeterminate until a restart.
+  /// `done` is called exactly once, with the new head, and only when the batch is power-safe; on any thread,
+  /// maybe before append returns. Batches complete in order. After a failure every later append fails
+  /// `unavailable`: what the log holds is indeterminate until a restart.
   virtual void append(std::vector<SealedEntry> batch, Done done) = 0;
 
   /// Durable entries from `from` on, at most `entries_max` and, past the first, `bytes_max` of encoded size.
   /// Empty at the end. `corrupt` names the first sequence that is missing or differs. Thread-safe.
-  virtual Result<std::vector<SealedEntry>> read(Sequence from, std::size_t entries_max, std::size_t bytes_max) const = 0;
+  virtual Result<std::vector<SealedEntry>> read(Sequence from, std::size_t entries_max,
+                                                std::size_t bytes_max) const = 0;
 
   /// The last durable sequence; 0 when empty. Thread-safe.
   virtual Sequence head() const = 0;

@@ -6,10 +6,10 @@
 
 namespace carehub::storage {
 
-/// Seals bodies into entries and opens them again. XChaCha20-Poly1305 (IETF draft-irtf-cfrg-xchacha) with the clear
-/// bytes as associated data. A nonce is 16 random bytes drawn for each batch and an 8-byte counter, so it never repeats
-/// under a key, crashes and retries included. Bodies over a few hundred bytes are compressed first (zstd).
-/// seal() is for one thread; open() is thread-safe.
+/// Seals bodies into entries and opens them again. XChaCha20-Poly1305 (IETF draft-irtf-cfrg-xchacha) with the
+/// clear bytes as associated data. A nonce is 16 random bytes drawn for each batch and an 8-byte counter, so
+/// it never repeats under a key, crashes and retries included. Bodies over a few hundred bytes are compressed
+/// first (zstd). seal() is for one thread; open() is thread-safe.
 class Sealer {
  public:
   Sealer(Vault& vault, Random& random);

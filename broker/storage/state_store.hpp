@@ -30,7 +30,8 @@ class StateStore {
   virtual Result<std::optional<std::string>> get(std::string_view key) const = 0;
 
   /// Rows whose key starts with `prefix` and is >= `from`, in key order, at most `rows_max`.
-  virtual Result<std::vector<Row>> scan(std::string_view prefix, std::string_view from, std::size_t rows_max) const = 0;
+  virtual Result<std::vector<Row>> scan(std::string_view prefix, std::string_view from,
+                                        std::size_t rows_max) const = 0;
 
   /// Applies the changes atomically together with the applied sequence. Not synced: the ledger is what lasts.
   virtual Result<void> apply(const std::vector<RowChange>& changes, Sequence applied) = 0;

@@ -4,7 +4,7 @@
 
 namespace carehub::fakes {
 
-/// The same seed gives the same bytes for ever (splitmix64), so that a run can be made again. Not for threads.
+/// The same seed gives the same bytes for ever (splitmix64), so a run can be made again. For one thread.
 class SeededRandom final : public Random {
  public:
   explicit SeededRandom(std::uint64_t seed) : state_(seed) {}

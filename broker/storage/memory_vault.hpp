@@ -1,0 +1,31 @@
+#pragma once
+
+#include <mutex>
+#include <unordered_map>
+
+#include "broker/base/random.hpp"
+#include "broker/storage/vault.hpp"
+
+namespace carehub::storage {
+
+/// A vault for tests and simulation. A minted key is as safe as a synced one: it outlives every crash of the
+/// hub that is simulated above it.
+class MemoryVault final : public Vault {
+ public:
+  explicit MemoryVault(Random& random);
+
+  Result<KeyId> mint() override;
+  Result<SecretKey> key(const KeyId& id) const override;
+  const SecretKey& index_key() const override { return index_key_; }
+
+  /// From here on the key is `not_found`, as after an erasure.
+  void destroy(const KeyId& id);
+
+ private:
+  mutable std::mutex mutex_;  // the vault is read by the loop and by queries
+  Random& random_;
+  SecretKey index_key_;
+  std::unordered_map<KeyId, SecretKey> keys_;
+};
+
+}  // namespace carehub::storage
