@@ -11,8 +11,8 @@
 
 #include "broker/base/result.hpp"
 
-/// TOML configuration read with every fault collected, each with its place and remedy, so that a user mends a file
-/// in one go. The TOML library stays inside config_reader.cpp.
+/// TOML configuration read with every fault collected, each with its place and remedy, so that a user mends a
+/// file in one go. The TOML library stays inside config_reader.cpp.
 namespace carehub {
 
 struct ConfigFault {

@@ -6,7 +6,8 @@
 
 namespace carehub {
 
-/// Builds one Event out of canonical text values by path, in any order. Not thread-safe; reusable after finish().
+/// Builds one Event out of canonical text values by path, in any order. Not thread-safe; reusable after
+/// finish().
 class EventBuilder {
  public:
   EventBuilder();

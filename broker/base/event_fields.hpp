@@ -11,8 +11,8 @@
 
 /// An Event's fields by name. One path is good for mappings, disclosure rules, queries and output alike:
 ///   admission.location.ward       person.names[].family       person.names[0].given[1]
-/// Values are canonical text: enumerations by name (`verified`), Date as 2012-05-03, 2012-05 or 2012, Time as RFC 3339
-/// cut to its precision with its offset (2026-03-01T09:30+00:00), whole numbers in decimal.
+/// Values are canonical text: enumerations by name (`verified`), Date as 2012-05-03, 2012-05 or 2012, Time as
+/// RFC 3339 cut to its precision with its offset (2026-03-01T09:30+00:00), whole numbers in decimal.
 namespace carehub {
 
 enum class FieldKind : std::uint8_t { text, integer, enumeration, date, time, table };
@@ -27,7 +27,8 @@ class FieldPath {
     std::int32_t index = kEvery;  // meaningful where list
   };
 
-  /// Error `invalid` names the unknown part and the nearest name that exists. A list without brackets means `[]`.
+  /// Error `invalid` names the unknown part and the nearest name that exists. A list without brackets means
+  /// `[]`.
   static Result<FieldPath> parse(std::string_view text);
 
   const std::string& text() const { return text_; }
@@ -46,7 +47,8 @@ class FieldPath {
   std::vector<Step> steps_;
 };
 
-/// All leaf paths of event.fbs with `[]` for lists, in schema order: for `nearest name` and for documentation.
+/// All leaf paths of event.fbs with `[]` for lists, in schema order: for `nearest name` and for
+/// documentation.
 const std::vector<std::string>& event_field_names();
 
 /// Names of an enumeration's values, by the path of a field of that type.
@@ -54,7 +56,8 @@ std::vector<std::string> enumeration_names(const FieldPath& path);
 
 /// Calls `visit(path, value)` for every leaf that is present, in schema order; the path has concrete indices.
 /// `event` must have passed the verifier.
-void visit_fields(const event::Event& event, const std::function<void(const std::string&, std::string_view)>& visit);
+void visit_fields(const event::Event& event,
+                  const std::function<void(const std::string&, std::string_view)>& visit);
 
 /// The values at a path, in order; empty when absent.
 std::vector<std::string> field_values(const event::Event& event, const FieldPath& path);

@@ -5,7 +5,8 @@
 
 #include "broker/base/result.hpp"
 
-/// Identifiers as checked values: one that is wrong cannot be constructed. Error texts never repeat the input.
+/// Identifiers as checked values: one that is wrong cannot be constructed. Error texts never repeat the
+/// input.
 namespace carehub {
 
 template <class Derived>

@@ -20,7 +20,8 @@ struct Key16 {
 using PersonKey = Key16<struct PersonTag>;
 /// The vault's random name for one sealing key.
 using KeyId = Key16<struct KeyIdTag>;
-/// A keyed hash (HMAC-SHA-256 under the vault's index key, first 16 bytes) of an identifier or message identity.
+/// A keyed hash (HMAC-SHA-256 under the vault's index key, first 16 bytes) of an identifier or message
+/// identity.
 using KeyedHash = Key16<struct KeyedHashTag>;
 
 /// Keyed hash of identity and content together: equal fingerprints are the same message.

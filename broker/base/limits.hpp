@@ -9,6 +9,9 @@ namespace carehub::limits {
 // One message
 constexpr std::size_t kEventBytesMax = 1U << 20U;
 constexpr std::size_t kOriginalBytesMax = 4U << 20U;
+constexpr std::uint32_t kEventDepthMax = 16;  // tables within tables
+constexpr std::uint32_t kEventTablesMax = 65'536;
+constexpr std::size_t kListItemsMax = 10'000;  // of one list in an event
 constexpr std::size_t kIdentityBytesMax = 1024;
 constexpr std::size_t kNameBytesMax = 128;  // agency, channel, subscription, role
 constexpr std::size_t kErrorTextBytesMax = 1024;
@@ -30,8 +33,9 @@ constexpr std::size_t kBatchBytesMax = 16U << 20U;  // of one append
 constexpr std::size_t kUnsyncedBatchesMax = 1;      // a batch is decided while another syncs, no more
 
 // Deliveries
-constexpr std::uint32_t kCreditMax = 4096;           // deliveries in flight of one subscription
-constexpr std::size_t kWindowMax = 8192;             // waiting deliveries a subscription keeps in memory; the rest is on disk
+constexpr std::uint32_t kCreditMax = 4096;  // deliveries in flight of one subscription
+constexpr std::size_t kWindowMax =
+    8192;  // waiting deliveries a subscription keeps in memory; the rest is on disk
 constexpr std::size_t kSubscriptionsMax = 1024;
 constexpr std::uint32_t kAckWaitMs = 30'000;
 constexpr std::uint32_t kAttemptsMax = 8;
@@ -60,6 +64,9 @@ constexpr std::size_t kCsvFieldBytesMax = 64U << 10U;
 constexpr std::size_t kCsvColumnsMax = 1024;
 constexpr std::size_t kHl7SegmentsMax = 4096;
 constexpr std::size_t kHl7RepetitionsMax = 256;
+
+// Configuration
+constexpr std::size_t kConfigBytesMax = 4U << 20U;
 
 // The vault
 constexpr std::size_t kVaultBlockKeys = 256;  // minted and synced ahead of use
