@@ -1,0 +1,41 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "broker/storage/ledger.hpp"
+
+namespace carehub::storage {
+
+/// The ledger on this machine's disk: a RocksDB under <data>/ledger, and the durable mark in
+/// <data>/ledger.mark. One thread of its own writes and syncs; `done` is called on it. A `done` must not call
+/// close(). A batch whose sequences do not follow is `invalid` and changes nothing; too many waiting batches
+/// are `overloaded`.
+class RocksLedger final : public Ledger {
+ public:
+  struct Opened {
+    std::unique_ptr<RocksLedger> ledger;
+    std::vector<std::string> notices;  // what was mended at start; for the operator's log
+  };
+
+  /// Opens, or makes where there is nothing. Nothing on disk is changed before the head has been found to
+  /// reach mark and checkpoint and the entries since the checkpoint hash to the mark's root. An unfinished
+  /// batch above the mark is dropped, with a notice. `corrupt` names the first sequence that is missing or
+  /// differs; `unavailable`: not writable, full, or in use by another hub.
+  static Result<Opened> open(const std::filesystem::path& data_directory);
+
+  ~RocksLedger() override;
+  void append(std::vector<SealedEntry> batch, Done done) override;
+  Result<std::vector<SealedEntry>> read(Sequence from, std::size_t entries_max,
+                                        std::size_t bytes_max) const override;
+  Sequence head() const override;
+  Result<void> close() override;
+
+ private:
+  class Writer;
+  explicit RocksLedger(std::unique_ptr<Writer> writer);
+  std::unique_ptr<Writer> writer_;
+};
+
+}  // namespace carehub::storage
