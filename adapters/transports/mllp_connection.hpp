@@ -1,0 +1,86 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adapters/transports/mllp_frames.hpp"
+#include "adapters/transports/mllp_listener.hpp"
+
+namespace carehub::adapters {
+
+/// What the connections of one listener share.
+struct MllpService {
+  MllpListenerOptions options;
+  Receive receive;
+  MllpCounts counts;
+  std::chrono::steady_clock::time_point next_log{};
+
+  /// One line a second at most: a hostile peer must not fill the disk with our complaints.
+  void warn(const std::string& peer, const char* what);
+};
+
+/// One MLLP connection: a coroutine that reads and hands over, one that writes the answers in order, and one
+/// that asks a busy hub again. Runs on the IoThread only; lives while a coroutine or an awaited answer holds
+/// it.
+class MllpConnection : public std::enable_shared_from_this<MllpConnection> {
+ public:
+  using Stream = boost::asio::ip::tcp::socket;  // the seam for TLS
+  using Clock = std::chrono::steady_clock;
+
+  MllpConnection(Stream stream, std::shared_ptr<MllpService> service);
+
+  void start();
+  /// Reads no more, and closes once the messages under way are answered.
+  void finish();
+  void close();
+  /// Closes when a read or a write has passed its time.
+  void check(Clock::time_point now);
+  bool open() const { return stream_.is_open(); }
+
+ private:
+  struct Exchange {
+    Bytes message;  // kept until it is answered, since a busy hub is asked again
+    enum class State : std::uint8_t { waiting, busy, answered } state = State::waiting;
+    std::vector<Bytes> answers;
+  };
+  using ExchangePtr = std::shared_ptr<Exchange>;
+
+  boost::asio::awaitable<void> read();
+  boost::asio::awaitable<bool> read_some();
+  boost::asio::awaitable<void> take(Bytes message);
+  boost::asio::awaitable<void> ask_again();
+  boost::asio::awaitable<void> write();
+  boost::asio::awaitable<void> change();
+  void hand_over(const ExchangePtr& exchange);
+  void replied(const ExchangePtr& exchange, TransportReply reply);
+  Bytes answers_in_order();
+  bool any(Exchange::State state) const;
+  bool full(std::size_t message_bytes) const;
+  bool finished() const;
+  void wake();
+
+  Stream stream_;
+  std::shared_ptr<MllpService> service_;
+  std::string peer_;
+  MllpFrames frames_;
+  Bytes buffer_;
+  BytesView unread_;
+  std::deque<ExchangePtr> exchanges_;  // oldest first; the front is the next to be answered
+  std::size_t in_flight_bytes_ = 0;
+  bool reading_ = true;
+  bool finishing_ = false;
+  bool asking_again_ = false;
+  boost::asio::steady_timer
+      changed_;  // never expires; cancelled to wake the coroutines that wait for a change
+  Clock::duration frame_time_left_{};
+  Clock::time_point read_deadline_ = Clock::time_point::max();
+  Clock::time_point write_deadline_ = Clock::time_point::max();
+};
+
+}  // namespace carehub::adapters
