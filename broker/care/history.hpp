@@ -4,8 +4,8 @@
 #include "broker/core/engine.hpp"
 #include "broker/core/policy.hpp"
 
-/// Questions about the past, answered in pages from the ledger and its folds. Every event is shown as the asker's role
-/// may see it under the policy that decides, or not at all.
+/// Questions about the past, answered in pages from the ledger and its folds. Every event is shown as the
+/// asker's role may see it under the policy that decides, or not at all.
 namespace carehub::care {
 
 class History {

@@ -1,32 +1,29 @@
 #pragma once
 
-#include <deque>
+#include <functional>
 #include <memory>
+#include <string_view>
 
+#include "broker/care/fold_entry.hpp"
 #include "broker/core/state_reader.hpp"
 #include "broker/storage/ledger.hpp"
 #include "broker/storage/sealer.hpp"
 #include "broker/storage/state_store.hpp"
 
-/// Everything that is folded out of the ledger, behind what core reads. A fold depends only on entries in order.
+/// Everything that is folded out of the ledger, behind what core reads. A fold depends only on entries in
+/// order.
 namespace carehub::care {
 
-/// One entry as a fold sees it.
-struct FoldEntry {
-  Sequence sequence = 0;
-  Timestamp appended_at;
-  storage::EntryKind kind;
-  KeyId key_id;
-  BytesView body;  // verified ledger::Body; empty when erased
-};
-
-/// The state store with the rows of entries that are not durable yet laid over it. For the loop's thread alone.
+/// The state store with the rows of entries that are not durable yet laid over it. For the loop's thread
+/// alone.
 class State final : public core::StateReader, public core::Journal {
  public:
   State(storage::StateStore& store, const storage::Ledger& ledger, const storage::Sealer& sealer);
   ~State() override;
 
   /// Folds in what the ledger holds beyond the store's applied sequence; `progress(done, all)` now and then.
+  /// Call it once, before anything else. Error `corrupt`: the store is ahead of the ledger, or an entry does
+  /// not open.
   Result<void> catch_up(const std::function<void(Sequence, Sequence)>& progress);
 
   /// What the engine needs at start.
@@ -40,16 +37,37 @@ class State final : public core::StateReader, public core::Journal {
   };
   std::vector<Drafted> take_batch();
 
-  /// The ledger holds everything up to `head` now: the overlay's rows up to it go to the store.
+  /// What take_batch() would give now, so that the loop can end a batch within its limits.
+  struct BatchSize {
+    std::size_t entries = 0;
+    std::size_t bytes = 0;
+  };
+  BatchSize batch_size() const;
+
+  /// The ledger holds everything up to `head` now: the overlay's rows up to it go to the store. An error that
+  /// a fold met since the last call comes back here, too: stop then.
   Result<void> durable(Sequence head);
 
-  Result<core::KnownPublication> publication(const Fingerprint& fingerprint, const KeyedHash& identity) const override;
-  Result<std::vector<std::optional<PersonKey>>> linked(const std::vector<KeyedHash>& identifiers) const override;
+  /// The newest entry, durable or not.
+  Sequence head() const;
+
+  /// Rows as the folds left them, for questions about the past; keys are made by care/row_keys.hpp.
+  Result<std::optional<std::string>> row(std::string_view key) const;
+  Result<std::vector<storage::Row>> rows(std::string_view prefix, std::string_view from,
+                                         std::size_t rows_max) const;
+
+  Result<core::KnownPublication> publication(const Fingerprint& fingerprint,
+                                             const KeyedHash& identity) const override;
+  Result<std::vector<std::optional<PersonKey>>> linked(
+      const std::vector<KeyedHash>& identifiers) const override;
   Result<std::optional<core::PersonRecord>> person(const PersonKey& key) const override;
   Result<std::vector<core::Pending>> pending(const std::string& subscription, Sequence after,
                                              std::size_t rows_max) const override;
   Result<std::vector<core::Pending>> pending_of(const std::string& subscription, const PersonKey& person,
                                                 Sequence after, std::size_t rows_max) const override;
+  Result<std::optional<core::Pending>> dead_letter(const std::string& subscription,
+                                                   Sequence sequence) const override;
+  Result<std::optional<KeyId>> day_key(const std::string& purpose, std::int64_t day) const override;
   Result<Bytes> body(Sequence sequence) const override;
   Sequence append(core::NewEntry entry, Timestamp at) override;
 

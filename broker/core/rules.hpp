@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/base/bytes.hpp"
 #include "broker/base/limits.hpp"
 #include "schemas/ledger_generated.h"
 
@@ -47,6 +48,7 @@ struct Subscription {
   ledger::FilterT filter;
   bool durable = true;
   RetryRules retry;
+  bool configured = false;  // named by the configuration, not by a client's Subscribe
 };
 
 struct HubRules {
@@ -56,5 +58,11 @@ struct HubRules {
   std::string policy_text;                  // whole, as recorded in PolicyChanged
   std::string policy_file;
 };
+
+/// The `by` of changes that the configuration made.
+constexpr const char* kByConfiguration = "configuration";
+
+/// The filter as FlatBuffer: to keep it, and to see whether two are the same.
+Bytes filter_bytes(const ledger::FilterT& filter);
 
 }  // namespace carehub::core

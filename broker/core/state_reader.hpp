@@ -9,13 +9,13 @@
 #include "broker/core/rules.hpp"
 #include "broker/storage/entry.hpp"
 
-/// The state that decisions need, and where decisions are written. `care` implements both over the same folds, so an
-/// entry that was appended is visible to the next read, before it is synced.
+/// The state that decisions need, and where decisions are written. `care` implements both over the same
+/// folds, so an entry that was appended is visible to the next read, before it is synced.
 namespace carehub::core {
 
 struct KnownPublication {
-  Sequence same = 0;       // the entry with this fingerprint; 0: none
-  Timestamp appended_at;   // of `same`
+  Sequence same = 0;      // the entry with this fingerprint; 0: none
+  Timestamp appended_at;  // of `same`
   bool identity_seen = false;
 };
 
@@ -29,21 +29,24 @@ struct PersonRecord {
 struct Pending {
   Sequence sequence = 0;  // of the event
   PersonKey person;
-  std::uint32_t attempt = 1;        // of the newest Offered
-  std::uint32_t counted = 0;        // failures that count towards a dead letter
-  std::uint64_t policy_version = 0; // that decided
+  std::uint32_t attempt = 1;         // of the newest Offered
+  std::uint32_t counted = 0;         // failures that count towards a dead letter
+  std::uint64_t policy_version = 0;  // that decided
   event::Urgency urgency = event::Urgency::unknown;
   event::EventType type = event::EventType::unknown;
   bool late = false;
   bool after_gap = false;
+  bool nacked = false;  // the newest attempt was answered no: the next needs an Offered of its own
 };
 
 class StateReader {
  public:
   virtual ~StateReader() = default;
-  virtual Result<KnownPublication> publication(const Fingerprint& fingerprint, const KeyedHash& identity) const = 0;
+  virtual Result<KnownPublication> publication(const Fingerprint& fingerprint,
+                                               const KeyedHash& identity) const = 0;
   /// The person that each identifier is linked to, in the same order.
-  virtual Result<std::vector<std::optional<PersonKey>>> linked(const std::vector<KeyedHash>& identifiers) const = 0;
+  virtual Result<std::vector<std::optional<PersonKey>>> linked(
+      const std::vector<KeyedHash>& identifiers) const = 0;
   virtual Result<std::optional<PersonRecord>> person(const PersonKey& key) const = 0;
   /// Pending of a subscription with sequence > `after`, in sequence order.
   virtual Result<std::vector<Pending>> pending(const std::string& subscription, Sequence after,
@@ -51,7 +54,13 @@ class StateReader {
   /// Pending of one person in a subscription with sequence > `after`, in sequence order.
   virtual Result<std::vector<Pending>> pending_of(const std::string& subscription, const PersonKey& person,
                                                   Sequence after, std::size_t rows_max) const = 0;
-  /// The body (ledger::Body) of an entry. `not_found`: erased.
+  /// A delivery that was given up and neither sent again nor discarded.
+  virtual Result<std::optional<Pending>> dead_letter(const std::string& subscription,
+                                                     Sequence sequence) const = 0;
+  /// The key that seals a purpose's entries of one UTC day (days since 1970-01-01), where one was used
+  /// already.
+  virtual Result<std::optional<KeyId>> day_key(const std::string& purpose, std::int64_t day) const = 0;
+  /// The body (ledger::Body) of an entry, durable or not. `not_found`: erased.
   virtual Result<Bytes> body(Sequence sequence) const = 0;
 };
 
@@ -63,6 +72,8 @@ struct EngineState {
   };
   std::vector<KnownPolicy> policies;  // in version order; the last is current
   std::vector<Subscription> subscriptions;
+  Sequence head = 0;      // the newest entry
+  Timestamp appended_at;  // of the newest entry: time never goes back behind it
 };
 
 /// An entry that was decided: a finished ledger::Body and what goes in clear.
@@ -75,7 +86,8 @@ struct NewEntry {
 class Journal {
  public:
   virtual ~Journal() = default;
-  /// Takes the entry into the batch under way and folds it; its sequence. It is durable when the batch is synced.
+  /// Takes the entry into the batch under way and folds it; its sequence. It is durable when the batch is
+  /// synced.
   virtual Sequence append(NewEntry entry, Timestamp at) = 0;
 };
 

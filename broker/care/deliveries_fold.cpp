@@ -1,0 +1,343 @@
+#include "broker/care/deliveries_fold.hpp"
+
+#include "broker/base/ledger_keys.hpp"
+#include "broker/care/row_codec.hpp"
+#include "broker/care/row_keys.hpp"
+
+namespace carehub::care {
+namespace {
+
+/// A pending delivery as its row holds it: what core reads, and when it was offered first.
+struct PendingRow {
+  core::Pending pending;
+  Timestamp offered_at;
+};
+
+std::string encode(const PendingRow& row) {
+  const auto& pending = row.pending;
+  return RowWriter()
+      .key(pending.person)
+      .number(pending.attempt)
+      .number(pending.counted)
+      .number(pending.policy_version)
+      .number(static_cast<std::uint8_t>(pending.urgency))
+      .number(static_cast<std::uint8_t>(pending.type))
+      .flag(pending.late)
+      .flag(pending.after_gap)
+      .flag(pending.nacked)
+      .time(row.offered_at.us)
+      .take();
+}
+
+PendingRow decode_pending(Sequence sequence, RowReader& reader) {
+  PendingRow row;
+  auto& pending = row.pending;
+  pending.sequence = sequence;
+  pending.person = reader.key<PersonKey>();
+  pending.attempt = reader.number<std::uint32_t>();
+  pending.counted = reader.number<std::uint32_t>();
+  pending.policy_version = reader.number<std::uint64_t>();
+  pending.urgency = static_cast<event::Urgency>(reader.number<std::uint8_t>());
+  pending.type = static_cast<event::EventType>(reader.number<std::uint8_t>());
+  pending.late = reader.flag();
+  pending.after_gap = reader.flag();
+  pending.nacked = reader.flag();
+  row.offered_at = {reader.time()};
+  return row;
+}
+
+auto cut_short(const char* what) {
+  return fail(ErrorKind::corrupt, std::string(what) + " row is cut short: run carehub rebuild");
+}
+
+Result<std::optional<PendingRow>> pending_row(const Rows& rows, std::string_view subscription,
+                                              Sequence sequence) {
+  auto row = rows.get(row_keys::pending(subscription, sequence));
+  if (!row) return tl::unexpected(row.error());
+  if (!*row) return std::optional<PendingRow>();
+  RowReader reader(**row);
+  auto pending = decode_pending(sequence, reader);
+  if (!reader.ok()) return cut_short("a pending delivery's");
+  return std::optional(pending);
+}
+
+std::string encode(const ShownRow& row) {
+  return RowWriter()
+      .number(static_cast<std::uint8_t>(row.state))
+      .number(row.attempt)
+      .number(row.policy_version)
+      .time(row.offered_at.us)
+      .time(row.settled_at.us)
+      .take();
+}
+
+void put_shown(Rows& rows, std::string_view subscription, const PendingRow& row, ShownState state,
+               Timestamp at) {
+  rows.put(row_keys::shown(row.pending.sequence, subscription),
+           encode(ShownRow{state, row.pending.attempt, row.pending.policy_version, row.offered_at, at}));
+}
+
+void put_pending(Rows& rows, std::string_view subscription, const PendingRow& row) {
+  rows.put(row_keys::pending(subscription, row.pending.sequence), encode(row));
+  rows.put(row_keys::gate(subscription, row.pending.person, row.pending.sequence), std::string());
+}
+
+void remove_pending(Rows& rows, std::string_view subscription, const core::Pending& pending) {
+  rows.remove(row_keys::pending(subscription, pending.sequence));
+  rows.remove(row_keys::gate(subscription, pending.person, pending.sequence));
+}
+
+void put_backlog(Rows& rows, std::string_view subscription, const BacklogRow& backlog) {
+  rows.put(row_keys::backlog(subscription),
+           RowWriter().number(backlog.pending).number(backlog.dead).number(backlog.gaps).take());
+}
+
+/// One subscription's Offered entry as its events are folded in.
+struct Offering {
+  const FoldEntry& entry;
+  const ledger::Offered& offered;
+  std::string_view subscription;
+  BacklogRow& backlog;
+  Rows& rows;
+};
+
+Result<void> offer_first(const Offering& to, const ledger::OfferedRun& run, Sequence sequence) {
+  PendingRow row;
+  row.offered_at = to.entry.appended_at;
+  row.pending.sequence = sequence;
+  row.pending.person = key_from<PersonKey>(*run.person());
+  row.pending.attempt = run.attempt();
+  row.pending.policy_version = to.offered.policy_version();
+  row.pending.urgency = run.urgency();
+  row.pending.type = run.type();
+  row.pending.late = to.offered.late();
+  if (to.offered.late()) {
+    auto dead = to.rows.get(row_keys::dead(to.subscription, sequence));
+    if (!dead) return tl::unexpected(dead.error());
+    if (*dead) {
+      to.rows.remove(row_keys::dead(to.subscription, sequence));
+      --to.backlog.dead;
+    }
+  } else if (to.backlog.gaps > 0) {
+    auto gap_key = row_keys::gap(to.subscription, row.pending.person);
+    auto gap = to.rows.get(gap_key);
+    if (!gap) return tl::unexpected(gap.error());
+    if (*gap) {
+      row.pending.after_gap = true;
+      to.rows.remove(std::move(gap_key));
+      --to.backlog.gaps;
+    }
+  }
+  ++to.backlog.pending;
+  put_pending(to.rows, to.subscription, row);
+  put_shown(to.rows, to.subscription, row, ShownState::offered, {});
+  return {};
+}
+
+Result<void> offer_again(const Offering& to, const ledger::OfferedRun& run, Sequence sequence) {
+  auto row = pending_row(to.rows, to.subscription, sequence);
+  if (!row) return tl::unexpected(row.error());
+  if (!*row) return {};
+  (*row)->pending.attempt = run.attempt();
+  (*row)->pending.nacked = false;
+  put_pending(to.rows, to.subscription, **row);
+  put_shown(to.rows, to.subscription, **row, ShownState::offered, {});
+  return {};
+}
+
+/// The child's next delivery is marked; where there is none yet, the one that comes will be.
+Result<void> leave_gap(const std::string& subscription, const core::Pending& dead, BacklogRow& backlog,
+                       Rows& rows) {
+  auto next = pending_rows_of(rows, subscription, dead.person, dead.sequence, 1);
+  if (!next) return tl::unexpected(next.error());
+  if (next->empty()) {
+    auto gap_key = row_keys::gap(subscription, dead.person);
+    auto gap = rows.get(gap_key);
+    if (!gap) return tl::unexpected(gap.error());
+    if (!*gap) ++backlog.gaps;
+    rows.put(std::move(gap_key), std::string());
+    return {};
+  }
+  auto row = pending_row(rows, subscription, next->front().sequence);
+  if (!row) return tl::unexpected(row.error());
+  (*row)->pending.after_gap = true;
+  put_pending(rows, subscription, **row);
+  return {};
+}
+
+}  // namespace
+
+Result<void> fold_offered(const FoldEntry& entry, const ledger::Offered& offered, Rows& rows) {
+  if (offered.subscription() == nullptr || offered.runs() == nullptr) return {};
+  const auto subscription = offered.subscription()->string_view();
+  auto backlog = backlog_row(rows, subscription);
+  if (!backlog) return tl::unexpected(backlog.error());
+  const bool watch = !subscription.empty() && subscription.front() == kWatchMark;
+  const Offering to{entry, offered, subscription, *backlog, rows};
+  for (const auto* run : *offered.runs()) {
+    if (run->range() == nullptr || run->person() == nullptr) continue;
+    for (Sequence sequence = run->range()->first(); sequence <= run->range()->last(); ++sequence) {
+      if (watch) {
+        const ShownRow shown{
+            ShownState::offered, run->attempt(), offered.policy_version(), entry.appended_at, {}};
+        rows.put(row_keys::shown(sequence, subscription), encode(shown));
+        continue;
+      }
+      auto folded = run->attempt() <= 1 ? offer_first(to, *run, sequence) : offer_again(to, *run, sequence);
+      if (!folded) return folded;
+    }
+  }
+  if (!watch) put_backlog(rows, subscription, *backlog);
+  return {};
+}
+
+Result<void> fold_acked(const FoldEntry& entry, const ledger::Acked& acked, Rows& rows) {
+  if (acked.subscription() == nullptr || acked.ranges() == nullptr) return {};
+  const auto subscription = acked.subscription()->string_view();
+  auto backlog = backlog_row(rows, subscription);
+  if (!backlog) return tl::unexpected(backlog.error());
+  for (const auto* range : *acked.ranges()) {
+    for (Sequence sequence = range->first(); sequence <= range->last(); ++sequence) {
+      auto row = pending_row(rows, subscription, sequence);
+      if (!row) return tl::unexpected(row.error());
+      if (!*row) continue;
+      remove_pending(rows, subscription, (*row)->pending);
+      put_shown(rows, subscription, **row, ShownState::acked, entry.appended_at);
+      --backlog->pending;
+    }
+  }
+  put_backlog(rows, subscription, *backlog);
+  return {};
+}
+
+Result<void> fold_nacked(const ledger::Nacked& nacked, Rows& rows) {
+  if (nacked.subscription() == nullptr || nacked.items() == nullptr) return {};
+  const auto subscription = nacked.subscription()->string_view();
+  for (const auto* item : *nacked.items()) {
+    auto row = pending_row(rows, subscription, item->sequence());
+    if (!row) return tl::unexpected(row.error());
+    if (!*row) continue;
+    if (item->counted()) ++(*row)->pending.counted;
+    (*row)->pending.nacked = true;
+    put_pending(rows, subscription, **row);
+  }
+  return {};
+}
+
+Result<void> fold_dead_letter(const FoldEntry& entry, const ledger::DeadLetter& letter, Rows& rows) {
+  if (letter.subscription() == nullptr) return {};
+  const auto subscription = letter.subscription()->str();
+  auto row = pending_row(rows, subscription, letter.sequence());
+  if (!row) return tl::unexpected(row.error());
+  if (!*row) return {};
+  auto backlog = backlog_row(rows, subscription);
+  if (!backlog) return tl::unexpected(backlog.error());
+  --backlog->pending;
+  ++backlog->dead;
+  remove_pending(rows, subscription, (*row)->pending);
+  rows.put(row_keys::dead(subscription, letter.sequence()),
+           encode(**row) + RowWriter()
+                               .number(letter.attempts())
+                               .time(entry.appended_at.us)
+                               .text(letter.code() == nullptr ? "" : letter.code()->string_view())
+                               .take());
+  put_shown(rows, subscription, **row, ShownState::dead, entry.appended_at);
+  if (auto marked = leave_gap(subscription, (*row)->pending, *backlog, rows); !marked) return marked;
+  put_backlog(rows, subscription, *backlog);
+  return {};
+}
+
+Result<void> fold_operator_action(const ledger::OperatorAction& action, Rows& rows) {
+  if (action.action() == nullptr || action.subscription() == nullptr) return {};
+  if (action.action()->string_view() != kDiscardAction) return {};
+  const auto subscription = action.subscription()->string_view();
+  auto key = row_keys::dead(subscription, action.sequence());
+  auto dead = rows.get(key);
+  if (!dead) return tl::unexpected(dead.error());
+  if (!*dead) return {};
+  auto backlog = backlog_row(rows, subscription);
+  if (!backlog) return tl::unexpected(backlog.error());
+  rows.remove(std::move(key));
+  --backlog->dead;
+  put_backlog(rows, subscription, *backlog);
+  return {};
+}
+
+Result<std::vector<core::Pending>> pending_rows(const Rows& rows, const std::string& subscription,
+                                                Sequence after, std::size_t rows_max) {
+  auto found =
+      rows.scan(row_keys::pending_of(subscription), row_keys::pending(subscription, after + 1), rows_max);
+  if (!found) return tl::unexpected(found.error());
+  std::vector<core::Pending> pending;
+  pending.reserve(found->size());
+  for (const auto& row : *found) {
+    RowReader reader(row.value);
+    pending.push_back(decode_pending(row_keys::last_sequence(row.key), reader).pending);
+    if (!reader.ok()) return cut_short("a pending delivery's");
+  }
+  return pending;
+}
+
+Result<std::vector<core::Pending>> pending_rows_of(const Rows& rows, const std::string& subscription,
+                                                   const PersonKey& person, Sequence after,
+                                                   std::size_t rows_max) {
+  auto found = rows.scan(row_keys::gate_of(subscription, person),
+                         row_keys::gate(subscription, person, after + 1), rows_max);
+  if (!found) return tl::unexpected(found.error());
+  std::vector<core::Pending> pending;
+  for (const auto& gate : *found) {
+    auto row = pending_row(rows, subscription, row_keys::last_sequence(gate.key));
+    if (!row) return tl::unexpected(row.error());
+    if (!*row) return fail(ErrorKind::corrupt, "a child's gate has no pending delivery: run carehub rebuild");
+    pending.push_back((*row)->pending);
+  }
+  return pending;
+}
+
+Result<DeadRow> decode_dead(Sequence sequence, std::string_view row) {
+  RowReader reader(row);
+  DeadRow dead;
+  dead.delivery = decode_pending(sequence, reader).pending;
+  dead.attempts = reader.number<std::uint32_t>();
+  dead.at = {reader.time()};
+  dead.code = reader.text();
+  if (!reader.ok()) return cut_short("a dead letter's");
+  return dead;
+}
+
+Result<std::optional<DeadRow>> dead_row(const Rows& rows, const std::string& subscription,
+                                        Sequence sequence) {
+  auto row = rows.get(row_keys::dead(subscription, sequence));
+  if (!row) return tl::unexpected(row.error());
+  if (!*row) return std::optional<DeadRow>();
+  auto dead = decode_dead(sequence, **row);
+  if (!dead) return tl::unexpected(dead.error());
+  return std::optional(std::move(*dead));
+}
+
+Result<ShownRow> decode_shown(std::string_view row) {
+  RowReader reader(row);
+  ShownRow shown;
+  shown.state = static_cast<ShownState>(reader.number<std::uint8_t>());
+  shown.attempt = reader.number<std::uint32_t>();
+  shown.policy_version = reader.number<std::uint64_t>();
+  shown.offered_at = {reader.time()};
+  shown.settled_at = {reader.time()};
+  if (!reader.ok()) return cut_short("a disclosure's");
+  return shown;
+}
+
+Result<BacklogRow> backlog_row(const Rows& rows, std::string_view subscription) {
+  auto row = rows.get(row_keys::backlog(subscription));
+  if (!row) return tl::unexpected(row.error());
+  BacklogRow backlog;
+  if (!*row) return backlog;
+  RowReader reader(**row);
+  backlog.pending = reader.number<std::uint64_t>();
+  backlog.dead = reader.number<std::uint64_t>();
+  backlog.gaps = reader.number<std::uint64_t>();
+  if (!reader.ok()) return cut_short("a subscription's backlog");
+  return backlog;
+}
+
+}  // namespace carehub::care

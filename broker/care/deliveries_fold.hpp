@@ -1,0 +1,56 @@
+#pragma once
+
+#include "broker/care/fold_entry.hpp"
+#include "broker/care/rows.hpp"
+#include "broker/core/state_reader.hpp"
+#include "schemas/ledger_generated.h"
+
+/// What each subscription still has to take, what it took, and what was given up.
+namespace carehub::care {
+
+/// Subscriptions whose name starts with this are watches: what they were shown is recorded, but nothing waits
+/// for them.
+constexpr char kWatchMark = '~';
+
+Result<void> fold_offered(const FoldEntry& entry, const ledger::Offered& offered, Rows& rows);
+Result<void> fold_acked(const FoldEntry& entry, const ledger::Acked& acked, Rows& rows);
+Result<void> fold_nacked(const ledger::Nacked& nacked, Rows& rows);
+Result<void> fold_dead_letter(const FoldEntry& entry, const ledger::DeadLetter& letter, Rows& rows);
+Result<void> fold_operator_action(const ledger::OperatorAction& action, Rows& rows);
+
+/// The actions of OperatorAction that a fold knows.
+constexpr std::string_view kDiscardAction = "discard dead letter";
+
+Result<std::vector<core::Pending>> pending_rows(const Rows& rows, const std::string& subscription,
+                                                Sequence after, std::size_t rows_max);
+Result<std::vector<core::Pending>> pending_rows_of(const Rows& rows, const std::string& subscription,
+                                                   const PersonKey& person, Sequence after,
+                                                   std::size_t rows_max);
+
+struct DeadRow {
+  core::Pending delivery;
+  std::uint32_t attempts = 0;
+  Timestamp at;
+  std::string code;
+};
+Result<std::optional<DeadRow>> dead_row(const Rows& rows, const std::string& subscription, Sequence sequence);
+Result<DeadRow> decode_dead(Sequence sequence, std::string_view row);
+
+enum class ShownState : std::uint8_t { offered = 1, acked, dead };
+struct ShownRow {
+  ShownState state = ShownState::offered;
+  std::uint32_t attempt = 0;
+  std::uint64_t policy_version = 0;
+  Timestamp offered_at;
+  Timestamp settled_at;
+};
+Result<ShownRow> decode_shown(std::string_view row);
+
+struct BacklogRow {
+  std::uint64_t pending = 0;
+  std::uint64_t dead = 0;
+  std::uint64_t gaps = 0;  // children whose next delivery comes after a gap
+};
+Result<BacklogRow> backlog_row(const Rows& rows, std::string_view subscription);
+
+}  // namespace carehub::care

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "broker/care/fold_entry.hpp"
+#include "broker/care/rows.hpp"
+#include "broker/core/state_reader.hpp"
+#include "schemas/ledger_generated.h"
+
+/// Which messages came before: for the duplicate check, without a time window.
+namespace carehub::care {
+
+void fold_publications(const FoldEntry& entry, const ledger::EventEntry& event, Rows& rows);
+
+Result<core::KnownPublication> known_publication(const Rows& rows, const Fingerprint& fingerprint,
+                                                 const KeyedHash& identity);
+
+}  // namespace carehub::care

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <concepts>
+#include <string>
+#include <string_view>
+
+#include "broker/base/ids.hpp"
+
+/// Values of state rows: numbers big-endian in fixed places, texts behind a 32-bit length.
+namespace carehub::care {
+
+class RowWriter {
+ public:
+  template <std::unsigned_integral Number>
+  RowWriter& number(Number value) {
+    for (std::size_t at = sizeof(Number); at-- > 0;) {
+      row_.push_back(static_cast<char>((value >> (8U * at)) & 0xFFU));
+    }
+    return *this;
+  }
+  RowWriter& flag(bool value) { return number<std::uint8_t>(value ? 1 : 0); }
+  RowWriter& time(std::int64_t us) { return number(static_cast<std::uint64_t>(us)); }
+  template <class Tag>
+  RowWriter& key(const Key16<Tag>& key) {
+    row_.append(text_of(key.bytes));
+    return *this;
+  }
+  RowWriter& text(std::string_view value) {
+    number(static_cast<std::uint32_t>(value.size()));
+    row_.append(value);
+    return *this;
+  }
+  std::string take() { return std::move(row_); }
+
+ private:
+  std::string row_;
+};
+
+/// Reads what RowWriter wrote, in the same order. Past the end everything is zero and ok() is false.
+class RowReader {
+ public:
+  explicit RowReader(std::string_view row) : rest_(row) {}
+
+  template <std::unsigned_integral Number>
+  Number number() {
+    Number value = 0;
+    for (const char byte : take(sizeof(Number))) {
+      value = static_cast<Number>(static_cast<Number>(value << 7U << 1U) | static_cast<std::uint8_t>(byte));
+    }
+    return value;
+  }
+  bool flag() { return number<std::uint8_t>() != 0; }
+  std::int64_t time() { return static_cast<std::int64_t>(number<std::uint64_t>()); }
+  template <class Key>
+  Key key() {
+    Key key;
+    const auto bytes = take(key.bytes.size());
+    if (!bytes.empty()) std::memcpy(key.bytes.data(), bytes.data(), bytes.size());
+    return key;
+  }
+  std::string_view text() { return take(number<std::uint32_t>()); }
+  bool ok() const { return ok_; }
+
+ private:
+  std::string_view take(std::size_t size) {
+    if (size > rest_.size()) {
+      ok_ = false;
+      rest_ = {};
+      return {};
+    }
+    const auto taken = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return taken;
+  }
+
+  std::string_view rest_;
+  bool ok_ = true;
+};
+
+}  // namespace carehub::care

@@ -1,0 +1,88 @@
+#include "broker/care/row_keys.hpp"
+
+#include "broker/care/row_codec.hpp"
+
+namespace carehub::care::row_keys {
+namespace {
+
+std::string start(char kind) { return {kind, '/'}; }
+
+std::string& add_name(std::string& key, std::string_view name) {
+  return key.append(RowWriter().text(name).take());
+}
+
+std::string& add_sequence(std::string& key, Sequence sequence) {
+  return key.append(RowWriter().number(sequence).take());
+}
+
+std::string named(char kind, std::string_view name) {
+  auto key = start(kind);
+  return add_name(key, name);
+}
+
+}  // namespace
+
+std::string person(const PersonKey& person) { return start('p').append(text_of(person.bytes)); }
+std::string link(const KeyedHash& identifier) { return start('l').append(text_of(identifier.bytes)); }
+std::string fingerprint(const Fingerprint& fingerprint) { return start('f').append(text_of(fingerprint)); }
+std::string identity(const KeyedHash& identity) { return start('i').append(text_of(identity.bytes)); }
+
+std::string pending_of(std::string_view subscription) { return named('q', subscription); }
+std::string pending(std::string_view subscription, Sequence sequence) {
+  auto key = pending_of(subscription);
+  return add_sequence(key, sequence);
+}
+
+std::string gate_of(std::string_view subscription, const PersonKey& person) {
+  return named('g', subscription).append(text_of(person.bytes));
+}
+std::string gate(std::string_view subscription, const PersonKey& person, Sequence sequence) {
+  auto key = gate_of(subscription, person);
+  return add_sequence(key, sequence);
+}
+
+std::string dead_of(std::string_view subscription) { return named('d', subscription); }
+std::string dead(std::string_view subscription, Sequence sequence) {
+  auto key = dead_of(subscription);
+  return add_sequence(key, sequence);
+}
+
+std::string gap(std::string_view subscription, const PersonKey& person) {
+  return named('a', subscription).append(text_of(person.bytes));
+}
+
+std::string shown_of(Sequence sequence) {
+  auto key = start('o');
+  return add_sequence(key, sequence);
+}
+std::string shown(Sequence sequence, std::string_view subscription) {
+  return shown_of(sequence).append(subscription);
+}
+
+std::string backlog(std::string_view subscription) { return named('n', subscription); }
+std::string subscriptions() { return start('s'); }
+std::string subscription(std::string_view name) { return start('s').append(name); }
+std::string policies() { return start('v'); }
+std::string policy(std::uint64_t version) {
+  auto key = start('v');
+  return add_sequence(key, version);
+}
+
+std::string day_key(std::string_view purpose, std::int64_t day) {
+  auto key = named('k', purpose);
+  return key.append(RowWriter().time(day).take());
+}
+
+std::string newest() { return start('t'); }
+
+Sequence last_sequence(std::string_view key) {
+  const auto size = sizeof(Sequence);
+  return key.size() < size ? 0 : RowReader(key.substr(key.size() - size)).number<Sequence>();
+}
+
+std::string_view shown_name(std::string_view key) {
+  const auto prefix = shown_of(0).size();
+  return key.size() < prefix ? std::string_view() : key.substr(prefix);
+}
+
+}  // namespace carehub::care::row_keys

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "broker/base/ids.hpp"
+
+/// Keys of the state's rows. One letter says the kind; names stand behind their length, so that no name is
+/// another's prefix; sequences are big-endian, so that key order is sequence order. Nothing of a person is in
+/// clear.
+namespace carehub::care::row_keys {
+
+std::string person(const PersonKey& person);              // p: PersonRecord
+std::string link(const KeyedHash& identifier);            // l: whose identifier it is
+std::string fingerprint(const Fingerprint& fingerprint);  // f: where this message is
+std::string identity(const KeyedHash& identity);          // i: where this identity was seen last
+
+std::string pending_of(std::string_view subscription);  // q: prefix of its pending deliveries
+std::string pending(std::string_view subscription, Sequence sequence);
+std::string gate_of(std::string_view subscription,
+                    const PersonKey& person);  // g: prefix of a child's pending
+std::string gate(std::string_view subscription, const PersonKey& person, Sequence sequence);
+std::string dead_of(std::string_view subscription);  // d: prefix of its dead letters
+std::string dead(std::string_view subscription, Sequence sequence);
+std::string gap(std::string_view subscription,
+                const PersonKey& person);  // a: the child's next comes after a gap
+std::string shown_of(Sequence sequence);   // o: prefix of who was offered an event
+std::string shown(Sequence sequence, std::string_view subscription);
+std::string backlog(std::string_view subscription);  // n: counts
+
+std::string subscriptions();  // s: prefix
+std::string subscription(std::string_view name);
+std::string policies();  // v: prefix
+std::string policy(std::uint64_t version);
+std::string day_key(std::string_view purpose, std::int64_t day);  // k: KeyId
+std::string newest();                                             // t: when the newest entry was appended
+
+/// The sequence at the end of a pending, gate or dead key.
+Sequence last_sequence(std::string_view key);
+/// The subscription's name at the end of a shown key.
+std::string_view shown_name(std::string_view key);
+
+}  // namespace carehub::care::row_keys

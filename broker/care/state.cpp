@@ -1,0 +1,250 @@
+#include "broker/care/state.hpp"
+
+#include <algorithm>
+#include <deque>
+
+#include "broker/base/assert.hpp"
+#include "broker/care/deliveries_fold.hpp"
+#include "broker/care/people_fold.hpp"
+#include "broker/care/publications_fold.hpp"
+#include "broker/care/row_codec.hpp"
+#include "broker/care/row_keys.hpp"
+#include "broker/care/rows.hpp"
+#include "broker/care/subscriptions_fold.hpp"
+#include "broker/core/day_keys.hpp"
+
+namespace carehub::care {
+namespace {
+
+constexpr std::size_t kCatchUpEntries = 1024;
+constexpr std::size_t kCatchUpBytes = 8U << 20U;
+
+Result<void> fold_refusal(const FoldEntry& entry, const ledger::Refusal& refusal, Rows& rows) {
+  const auto text = [](const flatbuffers::String* value) {
+    return value == nullptr ? std::string_view() : value->string_view();
+  };
+  return fold_day_key(entry, core::refusal_purpose(text(refusal.agency()), text(refusal.channel())), rows);
+}
+
+Result<void> fold_body(const FoldEntry& entry, const ledger::Body& body, Rows& rows) {
+  switch (body.entry_type()) {
+    case ledger::Entry::EventEntry:
+      fold_publications(entry, *body.entry_as_EventEntry(), rows);
+      return fold_people(entry, *body.entry_as_EventEntry(), rows);
+    case ledger::Entry::Refusal: return fold_refusal(entry, *body.entry_as_Refusal(), rows);
+    case ledger::Entry::Offered: return fold_offered(entry, *body.entry_as_Offered(), rows);
+    case ledger::Entry::Acked: return fold_acked(entry, *body.entry_as_Acked(), rows);
+    case ledger::Entry::Nacked: return fold_nacked(*body.entry_as_Nacked(), rows);
+    case ledger::Entry::DeadLetter: return fold_dead_letter(entry, *body.entry_as_DeadLetter(), rows);
+    case ledger::Entry::OperatorAction: return fold_operator_action(*body.entry_as_OperatorAction(), rows);
+    case ledger::Entry::SubscriptionChanged:
+      fold_subscription_changed(*body.entry_as_SubscriptionChanged(), rows);
+      return {};
+    case ledger::Entry::PolicyChanged:
+      fold_policy_changed(entry, *body.entry_as_PolicyChanged(), rows);
+      return {};
+    default: return {};
+  }
+}
+
+Result<void> fold(const FoldEntry& entry, Rows& rows) {
+  if (entry.kind != storage::EntryKind::event && entry.kind != storage::EntryKind::refusal) {
+    if (auto kept = fold_day_key(entry, core::kHubPurpose, rows); !kept) return kept;
+  }
+  if (!entry.body.empty()) {
+    const auto* body = flatbuffers::GetRoot<ledger::Body>(entry.body.data());
+    if (auto folded = fold_body(entry, *body, rows); !folded) return folded;
+  }
+  rows.put(row_keys::newest(), RowWriter().time(entry.appended_at.us).take());
+  rows.end_entry(entry.sequence);
+  return {};
+}
+
+bool verified(BytesView body) {
+  flatbuffers::Verifier verifier(body.data(), body.size(), 64, 1'000'000);
+  return verifier.VerifyBuffer<ledger::Body>(nullptr);
+}
+
+}  // namespace
+
+struct State::Impl {
+  Impl(storage::StateStore& store, const storage::Ledger& ledger_in, const storage::Sealer& sealer_in)
+      : rows(store), state_store(store), ledger(ledger_in), sealer(sealer_in) {}
+
+  struct Body {
+    Sequence sequence = 0;
+    Bytes bytes;
+  };
+
+  Rows rows;
+  storage::StateStore& state_store;
+  const storage::Ledger& ledger;
+  const storage::Sealer& sealer;
+  Sequence head = 0;
+  Timestamp newest;
+  std::vector<Drafted> drafted;
+  BatchSize size;
+  std::deque<Body> bodies;  // of entries that are not durable yet
+  Result<void> health;      // the first fold that could not read its rows
+
+  Result<void> catch_up_some(Sequence all);
+};
+
+State::State(storage::StateStore& store, const storage::Ledger& ledger, const storage::Sealer& sealer)
+    : impl_(std::make_unique<Impl>(store, ledger, sealer)) {}
+State::~State() = default;
+
+Result<void> State::Impl::catch_up_some(Sequence all) {
+  auto entries = ledger.read(head + 1, kCatchUpEntries, kCatchUpBytes);
+  if (!entries) return tl::unexpected(entries.error());
+  if (entries->empty()) {
+    return fail(ErrorKind::corrupt, "the ledger ends at entry " + std::to_string(head) + " but its head is " +
+                                        std::to_string(all) + ": run carehub audit");
+  }
+  for (const auto& sealed : *entries) {
+    auto body = sealer.open(sealed);
+    if (!body && body.error().kind != ErrorKind::not_found) return tl::unexpected(body.error());
+    if (body && !verified(*body)) {
+      return fail(ErrorKind::corrupt, "entry " + std::to_string(sealed.header.sequence) +
+                                          " opens but is no ledger body: stop and ask");
+    }
+    const auto& header = sealed.header;
+    const FoldEntry entry{header.sequence, header.appended_at, header.kind, header.key_id,
+                          body ? BytesView(*body) : BytesView()};
+    if (auto folded = fold(entry, rows); !folded) return folded;
+    head = header.sequence;
+    newest = header.appended_at;
+  }
+  return rows.write(head);
+}
+
+Result<void> State::catch_up(const std::function<void(Sequence, Sequence)>& progress) {
+  const auto all = impl_->ledger.head();
+  impl_->head = impl_->state_store.applied();
+  if (impl_->head > all) {
+    return fail(ErrorKind::corrupt, "the state knows entries up to " + std::to_string(impl_->head) +
+                                        " but the ledger ends at " + std::to_string(all) +
+                                        ": run carehub rebuild once the ledger is known to be whole");
+  }
+  auto newest = impl_->rows.get(row_keys::newest());
+  if (!newest) return tl::unexpected(newest.error());
+  if (*newest) impl_->newest = {RowReader(**newest).time()};
+  while (impl_->head < all) {
+    if (auto done = impl_->catch_up_some(all); !done) return done;
+    if (progress) progress(impl_->head, all);
+  }
+  return {};
+}
+
+Result<core::EngineState> State::engine_state() const {
+  core::EngineState state;
+  auto policies = policy_rows(impl_->rows);
+  if (!policies) return tl::unexpected(policies.error());
+  auto subscriptions = subscription_rows(impl_->rows);
+  if (!subscriptions) return tl::unexpected(subscriptions.error());
+  state.policies = std::move(*policies);
+  state.subscriptions = std::move(*subscriptions);
+  state.head = impl_->head;
+  state.appended_at = impl_->newest;
+  return state;
+}
+
+Sequence State::append(core::NewEntry entry, Timestamp at) {
+  auto& self = *impl_;
+  const Sequence sequence = ++self.head;
+  self.newest = std::max(self.newest, at);
+  const FoldEntry folded{sequence, self.newest, entry.kind, entry.key_id, entry.body};
+  if (self.health) self.health = fold(folded, self.rows);
+  ++self.size.entries;
+  self.size.bytes += entry.body.size();
+  self.bodies.push_back({sequence, entry.body});
+  self.drafted.push_back({sequence, self.newest, std::move(entry)});
+  return sequence;
+}
+
+std::vector<State::Drafted> State::take_batch() {
+  impl_->size = {};
+  return std::exchange(impl_->drafted, {});
+}
+
+State::BatchSize State::batch_size() const { return impl_->size; }
+
+Result<void> State::durable(Sequence head) {
+  auto& bodies = impl_->bodies;
+  while (!bodies.empty() && bodies.front().sequence <= head) bodies.pop_front();
+  if (!impl_->health) return impl_->health;
+  return impl_->rows.write(head);
+}
+
+Sequence State::head() const { return impl_->head; }
+
+Result<std::optional<std::string>> State::row(std::string_view key) const { return impl_->rows.get(key); }
+
+Result<std::vector<storage::Row>> State::rows(std::string_view prefix, std::string_view from,
+                                              std::size_t rows_max) const {
+  return impl_->rows.scan(prefix, from, rows_max);
+}
+
+Result<core::KnownPublication> State::publication(const Fingerprint& fingerprint,
+                                                  const KeyedHash& identity) const {
+  if (!impl_->health) return tl::unexpected(impl_->health.error());
+  return known_publication(impl_->rows, fingerprint, identity);
+}
+
+Result<std::vector<std::optional<PersonKey>>> State::linked(const std::vector<KeyedHash>& identifiers) const {
+  std::vector<std::optional<PersonKey>> people;
+  for (const auto& identifier : identifiers) {
+    auto person = person_linked(impl_->rows, identifier);
+    if (!person) return tl::unexpected(person.error());
+    people.push_back(*person);
+  }
+  return people;
+}
+
+Result<std::optional<core::PersonRecord>> State::person(const PersonKey& key) const {
+  return person_record(impl_->rows, key);
+}
+
+Result<std::vector<core::Pending>> State::pending(const std::string& subscription, Sequence after,
+                                                  std::size_t rows_max) const {
+  if (!impl_->health) return tl::unexpected(impl_->health.error());
+  return pending_rows(impl_->rows, subscription, after, rows_max);
+}
+
+Result<std::vector<core::Pending>> State::pending_of(const std::string& subscription, const PersonKey& person,
+                                                     Sequence after, std::size_t rows_max) const {
+  if (!impl_->health) return tl::unexpected(impl_->health.error());
+  return pending_rows_of(impl_->rows, subscription, person, after, rows_max);
+}
+
+Result<std::optional<core::Pending>> State::dead_letter(const std::string& subscription,
+                                                        Sequence sequence) const {
+  auto dead = dead_row(impl_->rows, subscription, sequence);
+  if (!dead) return tl::unexpected(dead.error());
+  if (!*dead) return std::optional<core::Pending>();
+  return std::optional((*dead)->delivery);
+}
+
+Result<std::optional<KeyId>> State::day_key(const std::string& purpose, std::int64_t day) const {
+  return day_key_row(impl_->rows, purpose, day);
+}
+
+Result<Bytes> State::body(Sequence sequence) const {
+  const auto& bodies = impl_->bodies;
+  if (!bodies.empty() && sequence >= bodies.front().sequence) {
+    const auto place = sequence - bodies.front().sequence;
+    if (place < bodies.size()) return bodies[place].bytes;
+  }
+  auto entries = impl_->ledger.read(sequence, 1, 1);
+  if (!entries) return tl::unexpected(entries.error());
+  if (entries->empty())
+    return fail(ErrorKind::not_found, "entry " + std::to_string(sequence) + " is not in the ledger");
+  auto body = impl_->sealer.open(entries->front());
+  if (body && !verified(*body)) {
+    return fail(ErrorKind::corrupt,
+                "entry " + std::to_string(sequence) + " opens but is no ledger body: stop and ask");
+  }
+  return body;
+}
+
+}  // namespace carehub::care

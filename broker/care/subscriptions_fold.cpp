@@ -1,0 +1,105 @@
+#include "broker/care/subscriptions_fold.hpp"
+
+#include "broker/care/row_codec.hpp"
+#include "broker/care/row_keys.hpp"
+#include "broker/core/day_keys.hpp"
+#include "broker/core/rules.hpp"
+
+namespace carehub::care {
+namespace {
+
+std::string_view view_of(const flatbuffers::String* text) {
+  return text == nullptr ? std::string_view() : text->string_view();
+}
+
+std::string filter_bytes(const ledger::Filter* filter) {
+  ledger::FilterT copy;
+  if (filter != nullptr) filter->UnPackTo(&copy);
+  return std::string(text_of(core::filter_bytes(copy)));
+}
+
+constexpr std::size_t kRowsMax = 4096;  // far above what limits let into the hub
+
+}  // namespace
+
+void fold_subscription_changed(const ledger::SubscriptionChanged& change, Rows& rows) {
+  const auto name = view_of(change.name());
+  if (name.empty()) return;
+  if (change.change() == ledger::SubscriptionChange::removed) {
+    // What is pending stays: a channel that comes back under its name goes on where it was.
+    rows.remove(row_keys::subscription(name));
+    return;
+  }
+  if (change.change() != ledger::SubscriptionChange::created &&
+      change.change() != ledger::SubscriptionChange::changed) {
+    return;
+  }
+  rows.put(row_keys::subscription(name), RowWriter()
+                                             .text(view_of(change.agency()))
+                                             .text(view_of(change.role()))
+                                             .flag(view_of(change.by()) == core::kByConfiguration)
+                                             .text(filter_bytes(change.filter()))
+                                             .take());
+}
+
+void fold_policy_changed(const FoldEntry& entry, const ledger::PolicyChanged& change, Rows& rows) {
+  rows.put(row_keys::policy(entry.sequence), RowWriter().text(view_of(change.text())).take());
+}
+
+Result<void> fold_day_key(const FoldEntry& entry, const std::string& purpose, Rows& rows) {
+  auto key = row_keys::day_key(purpose, core::utc_day(entry.appended_at));
+  auto known = rows.get(key);
+  if (!known) return tl::unexpected(known.error());
+  if (!*known) rows.put(std::move(key), RowWriter().key(entry.key_id).take());
+  return {};
+}
+
+Result<std::vector<core::Subscription>> subscription_rows(const Rows& rows) {
+  auto found = rows.scan(row_keys::subscriptions(), {}, kRowsMax);
+  if (!found) return tl::unexpected(found.error());
+  std::vector<core::Subscription> subscriptions;
+  for (const auto& row : *found) {
+    RowReader reader(row.value);
+    core::Subscription subscription;
+    subscription.name = row.key.substr(row_keys::subscriptions().size());
+    subscription.agency = reader.text();
+    subscription.role = reader.text();
+    subscription.configured = reader.flag();
+    const auto packed = bytes_of(reader.text());
+    const Bytes filter(packed.begin(), packed.end());  // aligned, as FlatBuffers are read
+    flatbuffers::Verifier verifier(filter.data(), filter.size());
+    if (!reader.ok() || !verifier.VerifyBuffer<ledger::Filter>(nullptr)) {
+      return fail(ErrorKind::corrupt, "a subscription's row does not read: run carehub rebuild");
+    }
+    flatbuffers::GetRoot<ledger::Filter>(filter.data())->UnPackTo(&subscription.filter);
+    subscriptions.push_back(std::move(subscription));
+  }
+  return subscriptions;
+}
+
+Result<std::vector<core::EngineState::KnownPolicy>> policy_rows(const Rows& rows) {
+  std::vector<core::EngineState::KnownPolicy> policies;
+  while (true) {
+    const auto from = policies.empty() ? 0 : policies.back().version + 1;
+    auto found = rows.scan(row_keys::policies(), row_keys::policy(from), kRowsMax);
+    if (!found) return tl::unexpected(found.error());
+    for (const auto& row : *found) {
+      RowReader reader(row.value);
+      policies.push_back({row_keys::last_sequence(row.key), std::string(reader.text())});
+      if (!reader.ok()) return fail(ErrorKind::corrupt, "a policy's row is cut short: run carehub rebuild");
+    }
+    if (found->size() < kRowsMax) return policies;
+  }
+}
+
+Result<std::optional<KeyId>> day_key_row(const Rows& rows, const std::string& purpose, std::int64_t day) {
+  auto row = rows.get(row_keys::day_key(purpose, day));
+  if (!row) return tl::unexpected(row.error());
+  if (!*row) return std::optional<KeyId>();
+  RowReader reader(**row);
+  const auto key = reader.key<KeyId>();
+  if (!reader.ok()) return fail(ErrorKind::corrupt, "a day key's row is cut short: run carehub rebuild");
+  return std::optional(key);
+}
+
+}  // namespace carehub::care

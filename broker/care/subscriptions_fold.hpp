@@ -1,0 +1,22 @@
+#pragma once
+
+#include "broker/care/fold_entry.hpp"
+#include "broker/care/rows.hpp"
+#include "broker/core/state_reader.hpp"
+#include "schemas/ledger_generated.h"
+
+/// Subscriptions, the policies that were in force, and which key seals a day's entries that are about no one
+/// child.
+namespace carehub::care {
+
+void fold_subscription_changed(const ledger::SubscriptionChanged& change, Rows& rows);
+void fold_policy_changed(const FoldEntry& entry, const ledger::PolicyChanged& change, Rows& rows);
+Result<void> fold_day_key(const FoldEntry& entry, const std::string& purpose, Rows& rows);
+
+/// Those that are not removed, in order of their names.
+Result<std::vector<core::Subscription>> subscription_rows(const Rows& rows);
+/// In version order.
+Result<std::vector<core::EngineState::KnownPolicy>> policy_rows(const Rows& rows);
+Result<std::optional<KeyId>> day_key_row(const Rows& rows, const std::string& purpose, std::int64_t day);
+
+}  // namespace carehub::care
