@@ -31,7 +31,7 @@ class NhsNumber : public CheckedText<NhsNumber> {
   using CheckedText::CheckedText;
 };
 
-/// DfE unique pupil number: check letter, 12 characters; a temporary one ends in a letter.
+/// DfE unique pupil number: a check letter and 12 characters, digits but for the last of a temporary one, a letter.
 class Upn : public CheckedText<Upn> {
  public:
   static Result<Upn> parse(std::string_view text);

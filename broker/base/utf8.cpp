@@ -3,6 +3,7 @@
 namespace carehub {
 
 std::size_t utf8_sequence(std::string_view text) {
+  if (text.empty()) return 0;
   const auto byte = [&text](std::size_t i) {
     return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
   };
