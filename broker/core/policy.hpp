@@ -10,7 +10,8 @@
 #include "broker/base/event_fields.hpp"
 #include "broker/core/rules.hpp"
 
-/// Disclosure: what a role may see of an event type, and under which legal basis. What no rule names is Withheld.
+/// Disclosure: what a role may see of an event type, and under which legal basis. What no rule names is
+/// Withheld.
 namespace carehub::core {
 
 /// Why this agency may see this child's events at all.
@@ -25,7 +26,7 @@ enum class Coarsening : std::uint8_t {
   to_date,      // Time to its day
   to_month,     // Date or Time to its month
   to_year,      // Date or Time to its year
-  to_district,  // postcode to its outward part
+  to_district,  // postcode to its outward part; what is not a postcode is left out
   replaced,     // by a fixed text that the policy gives
 };
 
@@ -48,11 +49,14 @@ struct DisclosureRule {
 
 class Policy {
  public:
-  /// Reads [[rule]] tables; every fault (unknown role's type, path, basis missing) goes into the document.
+  /// Reads [[rule]] tables; every fault (an unknown event type, path or relationship, a coarsening that does
+  /// not fit, a missing basis, an unknown key) goes into the document. A rule with a fault is left out:
+  /// default deny.
   static Policy read(ConfigDocument& document, std::uint64_t version);
 
   /// The first rule of the role that fits the event, or nullptr: withhold.
-  const DisclosureRule* rule_for(const std::string& role, const Agency& agency, const event::Event& event) const;
+  const DisclosureRule* rule_for(const std::string& role, const Agency& agency,
+                                 const event::Event& event) const;
 
   bool has_role(const std::string& role) const;
   std::uint64_t version() const { return version_; }
@@ -64,8 +68,11 @@ class Policy {
 };
 
 /// The event with what the rule shows and nothing else: a new buffer, no byte of a withheld value in it.
-/// Always present: id, type, and the time fields occurred_at and received_at only where the rule shows them;
-/// source_agency is shown, or an empty text.
+/// Always present: id and type; source_agency, which the schema requires, as an empty text where it is not
+/// shown. occurred_at and received_at only where the rule shows them. Of the payloads, only the one that
+/// `type` names. A list holds only elements of which something is shown; where a field is shown and
+/// coarsened, coarsened wins. `replaced` puts its text also where the event has none, so that its presence
+/// says nothing.
 Result<Bytes> redact(const event::Event& event, const DisclosureRule& rule);
 
 }  // namespace carehub::core

@@ -1,0 +1,320 @@
+#include "broker/core/policy.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "broker/base/limits.hpp"
+#include "broker/core/route.hpp"
+
+namespace carehub::core {
+namespace {
+
+using event::EventType;
+
+constexpr std::string_view kEverything = "*";
+constexpr int kTierMax = 4;
+
+template <class T>
+struct Word {
+  std::string_view name;
+  T value;
+};
+
+constexpr std::array kRelationships{Word<Relationship>{"any", Relationship::any},
+                                    Word<Relationship>{"pupil", Relationship::pupil},
+                                    Word<Relationship>{"patient", Relationship::patient},
+                                    Word<Relationship>{"resident", Relationship::resident}};
+
+constexpr std::array kCoarsenings{Word<Coarsening>{"to_date", Coarsening::to_date},
+                                  Word<Coarsening>{"to_month", Coarsening::to_month},
+                                  Word<Coarsening>{"to_year", Coarsening::to_year},
+                                  Word<Coarsening>{"to_district", Coarsening::to_district},
+                                  Word<Coarsening>{"replaced", Coarsening::replaced}};
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+/// "Did you mean `admission`?", or all that there is.
+std::string suggestion(std::string_view word, const std::vector<std::string>& known) {
+  const auto nearest = nearest_word(word, known);
+  if (!nearest.empty()) return "Did you mean `" + nearest + "`?";
+  return "Known: " + joined(known) + ".";
+}
+
+template <class T, std::size_t N>
+std::optional<T> look_up(const std::array<Word<T>, N>& words, std::string_view name) {
+  const auto found = std::ranges::find(words, name, &Word<T>::name);
+  if (found == words.end()) return std::nullopt;
+  return found->value;
+}
+
+template <class T, std::size_t N>
+std::vector<std::string> names_of(const std::array<Word<T>, N>& words) {
+  std::vector<std::string> names;
+  for (const auto& word : words) names.emplace_back(word.name);
+  return names;
+}
+
+std::vector<EventType> all_types() {
+  std::vector<EventType> types;
+  for (const auto type : event::EnumValuesEventType()) {
+    if (type != EventType::unknown) types.push_back(type);
+  }
+  return types;
+}
+
+std::vector<std::string> all_type_names() {
+  std::vector<std::string> names;
+  for (const auto type : all_types()) names.emplace_back(event_type_name(type));
+  return names;
+}
+
+/// The fields of an event itself: together they cover everything.
+std::vector<std::string> top_level_names() {
+  std::vector<std::string> names;
+  for (const auto& leaf : event_field_names()) {
+    const auto name = leaf.substr(0, leaf.find_first_of(".["));
+    if (names.empty() || names.back() != name) names.push_back(name);
+  }
+  return names;
+}
+
+/// Reads one rule, and knows whether it found a fault in it.
+class RuleReader {
+ public:
+  explicit RuleReader(ConfigTable table) : table_(table) {}
+
+  std::optional<DisclosureRule> read() {
+    rule_.name = bounded_text("name");
+    rule_.role = bounded_text("role");
+    rule_.legal_basis = table_.text("legal_basis");
+    good_ = good_ && table_.has("legal_basis");
+    if (table_.has("legal_basis") && rule_.legal_basis.empty()) {
+      fault(
+          "legal_basis", "legal_basis is empty.",
+          "Name the law that the disclosure relies on, such as \"UK GDPR 6(1)(e); Children Act 2004 s.10\".");
+    }
+    read_types();
+    for (const auto tier : table_.integers("tiers", 1, kTierMax)) {
+      rule_.tiers.push_back(static_cast<std::uint8_t>(tier));
+    }
+    if (table_.has("tiers") && rule_.tiers.empty()) {
+      fault("tiers", "tiers names no tier.", "Name tiers from 1 to 4, or leave the key out for any.");
+    }
+    std::ranges::sort(rule_.tiers);
+    read_relationship();
+    read_show();
+    for (auto& coarsened : table_.tables("coarsen")) read_coarsened(coarsened);
+    if (good_ && rule_.show.empty() && rule_.coarsen.empty()) {
+      fault({}, "the rule shows nothing.",
+            "Add fields to `show` or `coarsen`, or remove the rule: what no rule shows is withheld.");
+    }
+    if (!good_) return std::nullopt;
+    return std::move(rule_);
+  }
+
+ private:
+  void fault(std::string_view key, std::string text, std::string remedy) {
+    table_.fault(key, std::move(text), std::move(remedy));
+    good_ = false;
+  }
+
+  std::string bounded_text(std::string_view key) {
+    auto text = table_.text(key);
+    good_ = good_ && table_.has(key);
+    if (table_.has(key) && (text.empty() || text.size() > limits::kNameBytesMax)) {
+      fault(key, std::string(key) + " is empty or too long.",
+            "Give it 1 to " + std::to_string(limits::kNameBytesMax) + " bytes.");
+    }
+    return text;
+  }
+
+  void read_types() {
+    const auto names = table_.texts("types");
+    for (const auto& name : names) {
+      if (name == kEverything) {
+        rule_.types = all_types();
+        continue;
+      }
+      const auto type = event_type_from(name);
+      if (type == EventType::unknown) {
+        fault("types", "unknown event type `" + name + "`.", suggestion(name, all_type_names()));
+      } else if (std::ranges::find(rule_.types, type) == rule_.types.end()) {
+        rule_.types.push_back(type);
+      }
+    }
+    std::ranges::sort(rule_.types);
+    if (names.empty()) {
+      fault("types", "the rule names no event type.", "Add types = [\"admission\"], or [\"*\"] for all.");
+    }
+  }
+
+  void read_relationship() {
+    const auto name = table_.optional_text("relationship");
+    if (!name) return;
+    const auto relationship = look_up(kRelationships, *name);
+    if (!relationship) {
+      fault("relationship", "unknown relationship `" + *name + "`.",
+            suggestion(*name, names_of(kRelationships)));
+      return;
+    }
+    rule_.relationship = *relationship;
+  }
+
+  void read_show() {
+    for (const auto& text : table_.texts("show")) {
+      if (text == kEverything) {
+        for (const auto& name : top_level_names()) rule_.show.push_back(*FieldPath::parse(name));
+        continue;
+      }
+      auto path = FieldPath::parse(text);
+      if (!path) {
+        fault("show", path.error().text, "The paths are those of schemas/event.fbs.");
+      } else {
+        rule_.show.push_back(std::move(*path));
+      }
+    }
+  }
+
+  void read_coarsened(ConfigTable& table) {
+    const auto coarse_fault = [this, &table](std::string_view key, std::string text, std::string remedy) {
+      table.fault(key, std::move(text), std::move(remedy));
+      good_ = false;
+    };
+    const auto path_text = table.text("path");
+    const auto how_text = table.text("how");
+    const auto by = table.optional_text("by");
+    if (!table.has("path") || !table.has("how")) {
+      good_ = false;
+      return;
+    }
+    auto path = FieldPath::parse(path_text);
+    if (!path) return coarse_fault("path", path.error().text, "The paths are those of schemas/event.fbs.");
+    const auto how = look_up(kCoarsenings, how_text);
+    if (!how) {
+      return coarse_fault("how", "unknown coarsening `" + how_text + "`.",
+                          suggestion(how_text, names_of(kCoarsenings)));
+    }
+    if (auto misfit = misfit_of(*path, *how)) {
+      return coarse_fault("how", "`" + how_text + "` does not fit `" + path->text() + "`.",
+                          std::move(*misfit));
+    }
+    if (*how == Coarsening::replaced && (!by || by->empty() || by->size() > limits::kErrorTextBytesMax)) {
+      return coarse_fault(
+          by ? "by" : "", "`replaced` needs the text that stands in the field's place.",
+          "Add by = \"...\", with at most " + std::to_string(limits::kErrorTextBytesMax) + " bytes.");
+    }
+    if (*how != Coarsening::replaced && by) {
+      return coarse_fault("by", "`by` goes with how = \"replaced\" alone.", "Remove it.");
+    }
+    const auto same_path = [&path](const CoarsenedField& other) { return other.path.text() == path->text(); };
+    if (std::ranges::any_of(rule_.coarsen, same_path)) {
+      return coarse_fault("path", "`" + path->text() + "` is coarsened twice in this rule.", "Keep one.");
+    }
+    rule_.coarsen.push_back({std::move(*path), *how, by.value_or("")});
+  }
+
+  /// What to do about a coarsening that the field cannot take; nullopt when it can.
+  static std::optional<std::string> misfit_of(const FieldPath& path, Coarsening how) {
+    const auto kind = path.kind();
+    switch (how) {
+      case Coarsening::to_date:
+        if (kind == FieldKind::time) return std::nullopt;
+        return "It needs a time.";
+      case Coarsening::to_month:
+      case Coarsening::to_year:
+        if (kind == FieldKind::time || kind == FieldKind::date) return std::nullopt;
+        return "It needs a date or a time.";
+      case Coarsening::to_district:
+        if (path.text().ends_with(".postcode")) return std::nullopt;
+        return "It needs a postcode.";
+      case Coarsening::replaced:
+        if (kind != FieldKind::text) return "It needs a text.";
+        if (path.text() == "id" || path.text() == "source_agency")
+          return "The envelope is shown or left out.";
+        if (path.open_lists() > 0) {
+          return "A fixed text has one place: say which element, such as person.names[0].family.";
+        }
+        return std::nullopt;
+    }
+    return "Use another.";
+  }
+
+  ConfigTable table_;
+  DisclosureRule rule_;
+  bool good_ = true;
+};
+
+bool same_condition(const DisclosureRule& left, const DisclosureRule& right) {
+  return left.role == right.role && left.types == right.types && left.tiers == right.tiers &&
+         left.relationship == right.relationship;
+}
+
+bool related(Relationship relationship, const Agency& agency, const event::Event& event) {
+  const auto* person = event.person();
+  switch (relationship) {
+    case Relationship::any: return true;
+    case Relationship::pupil: return person != nullptr && has_code(person->school(), agency.codes);
+    case Relationship::resident: return person != nullptr && has_code(person->home_authority(), agency.codes);
+    case Relationship::patient:
+      if (person != nullptr && has_code(person->gp_practice(), agency.codes)) return true;
+      return std::ranges::any_of(locations_of(event), [&agency](const event::Location* location) {
+        return has_code(location->site(), agency.codes);
+      });
+  }
+  return false;
+}
+
+bool fits(const DisclosureRule& rule, const Agency& agency, const event::Event& event) {
+  if (std::ranges::find(rule.types, event.type()) == rule.types.end()) return false;
+  const auto tier = static_cast<std::uint8_t>(tier_of(event));
+  if (!rule.tiers.empty() && std::ranges::find(rule.tiers, tier) == rule.tiers.end()) return false;
+  return related(rule.relationship, agency, event);
+}
+
+}  // namespace
+
+Policy Policy::read(ConfigDocument& document, std::uint64_t version) {
+  Policy policy;
+  policy.version_ = version;
+  std::vector<std::pair<std::string, std::string>> places;  // of each rule's name
+  auto root = document.root();
+  for (auto& table : root.tables("rule")) {
+    auto rule = RuleReader(table).read();
+    if (!rule) continue;
+    const auto same_name = std::ranges::find(places, rule->name, &std::pair<std::string, std::string>::first);
+    if (same_name != places.end()) {
+      table.fault("name", "the rule at " + same_name->second + " has this name already.",
+                  "The record of what was shown names rules: give each its own name.");
+      continue;
+    }
+    const auto earlier = std::ranges::find_if(
+        policy.rules_, [&rule](const DisclosureRule& other) { return same_condition(*rule, other); });
+    if (earlier != policy.rules_.end()) {
+      table.fault({}, "the rule `" + earlier->name + "` fits the same events, so this one never decides.",
+                  "Merge them, or narrow the earlier one: the first rule of a role that fits decides.");
+      continue;
+    }
+    places.emplace_back(rule->name, table.place("name"));
+    policy.rules_.push_back(std::move(*rule));
+  }
+  document.report_unused();
+  return policy;
+}
+
+const DisclosureRule* Policy::rule_for(const std::string& role, const Agency& agency,
+                                       const event::Event& event) const {
+  for (const auto& rule : rules_) {
+    if (rule.role == role && fits(rule, agency, event)) return &rule;
+  }
+  return nullptr;
+}
+
+bool Policy::has_role(const std::string& role) const {
+  return std::ranges::any_of(rules_, [&role](const DisclosureRule& rule) { return rule.role == role; });
+}
+
+}  // namespace carehub::core
