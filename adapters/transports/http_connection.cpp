@@ -1,0 +1,252 @@
+#include "adapters/transports/http_connection.hpp"
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/write.hpp>
+#include <chrono>
+
+#include "adapters/transports/listening_socket.hpp"
+
+namespace carehub::adapters {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using asio::redirect_error;
+using asio::use_awaitable;
+using boost::system::error_code;
+using Response = HttpConnection::Response;
+
+constexpr std::chrono::seconds kRetryAfter{1};
+
+Response json(http::status status, std::string body) {
+  Response response(status, 11);
+  response.set(http::field::content_type, "application/json");
+  response.body() = std::move(body);
+  return response;
+}
+
+/// Texts are ours alone: nothing of the request is repeated.
+Response problem(http::status status, std::string_view text) {
+  return json(status, R"({"error":")" + std::string(http::obsolete_reason(status)) + R"(","text":")" +
+                          std::string(text) + "\"}\n");
+}
+
+Response try_again(std::string_view text) {
+  Response response = problem(http::status::service_unavailable, text);
+  response.set(http::field::retry_after, std::to_string(kRetryAfter.count()));
+  return response;
+}
+
+/// application/json and every application/...+json (CloudEvents), whatever the parameters.
+bool is_json(std::string_view content_type) {
+  std::string type(content_type.substr(0, content_type.find(';')));
+  while (!type.empty() && type.back() == ' ') type.pop_back();
+  std::transform(type.begin(), type.end(), type.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return type == "application/json" || (type.starts_with("application/") && type.ends_with("+json"));
+}
+
+std::optional<Response> answer_to_broken(const error_code& error) {
+  if (error == http::error::body_limit)
+    return problem(http::status::payload_too_large, "The body is over the limit");
+  if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+    return problem(http::status::request_header_fields_too_large, "The header is over the limit");
+  }
+  if (error.category() == make_error_code(http::error::bad_method).category() &&
+      error != http::error::end_of_stream && error != http::error::partial_message) {
+    return problem(http::status::bad_request, "This is not an HTTP/1.1 request");
+  }
+  return std::nullopt;  // nobody is there to read an answer
+}
+
+}  // namespace
+
+HttpConnection::HttpConnection(Stream::socket_type socket, std::shared_ptr<HttpService> service)
+    : stream_(std::move(socket)),
+      service_(std::move(service)),
+      peer_(peer_name(stream_.socket())),
+      answered_(stream_.get_executor()) {
+  set_options(stream_.socket());
+}
+
+void HttpConnection::start() {
+  asio::co_spawn(
+      stream_.get_executor(), [self = shared_from_this()] { return self->serve(); }, asio::detached);
+}
+
+asio::awaitable<void> HttpConnection::serve() {
+  const auto self = shared_from_this();
+  while (!finishing_ && co_await exchange()) {
+  }
+  close();
+}
+
+asio::awaitable<bool> HttpConnection::exchange() {
+  Parser parser;
+  parser.header_limit(static_cast<std::uint32_t>(service_->options.header_bytes_max));
+  parser.body_limit(service_->options.body_bytes_max);
+  error_code error;
+  expire_soon();
+  co_await http::async_read_header(stream_, buffer_, parser, redirect_error(use_awaitable, error));
+  in_exchange_ = true;
+  std::optional<Response> answer;
+  if (error) {
+    answer = answer_to_broken(error);
+    if (answer) answer->keep_alive(false);
+  } else {
+    answer = early_answer(parser.get());
+    // The body of what is turned away is not read, so nothing may follow on this connection.
+    if (answer) answer->keep_alive(parser.is_done() && parser.get().keep_alive());
+  }
+  if (!answer) {
+    if (error) co_return false;
+    if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+      Response go_on(http::status::continue_, 11);
+      co_await http::async_write(stream_, go_on, redirect_error(use_awaitable, error));
+    }
+    if (!error) co_await http::async_read(stream_, buffer_, parser, redirect_error(use_awaitable, error));
+    if (error) {
+      answer = answer_to_broken(error);
+      if (!answer) co_return false;
+      answer->keep_alive(false);
+    }
+  }
+  if (!answer) {
+    const bool keep_alive = parser.get().keep_alive();
+    answer = co_await ask_hub(parser.release());
+    answer->keep_alive(keep_alive);
+  }
+  if (finishing_) answer->keep_alive(false);
+  const bool more = co_await write(std::move(*answer));
+  in_exchange_ = false;
+  co_return more;
+}
+
+std::optional<Response> HttpConnection::early_answer(const Parser::value_type& request) const {
+  const std::string_view target(request.target().data(), request.target().size());
+  const std::string_view path = target.substr(0, target.find('?'));
+  if (path == "/healthz" && request.method() == http::verb::get)
+    return json(http::status::ok, "{\"status\":\"ok\"}\n");
+  if (path != service_->options.path)
+    return problem(http::status::not_found, "Nothing is served at this path");
+  if (request.method() != http::verb::post) {
+    Response response = problem(http::status::method_not_allowed, "Use POST");
+    response.set(http::field::allow, "POST");
+    return response;
+  }
+  if (!authorised(request)) {
+    Response response =
+        problem(http::status::unauthorized, "Send this channel's token as Authorization: Bearer");
+    response.set(http::field::www_authenticate, "Bearer");
+    return response;
+  }
+  const auto type = request[http::field::content_type];
+  if (!is_json({type.data(), type.size()})) {
+    return problem(http::status::unsupported_media_type, "Send Content-Type: application/json");
+  }
+  if (!request.chunked() && !request.has_content_length()) {
+    return problem(http::status::length_required, "Send Content-Length or Transfer-Encoding: chunked");
+  }
+  return std::nullopt;
+}
+
+bool HttpConnection::authorised(const Parser::value_type& request) const {
+  const std::string& token = service_->options.token;
+  if (token.empty()) return true;
+  const auto field = request[http::field::authorization];
+  const std::string_view given(field.data(), field.size());
+  constexpr std::string_view kScheme = "bearer ";
+  if (!beast::iequals(field.substr(0, kScheme.size()), boost::core::string_view(kScheme))) return false;
+  const std::string_view credential = given.substr(kScheme.size());
+  // Hashes are compared in constant time: neither content nor length of the token can be measured.
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> expected{};
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> actual{};
+  SHA256(bytes_of(token).data(), token.size(), expected.data());
+  SHA256(bytes_of(credential).data(), credential.size(), actual.data());
+  return CRYPTO_memcmp(expected.data(), actual.data(), expected.size()) == 0;
+}
+
+asio::awaitable<Response> HttpConnection::ask_hub(Parser::value_type request) {
+  Arrival arrival{SystemClock().now(), service_->options.path, {}};
+  for (const auto& field : request) {
+    std::string name(field.name_string());
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    if (name != "authorization") arrival.headers[name] = std::string(field.value());
+  }
+  const auto outcome = std::make_shared<std::optional<TransportReply>>();
+  answered_.expires_after(std::chrono::milliseconds(service_->options.timeout_ms));
+  service_->receive(std::move(request.body()), std::move(arrival),
+                    [self = shared_from_this(), outcome](TransportReply reply) {
+                      asio::dispatch(self->stream_.get_executor(),
+                                     [self, outcome, reply = std::move(reply)]() mutable {
+                                       *outcome = std::move(reply);
+                                       self->answered_.cancel();
+                                     });
+                    });
+  error_code ignored;
+  // An answer to an earlier request that came too late may wake us for nothing.
+  while (!*outcome && open() && answered_.expiry() > std::chrono::steady_clock::now()) {
+    co_await answered_.async_wait(redirect_error(use_awaitable, ignored));
+  }
+  if (!*outcome) co_return try_again("The hub has not answered in time. Post the same again");
+  const TransportReply& reply = **outcome;
+  if (reply.busy) co_return try_again("The hub cannot take this now. Post the same again");
+  std::string body;
+  for (const Bytes& message : reply.messages) body += text_of(message);
+  co_return json(static_cast<http::status>(http_status(reply.results)), std::move(body));
+}
+
+asio::awaitable<bool> HttpConnection::write(Response response) {
+  response.set(http::field::server, "Carehub");
+  response.prepare_payload();
+  const bool keep_alive = response.keep_alive();
+  error_code error;
+  expire_soon();
+  co_await http::async_write(stream_, response, redirect_error(use_awaitable, error));
+  if (!error && !keep_alive) co_await linger();
+  co_return !error && keep_alive;
+}
+
+/// Closing with unread bytes would reset the connection and could take our answer with it (RFC 9112
+/// section 9.6).
+asio::awaitable<void> HttpConnection::linger() {
+  error_code error;
+  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);
+  stream_.expires_after(std::chrono::milliseconds(std::min(service_->options.timeout_ms, 1000U)));
+  std::array<char, 4096> rest;
+  std::size_t total = 0;
+  while (!error && total < service_->options.body_bytes_max) {
+    total += co_await stream_.async_read_some(asio::buffer(rest), redirect_error(use_awaitable, error));
+  }
+}
+
+void HttpConnection::expire_soon() {
+  stream_.expires_after(std::chrono::milliseconds(service_->options.timeout_ms));
+}
+
+void HttpConnection::finish() {
+  finishing_ = true;
+  if (!in_exchange_) close();
+}
+
+void HttpConnection::close() {
+  error_code ignored;
+  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
+  stream_.close();
+  answered_.cancel();
+}
+
+bool HttpConnection::open() const { return stream_.socket().is_open(); }
+
+}  // namespace carehub::adapters
