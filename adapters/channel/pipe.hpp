@@ -26,9 +26,9 @@ class InboundMessage {
   virtual ~InboundMessage() = default;
   /// What it became, moved out; call once. Each has an event or a problem.
   virtual std::vector<client::Publication> take_publications() = 0;
-  /// What to tell the sender once every publication has its result (same order): messages in order, each a frame of
-  /// its own (HL7 enhanced mode may ask for an accept and an application acknowledgment). None: the sender asked for
-  /// nothing. Never called with an Error result: our own troubles are not the sender's.
+  /// What to tell the sender once every publication has its result (same order): messages in order, each a
+  /// frame of its own (HL7 enhanced mode may ask for an accept and an application acknowledgment). None: the
+  /// sender asked for nothing. Never called with an Error result: our own troubles are not the sender's.
   virtual std::vector<Bytes> answer(const std::vector<client::PublishResult>& results) = 0;
 };
 
@@ -39,18 +39,21 @@ class Interpreter {
   virtual std::unique_ptr<InboundMessage> interpret(Bytes message, const Arrival& arrival) const = 0;
 };
 
-/// How an inbound transport hands a message over. `reply` is called once, from the transport's own thread or executor:
-/// answered with messages (none: nothing to say), each to be framed on its own; `busy` when the hub cannot take it now (the transport
-/// must not acknowledge; it stops reading, closes, or answers "try again" as its protocol has it).
+/// How an inbound transport hands a message over. `reply` is called once, from the transport's own thread or
+/// executor: answered with messages (none: nothing to say), each to be framed on its own; `busy` when the hub
+/// cannot take it now (the transport must not acknowledge; it stops reading, closes, or answers "try again"
+/// as its protocol has it).
 struct TransportReply {
   bool busy = false;
   std::vector<Bytes> messages;
-  std::vector<client::PublishResult> results;  // for transports with per-row outcomes (folder) or status codes (HTTP)
+  std::vector<client::PublishResult>
+      results;  // for transports with per-row outcomes (folder) or status codes (HTTP)
 };
-using Receive = std::function<void(Bytes message, Arrival arrival, std::function<void(TransportReply)> reply)>;
+using Receive =
+    std::function<void(Bytes message, Arrival arrival, std::function<void(TransportReply)> reply)>;
 
-/// A transport that listens or watches. start() fails `unavailable` (port taken, folder missing) before anything is
-/// taken in; stop() lets messages under way finish within a bound.
+/// A transport that listens or watches. start() fails `unavailable` (port taken, folder missing) before
+/// anything is taken in; stop() lets messages under way finish within a bound.
 class InboundTransport {
  public:
   virtual ~InboundTransport() = default;
@@ -63,6 +66,9 @@ struct Rendered {
   Bytes bytes;
   std::string media_type;
   std::string id;  // the event's id: the receiver drops repeats by it
+  // Set by the outbound channel, not by the renderer: the same at every attempt, so a file keeps its name.
+  Sequence sequence = 0;
+  Timestamp appended_at = {};
 };
 
 class Renderer {
@@ -79,8 +85,8 @@ struct SendResult {
   std::uint32_t retry_after_ms = 0;
 };
 
-/// A transport that carries one rendered message to the partner. `done` is called once, when the partner has it safe
-/// or has not.
+/// A transport that carries one rendered message to the partner. `done` is called once, when the partner has
+/// it safe or has not.
 class Sender {
  public:
   virtual ~Sender() = default;
