@@ -12,6 +12,10 @@ constexpr std::size_t kOriginalBytesMax = 4U << 20U;
 constexpr std::uint32_t kEventDepthMax = 16;  // tables within tables
 constexpr std::uint32_t kEventTablesMax = 65'536;
 constexpr std::size_t kListItemsMax = 10'000;  // of one list in an event
+constexpr std::size_t kFieldBytesMax = 4096;   // of one text in an event: a name, a code, a number
+constexpr std::size_t kProseBytesMax = 512U
+                                       << 10U;     // of one text that a person writes: a narrative, a letter
+constexpr std::size_t kReplacementBytesMax = 512;  // of a policy's fixed text
 constexpr std::size_t kIdentityBytesMax = 1024;
 constexpr std::size_t kNameBytesMax = 128;  // agency, channel, subscription, role
 constexpr std::size_t kErrorTextBytesMax = 1024;

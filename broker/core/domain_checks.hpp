@@ -9,15 +9,21 @@
 
 namespace carehub::core {
 
-/// What is wrong with an event. `place` is a path of event.fbs; `text` says why and what to do, never the value.
+/// What is wrong with an event. `place` is a path of event.fbs; `text` says why and what to do, never the
+/// value.
 struct EventFault {
   std::string code;
   std::string place;
   std::string text;
 };
 
-/// Identifiers with wrong check digits, dates that cannot be (born after the event, discharged before admitted in one
-/// message, years outside 1900 to 2200), a payload that is not the one `type` names. Empty: acceptable.
+/// Identifiers with wrong check digits or shape, dates that cannot be (no such day, born after the event,
+/// discharged before admitted in one message, years outside 1900 to 2200), a payload that is not the one that
+/// `type` names or not alone, texts that are too long, not UTF-8 or hold control characters. Empty:
+/// acceptable. An event without occurred_at is acceptable: it counts as having happened when it was received.
+/// A time ahead of `now` is acceptable too; the engine marks it. At most kFaultsMax faults are listed.
 std::vector<EventFault> check_event(const event::Event& event, Timestamp now);
+
+constexpr std::size_t kFaultsMax = 20;
 
 }  // namespace carehub::core

@@ -202,10 +202,10 @@ class RuleReader {
       return coarse_fault("how", "`" + how_text + "` does not fit `" + path->text() + "`.",
                           std::move(*misfit));
     }
-    if (*how == Coarsening::replaced && (!by || by->empty() || by->size() > limits::kErrorTextBytesMax)) {
+    if (*how == Coarsening::replaced && (!by || by->empty() || by->size() > limits::kReplacementBytesMax)) {
       return coarse_fault(
           by ? "by" : "", "`replaced` needs the text that stands in the field's place.",
-          "Add by = \"...\", with at most " + std::to_string(limits::kErrorTextBytesMax) + " bytes.");
+          "Add by = \"...\", with at most " + std::to_string(limits::kReplacementBytesMax) + " bytes.");
     }
     if (*how != Coarsening::replaced && by) {
       return coarse_fault("by", "`by` goes with how = \"replaced\" alone.", "Remove it.");
