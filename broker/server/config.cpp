@@ -351,6 +351,7 @@ class Reader {
     core::Subscription subscription;
     subscription.name = name;
     subscription.agency = agency_id;
+    subscription.configured = true;
     subscription.role = table.text("role");
     if (const core::Agency* owner = agency(agency_id); owner != nullptr && !subscription.role.empty()) {
       if (std::find(owner->roles.begin(), owner->roles.end(), subscription.role) == owner->roles.end()) {

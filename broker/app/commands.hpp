@@ -1,0 +1,127 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/app/surroundings.hpp"
+
+/// Every command of the program: its options as plain values, and the function that does it. Each writes its
+/// result to `out`, everything else to `err`, and throws nothing.
+namespace carehub::app {
+
+/// Conditions from the command line: a key of server::filter_keys() and one word.
+using FilterWords = std::vector<std::pair<std::string, std::string>>;
+
+/// Whom a question is about. On the command line it would stay in the shell's history, so it may come from a
+/// file, or from standard input when `text` or `file` is "-". Forms: nhs:VALUE, upn:VALUE,
+/// local:ISSUER:VALUE.
+struct PersonOption {
+  std::string text;
+  std::string file;
+};
+
+struct RunOptions {
+  std::filesystem::path config;
+  enum class Parts : std::uint8_t { all, broker, adapter } parts = Parts::all;
+  std::vector<std::string> channels;  // of `adapter`
+};
+ExitCode run(const RunOptions& options, Surroundings& surroundings);
+
+struct CheckOptions {
+  std::filesystem::path config;
+  bool json = false;
+};
+ExitCode check(const CheckOptions& options, Surroundings& surroundings);
+
+struct TryOptions {
+  std::filesystem::path config;
+  std::string channel;
+  std::string file;  // "-": standard input
+  bool json = false;
+};
+ExitCode try_message(const TryOptions& options, Surroundings& surroundings);
+
+struct PublishOptions {
+  std::filesystem::path config;
+  std::string file;  // "-": standard input
+  std::string agency;
+  std::string channel;
+  bool json = false;
+};
+ExitCode publish(const PublishOptions& options, Surroundings& surroundings);
+
+struct WatchOptions {
+  std::filesystem::path config;
+  std::string role;
+  std::string agency;
+  FilterWords filter;
+  std::uint64_t count = 0;    // stop after so many; 0: never
+  std::uint32_t seconds = 0;  // stop after so long; 0: never
+  bool json = false;
+};
+ExitCode watch(const WatchOptions& options, Surroundings& surroundings);
+
+struct TimelineOptions {
+  std::filesystem::path config;
+  PersonOption person;
+  std::string role;
+  std::string agency;
+  std::string by;
+  std::string reason;
+  bool fields = false;
+  bool json = false;
+};
+ExitCode timeline(const TimelineOptions& options, Surroundings& surroundings);
+
+struct ReplayOptions {
+  std::filesystem::path config;
+  PersonOption person;
+  std::string role;
+  std::string agency;
+  std::string by;
+  std::string reason;
+  FilterWords filter;
+  std::uint64_t first = 1;
+  std::uint64_t last = 0;  // 0: to the end
+  bool preview = false;
+  bool json = false;
+};
+ExitCode replay(const ReplayOptions& options, Surroundings& surroundings);
+
+struct DeadLetterOptions {
+  std::filesystem::path config;
+  enum class Action : std::uint8_t { list, send_again, discard } action = Action::list;
+  std::string subscription;
+  std::uint64_t sequence = 0;
+  std::string by;
+  std::string reason;
+  bool json = false;
+};
+ExitCode dead_letters(const DeadLetterOptions& options, Surroundings& surroundings);
+
+struct StatusOptions {
+  std::filesystem::path config;
+  bool json = false;
+};
+ExitCode status(const StatusOptions& options, Surroundings& surroundings);
+
+struct RebuildOptions {
+  std::filesystem::path config;
+};
+ExitCode rebuild(const RebuildOptions& options, Surroundings& surroundings);
+
+struct KeysOptions {
+  std::filesystem::path file;  // FILE.public and FILE.secret
+};
+ExitCode keys(const KeysOptions& options, Surroundings& surroundings);
+
+struct VersionOptions {
+  bool json = false;
+};
+ExitCode version(const VersionOptions& options, Surroundings& surroundings);
+
+}  // namespace carehub::app

@@ -1,0 +1,233 @@
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <ostream>
+
+#include "broker/app/commands.hpp"
+#include "broker/app/hub_connection.hpp"
+#include "broker/app/show_event.hpp"
+#include "broker/app/table.hpp"
+
+/// timeline, status, replay: questions about the record.
+namespace carehub::app {
+namespace {
+
+/// Asks page after page and hands every row on. The last error, if any.
+template <class Row>
+Result<std::size_t> each_row(client::HubClient& hub, wire::QueryT query, Row row) {
+  std::size_t rows = 0;
+  query.rows_max = limits::kQueryRowsMax;
+  for (;;) {
+    auto page = ask(hub, query);
+    if (!page) return tl::unexpected(page.error());
+    for (const auto& each : page->rows) {
+      row(*each);
+      ++rows;
+    }
+    if (!page->more || page->next_after <= query.after) return rows;
+    query.after = page->next_after;
+  }
+}
+
+std::string type_text(event::EventType type) {
+  return type == event::EventType::unknown ? std::string() : std::string(event_type_name(type));
+}
+
+std::string row_json(const wire::RowT& row) {
+  JsonLine line;
+  if (row.sequence != 0) line.add("sequence", row.sequence);
+  if (row.appended_at != 0) line.add("appended_at", to_rfc3339(Timestamp{row.appended_at}));
+  line.add("kind", row.kind);
+  if (row.type != event::EventType::unknown) line.add("type", event_type_name(row.type));
+  if (!row.agency.empty()) line.add("agency", row.agency);
+  if (!row.subscription.empty()) line.add("subscription", row.subscription);
+  if (!row.role.empty()) line.add("role", row.role);
+  if (!row.text.empty()) line.add("text", row.text);
+  if (row.attempts != 0) line.add("attempts", std::uint64_t{row.attempts});
+  if (row.pending != 0) line.add("pending", row.pending);
+  if (!row.legal_basis.empty()) line.add("legal_basis", row.legal_basis);
+  if (!row.marks.empty()) {
+    JsonList marks;
+    for (const auto mark : row.marks) marks.add(ledger::EnumNameMark(mark));
+    line.add_json("marks", marks.text());
+  }
+  add_event(line, row.view);
+  return line.text();
+}
+
+/// What a replay hands from the client's thread to the command's.
+class ReplayQueue {
+ public:
+  void push(Result<client::Reply> reply) {
+    const std::lock_guard lock(mutex_);
+    replies_.push_back(std::move(reply));
+    changed_.notify_one();
+  }
+  /// nullopt: nothing came in time.
+  std::optional<Result<client::Reply>> pop(std::chrono::milliseconds wait) {
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait_for(lock, wait, [this] { return !replies_.empty(); })) return std::nullopt;
+    auto reply = std::move(replies_.front());
+    replies_.pop_front();
+    return reply;
+  }
+
+ private:
+  std::mutex mutex_;  // between the client's thread and the command's
+  std::condition_variable changed_;
+  std::deque<Result<client::Reply>> replies_;
+};
+
+struct ReplayTotals {
+  std::uint64_t matched = 0;
+  std::uint64_t withheld = 0;
+};
+
+void print_replayed(const ReplayOptions& options, const wire::ReplayedT& frame, Surroundings& surroundings) {
+  for (const auto& delivery : frame.deliveries) {
+    if (options.json) {
+      surroundings.out << delivery_json({}, *delivery) << '\n';
+    } else {
+      print_delivery(surroundings.out, *delivery);
+    }
+  }
+}
+
+Result<ReplayTotals> read_replay(const ReplayOptions& options, ReplayQueue& queue,
+                                 Surroundings& surroundings) {
+  ReplayTotals totals;
+  constexpr std::chrono::milliseconds kTurn{200};
+  constexpr int kSilentTurnsMax = 300;
+  for (int silent = 0; silent < kSilentTurnsMax;) {
+    if (surroundings.stopped_within(std::chrono::milliseconds(0))) {
+      return fail(ErrorKind::unavailable, "stopped before the end");
+    }
+    auto reply = queue.pop(kTurn);
+    if (!reply) {
+      ++silent;
+      continue;
+    }
+    silent = 0;
+    if (!*reply) return tl::unexpected(reply->error());
+    const auto* frame = std::get_if<wire::ReplayedT>(&**reply);
+    if (frame == nullptr)
+      return fail(ErrorKind::invalid, "the hub answered with another frame than Replayed");
+    if (frame->error != wire::ErrorKind::unknown) return fail(error_kind(frame->error), frame->text);
+    print_replayed(options, *frame, surroundings);
+    totals = {frame->matched, frame->withheld};
+    if (frame->last) return totals;
+  }
+  return fail(ErrorKind::unavailable, "the hub stopped answering");
+}
+
+}  // namespace
+
+ExitCode timeline(const TimelineOptions& options, Surroundings& surroundings) {
+  const auto config = load_config(options.config, surroundings);
+  if (!config) return ExitCode::wrong_input;
+  auto person = read_person(options.person, surroundings);
+  if (!person) return complain(surroundings, person.error());
+  if (person->empty())
+    return complain(surroundings, ExitCode::usage, "nobody is named: give --person or --person-file");
+  auto agency = acting_agency(*config, options.role, options.agency);
+  if (!agency) return complain(surroundings, agency.error());
+  auto hub = connect(*config, "carehub timeline", {});
+  if (!hub) return complain(surroundings, hub.error());
+
+  wire::QueryT query;
+  query.kind = wire::QueryKind::timeline;
+  query.person = *person;
+  query.role = options.role;
+  query.agency = *agency;
+  query.by = options.by;
+  query.reason = options.reason;
+  const auto rows = each_row(**hub, query, [&](const wire::RowT& row) {
+    if (options.json) {
+      surroundings.out << row_json(row) << '\n';
+      return;
+    }
+    surroundings.out << to_rfc3339(Timestamp{row.appended_at}) << "  #" << row.sequence << "  " << row.kind;
+    for (const auto& word : {type_text(row.type), row.agency, row.subscription, row.role}) {
+      if (!word.empty()) surroundings.out << "  " << word;
+    }
+    if (!row.text.empty()) surroundings.out << "  " << printable(row.text);
+    if (!row.marks.empty()) surroundings.out << "  (" << marks_text(row.marks) << ")";
+    surroundings.out << '\n';
+    if (options.fields) print_fields(surroundings.out, row.view);
+  });
+  surroundings.out << std::flush;
+  if (!rows) return complain(surroundings, rows.error());
+  if (*rows == 0)
+    return complain(surroundings, ExitCode::not_found, "nothing is recorded for this identifier");
+  return ExitCode::ok;
+}
+
+ExitCode status(const StatusOptions& options, Surroundings& surroundings) {
+  const auto config = load_config(options.config, surroundings);
+  if (!config) return ExitCode::wrong_input;
+  auto hub = connect(*config, "carehub status", {});
+  if (!hub) return complain(surroundings, hub.error());
+  std::vector<std::vector<std::string>> cells;
+  for (const auto kind : {wire::QueryKind::status, wire::QueryKind::subscriptions}) {
+    wire::QueryT query;
+    query.kind = kind;
+    query.by = "operator";
+    query.reason = "status";
+    const auto rows = each_row(**hub, query, [&](const wire::RowT& row) {
+      if (options.json) {
+        surroundings.out << row_json(row) << '\n';
+      } else {
+        cells.push_back({row.kind, row.subscription, row.agency, row.role,
+                         row.sequence == 0 ? "" : std::to_string(row.sequence), std::to_string(row.pending),
+                         printable(row.text)});
+      }
+    });
+    if (!rows) return complain(surroundings, rows.error());
+  }
+  print_table(surroundings.out, {"kind", "subscription", "agency", "role", "sequence", "waiting", ""}, cells);
+  surroundings.out << std::flush;
+  return ExitCode::ok;
+}
+
+ExitCode replay(const ReplayOptions& options, Surroundings& surroundings) {
+  const auto config = load_config(options.config, surroundings);
+  if (!config) return ExitCode::wrong_input;
+  auto filter = filter_of(options.filter);
+  if (!filter) return complain(surroundings, ExitCode::usage, filter.error().text);
+  auto person = read_person(options.person, surroundings);
+  if (!person) return complain(surroundings, person.error());
+  auto agency = acting_agency(*config, options.role, options.agency);
+  if (!agency) return complain(surroundings, agency.error());
+  // Queue before client: the client's thread may call until the client is gone.
+  const auto queue = std::make_shared<ReplayQueue>();
+  auto hub = connect(*config, "carehub replay", *agency);
+  if (!hub) return complain(surroundings, hub.error());
+
+  wire::ReplayT question;
+  question.role = options.role;
+  question.filter = std::make_unique<ledger::FilterT>(*filter);
+  question.person = *person;
+  question.first = options.first;
+  question.last = options.last;
+  question.by = options.by;
+  question.reason = options.reason;
+  question.preview = options.preview;
+  auto asked = (*hub)->ask(std::move(question),
+                           [queue](Result<client::Reply> reply) { queue->push(std::move(reply)); });
+  if (!asked) return complain(surroundings, asked.error());
+  const auto totals = read_replay(options, *queue, surroundings);
+  surroundings.out << std::flush;
+  if (!totals) return complain(surroundings, totals.error());
+  if (options.preview && options.json) {
+    surroundings.out << JsonLine().add("matched", totals->matched).add("withheld", totals->withheld).text()
+                     << std::endl;
+  } else {
+    auto& summary = options.preview ? surroundings.out : surroundings.err;
+    summary << (options.preview ? "would show " : "shown ") << totals->matched << ", withhold "
+            << totals->withheld << std::endl;
+  }
+  return ExitCode::ok;
+}
+
+}  // namespace carehub::app

@@ -1,0 +1,172 @@
+#include "broker/app/hub_connection.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <future>
+#include <istream>
+#include <ostream>
+#include <thread>
+
+#include "broker/app/configuration.hpp"
+#include "broker/app/key_files.hpp"
+#include "broker/server/filter_config.hpp"
+
+namespace carehub::app {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kConnectWait{5'000};
+constexpr milliseconds kConnectPoll{10};
+constexpr std::chrono::seconds kAnswerWait{60};
+constexpr std::size_t kPersonBytesMax = 256;
+
+std::string not_running(const std::string& endpoint) {
+  return "no hub answers at " + endpoint +
+         ". Is `carehub run` or `carehub broker` running with this configuration?";
+}
+
+}  // namespace
+
+ErrorKind error_kind(wire::ErrorKind kind) {
+  switch (kind) {
+    case wire::ErrorKind::conflict: return ErrorKind::conflict;
+    case wire::ErrorKind::overloaded: return ErrorKind::overloaded;
+    case wire::ErrorKind::unavailable: return ErrorKind::unavailable;
+    case wire::ErrorKind::not_found: return ErrorKind::not_found;
+    case wire::ErrorKind::corrupt: return ErrorKind::corrupt;
+    case wire::ErrorKind::denied: return ErrorKind::denied;
+    case wire::ErrorKind::unknown:
+    case wire::ErrorKind::invalid: break;
+  }
+  return ErrorKind::invalid;
+}
+
+Result<client::ClientOptions> client_options(const server::HubConfig& config, const std::string& client,
+                                             const std::string& agency) {
+  client::ClientOptions options;
+  options.client = client;
+  options.agency = agency;
+  if (!config.connect) {
+    options.endpoint = config.local_endpoint();
+    if (options.endpoint.empty()) {
+      return fail(ErrorKind::invalid,
+                  "the broker has no ipc:// endpoint and there is no [connect] with a key: add either");
+    }
+    return options;
+  }
+  options.endpoint = config.connect->endpoint;
+  auto server = read_public_key(config.connect->server_key_file);
+  if (!server) return tl::unexpected(server.error());
+  auto own = read_secret_key(config.connect->secret_key_file);
+  if (!own) return tl::unexpected(own.error());
+  options.curve = client::CurveKeys{*server, own->public_key, own->secret_key};
+  return options;
+}
+
+Result<std::unique_ptr<client::HubClient>> connect(const server::HubConfig& config, const std::string& client,
+                                                   const std::string& agency) {
+  auto options = client_options(config, client, agency);
+  if (!options) return tl::unexpected(options.error());
+  const std::string endpoint = options->endpoint;
+  if (endpoint.starts_with("ipc://") && !std::filesystem::exists(endpoint.substr(6))) {
+    return fail(ErrorKind::unavailable, not_running(endpoint));
+  }
+  auto hub = client::HubClient::open(*std::move(options));
+  if (!hub) return hub;
+  const auto until = std::chrono::steady_clock::now() + kConnectWait;
+  while (!(*hub)->connected()) {
+    if (std::chrono::steady_clock::now() > until) return fail(ErrorKind::unavailable, not_running(endpoint));
+    std::this_thread::sleep_for(kConnectPoll);
+  }
+  return hub;
+}
+
+Result<wire::PageT> ask(client::HubClient& hub, wire::QueryT query) {
+  auto answered = std::make_shared<std::promise<Result<client::Reply>>>();
+  auto future = answered->get_future();
+  auto asked = hub.ask(std::move(query),
+                       [answered](Result<client::Reply> reply) { answered->set_value(std::move(reply)); });
+  if (!asked) return tl::unexpected(asked.error());
+  if (future.wait_for(kAnswerWait) != std::future_status::ready) {
+    return fail(ErrorKind::unavailable, "the hub did not answer within a minute");
+  }
+  auto reply = future.get();
+  if (!reply) return tl::unexpected(reply.error());
+  auto* page = std::get_if<wire::PageT>(&*reply);
+  if (page == nullptr) return fail(ErrorKind::invalid, "the hub answered with another frame than a page");
+  if (page->error != wire::ErrorKind::unknown) return fail(error_kind(page->error), page->text);
+  return std::move(*page);
+}
+
+std::optional<server::HubConfig> load_config(const std::filesystem::path& file, Surroundings& surroundings) {
+  auto document = ConfigDocument::load(file);
+  auto config = server::read_config(document);
+  if (document.faults().empty()) return config;
+  print_faults(document.faults(), surroundings.err);
+  return std::nullopt;
+}
+
+Result<std::string> read_person(const PersonOption& option, Surroundings& surroundings) {
+  std::string text = option.text;
+  const auto read_line = [&text](std::istream& from) {
+    text.clear();
+    for (char c = 0; text.size() <= kPersonBytesMax && from.get(c) && c != '\n';) text += c;
+  };
+  if (option.text == "-" || option.file == "-") {
+    read_line(surroundings.in);
+  } else if (!option.file.empty()) {
+    std::ifstream file(option.file, std::ios::binary);
+    if (!file) return fail(ErrorKind::invalid, "the file with the identifier cannot be read: " + option.file);
+    read_line(file);
+  }
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) return std::string();
+  text = text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+  if (text.size() > kPersonBytesMax || text.find(':') == std::string::npos) {
+    return fail(ErrorKind::invalid,
+                "the person is not written as nhs:VALUE, upn:VALUE or local:ISSUER:VALUE");
+  }
+  return text;
+}
+
+Result<std::string> acting_agency(const server::HubConfig& config, const std::string& role,
+                                  const std::string& given) {
+  if (!config.policy.has_role(role)) {
+    std::vector<std::string> roles;
+    for (const auto& rule : config.policy.rules()) roles.push_back(rule.role);
+    return fail(ErrorKind::invalid,
+                "no rule of the policy names the role `" + role + "`. " + server::suggest(role, roles));
+  }
+  std::vector<std::string> ids;
+  std::string having;
+  const core::Agency* only = nullptr;
+  std::size_t count = 0;
+  for (const auto& agency : config.rules.agencies) {
+    ids.push_back(agency.id);
+    if (agency.id == given) return given;
+    if (std::find(agency.roles.begin(), agency.roles.end(), role) == agency.roles.end()) continue;
+    only = &agency;
+    having += (count++ == 0 ? "" : ", ") + agency.id;
+  }
+  if (!given.empty()) {
+    return fail(ErrorKind::invalid,
+                "no [[agency]] has the id `" + given + "`. " + server::suggest(given, ids));
+  }
+  if (count > 1)
+    return fail(ErrorKind::invalid,
+                "several agencies have the role `" + role + "`; add --agency with one of: " + having);
+  return only == nullptr ? std::string() : only->id;
+}
+
+Result<ledger::FilterT> filter_of(const FilterWords& words) {
+  ledger::FilterT filter;
+  for (const auto& [key, word] : words) {
+    if (const auto fault = server::add_condition(filter, key, word)) {
+      return fail(ErrorKind::invalid, fault->text + ". " + fault->remedy);
+    }
+  }
+  return filter;
+}
+
+}  // namespace carehub::app

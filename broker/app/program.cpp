@@ -1,0 +1,333 @@
+#include "broker/app/program.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <ostream>
+
+namespace carehub::app {
+namespace {
+
+const char* const kExitCodes =
+    "Exit codes:\n"
+    "  0  done\n"
+    "  1  the configuration or a file is wrong; every fault is listed\n"
+    "  2  the command line is wrong\n"
+    "  3  the hub cannot be reached, or a port is taken\n"
+    "  4  storage: disk full, not writable, or in use by another hub\n"
+    "  5  stored data is damaged: stop and call for help\n"
+    "  6  not permitted\n"
+    "  7  not found\n"
+    "\n"
+    "Each command explains itself: carehub run --help";
+
+/// Options of all commands, filled while the command line is read; `chosen` says which command it was.
+struct Reading {
+  RunOptions run, broker, adapter;
+  CheckOptions check;
+  TryOptions try_message;
+  PublishOptions publish;
+  WatchOptions watch;
+  TimelineOptions timeline;
+  ReplayOptions replay;
+  DeadLetterOptions dead_letters;
+  std::string dead_letter_action = "list";
+  StatusOptions status;
+  RebuildOptions rebuild;
+  KeysOptions keys;
+  VersionOptions version;
+  std::optional<Command> chosen;
+};
+
+CLI::App* add(CLI::App& program, const char* name, const char* description, const char* example) {
+  auto* command = program.add_subcommand(name, description);
+  command->footer(std::string("Example:\n  ") + example);
+  return command;
+}
+
+void add_config(CLI::App* command, std::filesystem::path& config) {
+  command->add_option("hub.toml", config, "The configuration file")->required();
+}
+
+void add_json(CLI::App* command, bool& json) {
+  command->add_flag("--json", json, "JSON, one object a line, instead of text for people");
+}
+
+void add_person(CLI::App* command, PersonOption& person, bool required) {
+  auto* group = command->add_option_group("person", "Whom it is about");
+  group
+      ->add_option("--person", person.text,
+                   "nhs:VALUE, upn:VALUE or local:ISSUER:VALUE; - reads it from standard input")
+      ->type_name("ID");
+  group
+      ->add_option("--person-file", person.file,
+                   "A file that holds it, so that it stays out of the shell's history")
+      ->type_name("FILE");
+  if (required) {
+    group->require_option(1);
+  } else {
+    group->require_option(0, 1);
+  }
+}
+
+void add_asker(CLI::App* command, std::string& by, std::string& reason) {
+  command->add_option("--by", by, "Who asks, for the record")->required()->type_name("NAME");
+  command->add_option("--reason", reason, "Why, for the record")->required()->type_name("TEXT");
+}
+
+void add_role(CLI::App* command, std::string& role, std::string& agency) {
+  command->add_option("--role", role, "See events as this role may see them")->required()->type_name("ROLE");
+  command->add_option("--agency", agency, "As this agency; default: the one agency that has the role")
+      ->type_name("ID");
+}
+
+void add_filter(CLI::App* command, FilterWords& filter) {
+  struct Condition {
+    const char* option;
+    const char* key;
+    const char* help;
+  };
+  static constexpr Condition kConditions[] = {
+      {"--type", "types", "Events of this type (may be repeated, like the others below)"},
+      {"--from-agency", "agencies", "Events from this agency"},
+      {"--tier", "tiers", "Events of this tier, 1 to 4"},
+      {"--thrive", "thrive", "Events of this THRIVE group"},
+      {"--age-min", "age_min", "From this birthday on"},
+      {"--age-max", "age_max", "Until this birthday: 18 means under 18"},
+      {"--home-authority", "home_authorities", "Children of this authority (GSS code)"},
+      {"--gp-practice", "gp_practices", "Children of this practice (ODS code)"},
+      {"--school", "schools", "Children of this school (URN or LAESTAB)"},
+      {"--flag-reason", "flag_reasons", "Safeguarding flags with this SNOMED CT reason"},
+  };
+  for (const auto& condition : kConditions) {
+    const std::string key = condition.key;
+    command
+        ->add_option_function<std::vector<std::string>>(
+            condition.option,
+            [&filter, key](const std::vector<std::string>& words) {
+              for (const auto& word : words) filter.emplace_back(key, word);
+            },
+            condition.help)
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->type_name("WORD");
+  }
+}
+
+template <class Options>
+void choose(CLI::App* command, Reading& reading, Options Reading::* options) {
+  command->callback([&reading, options] { reading.chosen = reading.*options; });
+}
+
+void add_hub_commands(CLI::App& program, Reading& reading) {
+  auto* run = add(program, "run", "Run the hub: the broker and every channel, in one process",
+                  "carehub run deploy/sample/hub.toml");
+  add_config(run, reading.run.config);
+  choose(run, reading, &Reading::run);
+
+  auto* broker = add(program, "broker", "Run the broker alone; channels connect as processes of their own",
+                     "carehub broker /etc/carehub/hub.toml");
+  add_config(broker, reading.broker.config);
+  reading.broker.parts = RunOptions::Parts::broker;
+  choose(broker, reading, &Reading::broker);
+
+  auto* adapter =
+      add(program, "adapter", "Run one channel or several in a process of its own, against a running broker",
+          "carehub adapter /etc/carehub/hub.toml --channel elwick-adt");
+  add_config(adapter, reading.adapter.config);
+  adapter->add_option("--channel", reading.adapter.channels, "The channel's name; may be repeated")
+      ->required()
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("NAME");
+  reading.adapter.parts = RunOptions::Parts::adapter;
+  choose(adapter, reading, &Reading::adapter);
+
+  auto* rebuild = add(program, "rebuild",
+                      "Delete the hub's state and make it again from the ledger; the hub must be stopped",
+                      "carehub rebuild /etc/carehub/hub.toml");
+  add_config(rebuild, reading.rebuild.config);
+  choose(rebuild, reading, &Reading::rebuild);
+}
+
+void add_configuration_commands(CLI::App& program, Reading& reading) {
+  auto* check =
+      add(program, "check", "Find every fault of the configuration, its policy and its mapping packs",
+          "carehub check deploy/sample/hub.toml");
+  add_config(check, reading.check.config);
+  add_json(check, reading.check.json);
+  choose(check, reading, &Reading::check);
+
+  auto* attempt =
+      add(program, "try",
+          "What would this message become, and who would get what of it? Touches nothing, needs no hub",
+          "carehub try deploy/sample/hub.toml --channel elwick-adt message.hl7");
+  add_config(attempt, reading.try_message.config);
+  attempt->add_option("--channel", reading.try_message.channel, "The inbound channel")
+      ->required()
+      ->type_name("NAME");
+  attempt->add_option("FILE", reading.try_message.file, "The message; - reads standard input")->required();
+  add_json(attempt, reading.try_message.json);
+  choose(attempt, reading, &Reading::try_message);
+
+  auto* keys =
+      add(program, "keys", "Make a CURVE key pair: NAME.public, and NAME.secret for its owner's eyes only",
+          "carehub keys /etc/carehub/holm-school   (then paste its .public into hub.toml's [[client]])");
+  keys->add_option("NAME", reading.keys.file,
+                   "Where: NAME.public and NAME.secret are made, never overwritten")
+      ->required();
+  choose(keys, reading, &Reading::keys);
+
+  auto* version =
+      add(program, "version", "Which version this is, and of what it speaks", "carehub version --json");
+  add_json(version, reading.version.json);
+  choose(version, reading, &Reading::version);
+}
+
+void add_event_commands(CLI::App& program, Reading& reading) {
+  auto* publish =
+      add(program, "publish", "Publish events from a JSON file (an object, an array, or one object a line)",
+          "carehub publish deploy/sample/hub.toml event.json --agency northmarch-council");
+  add_config(publish, reading.publish.config);
+  publish->add_option("FILE", reading.publish.file, "The events; - reads standard input")->required();
+  publish
+      ->add_option("--agency", reading.publish.agency,
+                   "Publish as this agency; default: each event's source_agency")
+      ->type_name("ID");
+  publish->add_option("--channel", reading.publish.channel, "Name of the channel, for the record")
+      ->type_name("NAME");
+  add_json(publish, reading.publish.json);
+  choose(publish, reading, &Reading::publish);
+
+  auto* watch =
+      add(program, "watch", "Show deliveries as they happen, until Ctrl-C",
+          "carehub watch deploy/sample/hub.toml --role tier4-case-manager --type admission --tier 4");
+  add_config(watch, reading.watch.config);
+  add_role(watch, reading.watch.role, reading.watch.agency);
+  add_filter(watch, reading.watch.filter);
+  watch->add_option("--count", reading.watch.count, "Stop after this many deliveries")->type_name("N");
+  watch->add_option("--seconds", reading.watch.seconds, "Stop after this long")->type_name("N");
+  add_json(watch, reading.watch.json);
+  choose(watch, reading, &Reading::watch);
+}
+
+void add_history_commands(CLI::App& program, Reading& reading) {
+  auto* timeline = add(
+      program, "timeline", "What happened to one child and who was shown it, as a role may see it",
+      "carehub timeline hub.toml --person-file id.txt --role auditor --by 'A Reader' --reason 'audit 12'");
+  add_config(timeline, reading.timeline.config);
+  add_person(timeline, reading.timeline.person, true);
+  add_role(timeline, reading.timeline.role, reading.timeline.agency);
+  add_asker(timeline, reading.timeline.by, reading.timeline.reason);
+  timeline->add_flag("--fields", reading.timeline.fields, "Each event's fields below its line");
+  add_json(timeline, reading.timeline.json);
+  choose(timeline, reading, &Reading::timeline);
+
+  auto* replay = add(
+      program, "replay", "Show history again, as a role may see it; moves no cursor, sends no notice",
+      "carehub replay hub.toml --preview --role auditor --type admission --by 'A Reader' --reason 'figures'");
+  add_config(replay, reading.replay.config);
+  add_role(replay, reading.replay.role, reading.replay.agency);
+  replay->add_flag("--preview", reading.replay.preview, "Only count what would be shown and what withheld");
+  replay->add_option("--from", reading.replay.first, "First sequence")->type_name("N");
+  replay->add_option("--to", reading.replay.last, "Last sequence")->type_name("N");
+  add_filter(replay, reading.replay.filter);
+  add_person(replay, reading.replay.person, false);
+  add_asker(replay, reading.replay.by, reading.replay.reason);
+  add_json(replay, reading.replay.json);
+  choose(replay, reading, &Reading::replay);
+
+  auto* status =
+      add(program, "status", "The running hub: its ledger and its subscriptions, with what waits for each",
+          "carehub status deploy/sample/hub.toml");
+  add_config(status, reading.status.config);
+  add_json(status, reading.status.json);
+  choose(status, reading, &Reading::status);
+}
+
+void add_dead_letter_command(CLI::App& program, Reading& reading) {
+  auto* command =
+      add(program, "dead-letters", "Deliveries that ran out of attempts: list, send again, or discard",
+          "carehub dead-letters hub.toml send-again --subscription council-duty-desk --sequence 1042 "
+          "--by 'A Name' --reason 'their server is mended'");
+  auto& options = reading.dead_letters;
+  add_config(command, options.config);
+  command->add_option("ACTION", reading.dead_letter_action, "list, send-again or discard")
+      ->check(CLI::IsMember({"list", "send-again", "discard"}))
+      ->capture_default_str();
+  command->add_option("--subscription", options.subscription, "Of this subscription alone")
+      ->type_name("NAME");
+  command->add_option("--sequence", options.sequence, "The dead letter's event")->type_name("N");
+  command->add_option("--by", options.by, "Who decides, for the record")->type_name("NAME");
+  command->add_option("--reason", options.reason, "Why, for the record")->type_name("TEXT");
+  add_json(command, options.json);
+  command->callback([&reading] {
+    using Action = DeadLetterOptions::Action;
+    auto& chosen = reading.dead_letters;
+    const auto& word = reading.dead_letter_action;
+    chosen.action = word == "list" ? Action::list : word == "discard" ? Action::discard : Action::send_again;
+    const bool complete =
+        !chosen.subscription.empty() && chosen.sequence != 0 && !chosen.by.empty() && !chosen.reason.empty();
+    if (chosen.action != Action::list && !complete) {
+      throw CLI::ValidationError(word, "needs --subscription, --sequence, --by and --reason");
+    }
+    reading.chosen = chosen;
+  });
+}
+
+}  // namespace
+
+std::variant<Command, Leave> parse_command(std::vector<std::string> arguments) {
+  Reading reading;
+  CLI::App program("Carehub carries what happens to a child between the agencies that look after the child.",
+                   "carehub");
+  program.require_subcommand(1);
+  program.footer(kExitCodes);
+  add_hub_commands(program, reading);
+  add_configuration_commands(program, reading);
+  add_event_commands(program, reading);
+  add_history_commands(program, reading);
+  add_dead_letter_command(program, reading);
+  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
+  try {
+    program.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp&) {
+    const auto chosen = program.get_subcommands();
+    return Leave{ExitCode::ok, chosen.empty()
+                                   ? program.help()
+                                   : chosen.front()->help("carehub " + chosen.front()->get_name())};
+  } catch (const CLI::ParseError& error) {
+    return Leave{ExitCode::usage,
+                 "carehub: " + std::string(error.what()) + "\nRun carehub --help for the commands.\n"};
+  }
+  if (!reading.chosen) return Leave{ExitCode::usage, program.help()};
+  return *std::move(reading.chosen);
+}
+
+ExitCode run_program(std::vector<std::string> arguments, Surroundings& surroundings) {
+  auto parsed = parse_command(std::move(arguments));
+  if (const auto* leave = std::get_if<Leave>(&parsed)) {
+    (leave->code == ExitCode::ok ? surroundings.out : surroundings.err) << leave->text << std::flush;
+    return leave->code;
+  }
+  struct Do {
+    Surroundings& surroundings;
+    ExitCode operator()(const RunOptions& options) const { return run(options, surroundings); }
+    ExitCode operator()(const CheckOptions& options) const { return check(options, surroundings); }
+    ExitCode operator()(const TryOptions& options) const { return try_message(options, surroundings); }
+    ExitCode operator()(const PublishOptions& options) const { return publish(options, surroundings); }
+    ExitCode operator()(const WatchOptions& options) const { return watch(options, surroundings); }
+    ExitCode operator()(const TimelineOptions& options) const { return timeline(options, surroundings); }
+    ExitCode operator()(const ReplayOptions& options) const { return replay(options, surroundings); }
+    ExitCode operator()(const DeadLetterOptions& options) const {
+      return dead_letters(options, surroundings);
+    }
+    ExitCode operator()(const StatusOptions& options) const { return status(options, surroundings); }
+    ExitCode operator()(const RebuildOptions& options) const { return rebuild(options, surroundings); }
+    ExitCode operator()(const KeysOptions& options) const { return keys(options, surroundings); }
+    ExitCode operator()(const VersionOptions& options) const { return version(options, surroundings); }
+  };
+  return std::visit(Do{surroundings}, std::get<Command>(parsed));
+}
+
+}  // namespace carehub::app

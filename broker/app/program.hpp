@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "broker/app/commands.hpp"
+
+namespace carehub::app {
+
+using Command = std::variant<RunOptions, CheckOptions, TryOptions, PublishOptions, WatchOptions,
+                             TimelineOptions, ReplayOptions, DeadLetterOptions, StatusOptions, RebuildOptions,
+                             KeysOptions, VersionOptions>;
+
+/// What to print and how to leave when there is nothing to do: help, or a wrong command line.
+struct Leave {
+  ExitCode code = ExitCode::ok;
+  std::string text;
+};
+
+/// Reads a command line without the program's name. Opens nothing.
+std::variant<Command, Leave> parse_command(std::vector<std::string> arguments);
+
+/// Reads the command line and does what it says.
+ExitCode run_program(std::vector<std::string> arguments, Surroundings& surroundings);
+
+}  // namespace carehub::app

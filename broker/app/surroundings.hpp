@@ -1,0 +1,37 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <iosfwd>
+#include <string>
+
+#include "broker/app/exit_code.hpp"
+#include "broker/base/result.hpp"
+
+namespace carehub::app {
+
+/// What a command sees of the world, passed in so that tests can be on the other side of it.
+struct Surroundings {
+  std::istream& in;
+  std::ostream& out;
+  std::ostream& err;
+  /// Waits at most so long; true when the program has been asked to stop.
+  std::function<bool(std::chrono::milliseconds)> stopped_within;
+};
+
+/// One line on standard error, "carehub: TEXT", and the code to leave with.
+ExitCode complain(Surroundings& surroundings, const Error& error);
+ExitCode complain(Surroundings& surroundings, ExitCode code, const std::string& text);
+
+/// SIGINT and SIGTERM, blocked in this thread and in those that it starts from now on, so that they are met
+/// only in wait(). SIGPIPE is ignored. Make one before any thread.
+class StopSignals {
+ public:
+  StopSignals();
+  bool stopped_within(std::chrono::milliseconds wait);
+
+ private:
+  bool stopped_ = false;
+};
+
+}  // namespace carehub::app
