@@ -267,6 +267,12 @@ std::vector<std::string> ConfigTable::texts(std::string_view key) {
   return texts;
 }
 
+std::vector<std::string> ConfigTable::text_or_texts(std::string_view key) {
+  const auto* value = document_->get(node_, key);
+  if (value != nullptr && value->is_string()) return {value->as_string()->get()};
+  return texts(key);
+}
+
 std::vector<std::int64_t> ConfigTable::integers(std::string_view key, std::int64_t min, std::int64_t max) {
   std::vector<std::int64_t> numbers;
   const auto* value = document_->get(node_, key);

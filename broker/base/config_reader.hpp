@@ -63,6 +63,8 @@ class ConfigTable {
   std::optional<std::int64_t> optional_integer(std::string_view key, std::int64_t min, std::int64_t max);
   bool boolean(std::string_view key, bool fallback);
   std::vector<std::string> texts(std::string_view key);
+  /// An array of texts, or one text as a list of one.
+  std::vector<std::string> text_or_texts(std::string_view key);
   std::vector<std::int64_t> integers(std::string_view key, std::int64_t min, std::int64_t max);
   /// A nested table; absent gives nullopt.
   std::optional<ConfigTable> table(std::string_view key);

@@ -1,0 +1,422 @@
+#include "adapters/channel/mapping.hpp"
+
+#include <algorithm>
+#include <functional>
+
+#include "broker/base/identifiers.hpp"
+
+namespace carehub::adapters {
+namespace {
+
+using Bound = std::vector<std::uint32_t>;
+
+bool condition_holds_at(const Condition& condition, const Source& source, Bound& indices, std::string& scratch) {
+  if (indices.size() < condition.path.open_lists) {
+    const std::size_t count = source.count(condition.path, indices);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      indices.push_back(i);
+      const bool held = condition_holds_at(condition, source, indices, scratch);
+      indices.pop_back();
+      if (held) return true;
+    }
+    return false;
+  }
+  const Found found = source.find(condition.path, indices, scratch);
+  if (condition.kind == ConditionKind::present || condition.kind == ConditionKind::absent) return found.present;
+  return std::find(condition.values.begin(), condition.values.end(), found.text) != condition.values.end();
+}
+
+bool condition_holds(const Condition& condition, const Source& source, Indices indices) {
+  Bound bound(indices.begin(), indices.end());
+  std::string scratch;
+  const bool any = condition_holds_at(condition, source, bound, scratch);
+  const bool against = condition.kind == ConditionKind::not_in || condition.kind == ConditionKind::absent;
+  return any != against;
+}
+
+template <class Identifier>
+Result<std::string> checked(std::string_view text) {
+  auto identifier = Identifier::parse(text);
+  if (!identifier) return tl::unexpected(identifier.error());
+  return identifier->text();
+}
+
+std::string upper(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return out;
+}
+
+Result<std::string> as_time(const Pack& pack, const ValueRule& rule, std::string_view text) {
+  Result<event::Time> time = fail(ErrorKind::invalid, "it is not a time");
+  for (const std::string& format : rule.formats) {
+    time = parse_time_as(text, format, *pack.zone);
+    if (time) return time_text(*time);
+  }
+  if (rule.formats.empty()) {
+    time = pack.format == Format::hl7v2 ? parse_hl7_time(text, *pack.zone) : parse_time(text);
+  }
+  if (!time) return tl::unexpected(time.error());
+  return time_text(*time);
+}
+
+Result<std::string> as_date(const Pack& pack, const ValueRule& rule, std::string_view text) {
+  Result<event::Date> date = fail(ErrorKind::invalid, "it is not a date");
+  for (const std::string& format : rule.formats) {
+    date = parse_date_as(text, format);
+    if (date) return date_text(*date);
+  }
+  if (rule.formats.empty()) date = pack.format == Format::hl7v2 ? parse_hl7_date(text) : parse_date(text);
+  if (!date) return tl::unexpected(date.error());
+  return date_text(*date);
+}
+
+/// The value as the target takes it.
+Result<std::string> in_form(const Pack& pack, const ValueRule& rule, FieldKind kind, std::string_view text) {
+  switch (rule.form) {
+    case ValueForm::nhs_number: return checked<NhsNumber>(text);
+    case ValueForm::upn: return checked<Upn>(upper(text));
+    case ValueForm::ods: return checked<OdsCode>(upper(text));
+    case ValueForm::urn: return checked<Urn>(text);
+    case ValueForm::laestab: return checked<Laestab>(text);
+    case ValueForm::gss: return checked<GssCode>(upper(text));
+    case ValueForm::upper: return upper(text);
+    case ValueForm::time: return as_time(pack, rule, text);
+    case ValueForm::date: return as_date(pack, rule, text);
+    case ValueForm::by_kind: break;
+  }
+  if (kind == FieldKind::time) return as_time(pack, rule, text);
+  if (kind == FieldKind::date) return as_date(pack, rule, text);
+  return std::string(text);
+}
+
+/// One value with where it was found.
+struct Picked {
+  std::string text;
+  const SourcePath* source = nullptr;
+  Bound indices;
+};
+
+/// Evaluates one rule.
+class Evaluation {
+ public:
+  Evaluation(const Pack& pack, const ValueRule& rule, FieldKind kind, const Source& source,
+             std::vector<MappingFault>& faults, std::vector<MappingFault>& warnings)
+      : pack_(pack), rule_(rule), kind_(kind), source_(source), faults_(faults), warnings_(warnings) {}
+
+  /// The value for one binding of the target's lists; nullopt when there is none.
+  std::optional<Picked> value(const Bound& indices) {
+    null_ = false;
+    std::optional<Picked> picked;
+    if (rule_.constant) {
+      if (holds(rule_.when, source_, indices) && each_present(indices)) picked = Picked{*rule_.constant, nullptr, indices};
+      return picked;
+    }
+    if (!rule_.compose.empty()) {
+      picked = composed(indices);
+    } else {
+      for (const SourcePath& path : rule_.from) {
+        Bound bound = indices;
+        if (rule_.join) {
+          std::string all;
+          join_all(path, bound, all);
+          if (!all.empty()) picked = Picked{std::move(all), &path, indices};
+        } else {
+          picked = first_of(path, bound);
+        }
+        if (picked || null_) break;
+      }
+    }
+    if (!picked && !null_ && !failed_ && rule_.fallback && holds(rule_.when, source_, indices)) {
+      picked = Picked{*rule_.fallback, nullptr, indices};
+    }
+    return picked;
+  }
+
+  bool failed() const { return failed_; }
+
+ private:
+  /// A constant that stands beside a list's elements needs the element itself.
+  bool each_present(const Bound& indices) const {
+    if (!rule_.each || indices.size() < rule_.each->open_lists) return true;
+    std::string scratch;
+    const Found found = source_.find(*rule_.each, indices, scratch);
+    return found.present;
+  }
+
+  std::optional<Picked> first_of(const SourcePath& path, Bound& indices) {
+    if (indices.size() < path.open_lists) {
+      const std::size_t count = source_.count(path, indices);
+      for (std::uint32_t i = 0; i < count; ++i) {
+        indices.push_back(i);
+        auto picked = first_of(path, indices);
+        indices.pop_back();
+        if (picked || null_) return picked;
+      }
+      return std::nullopt;
+    }
+    if (!holds(rule_.when, source_, indices)) return std::nullopt;
+    std::string scratch;
+    const Found found = source_.find(path, indices, scratch);
+    null_ = found.null;
+    if (!found.present) return std::nullopt;
+    return converted(found.text, path, indices);
+  }
+
+  void join_all(const SourcePath& path, Bound& indices, std::string& all) {
+    if (indices.size() < path.open_lists) {
+      const std::size_t count = source_.count(path, indices);
+      for (std::uint32_t i = 0; i < count; ++i) {
+        indices.push_back(i);
+        join_all(path, indices, all);
+        indices.pop_back();
+      }
+      return;
+    }
+    if (!holds(rule_.when, source_, indices)) return;
+    std::string scratch;
+    const Found found = source_.find(path, indices, scratch);
+    if (!found.present) return;
+    const auto picked = converted(found.text, path, indices);
+    if (!picked) return;
+    if (!all.empty()) all += *rule_.join;
+    all += picked->text;
+  }
+
+  std::optional<Picked> composed(const Bound& indices) {
+    Bound bound = indices;
+    const std::size_t most =
+        std::max_element(rule_.compose.begin(), rule_.compose.end(), [](const auto& a, const auto& b) {
+          return a.open_lists < b.open_lists;
+        })->open_lists;
+    return composed_within(bound, most);
+  }
+
+  std::optional<Picked> composed_within(Bound& indices, std::size_t most) {
+    if (indices.size() < most) {
+      const auto widest = std::find_if(rule_.compose.begin(), rule_.compose.end(),
+                                       [&](const SourcePath& path) { return path.open_lists == most; });
+      const std::size_t count = source_.count(*widest, indices);
+      for (std::uint32_t i = 0; i < count; ++i) {
+        indices.push_back(i);
+        auto picked = composed_within(indices, most);
+        indices.pop_back();
+        if (picked) return picked;
+      }
+      return std::nullopt;
+    }
+    if (!holds(rule_.when, source_, indices)) return std::nullopt;
+    std::string all;
+    const SourcePath* first = nullptr;
+    std::string scratch;
+    for (const SourcePath& path : rule_.compose) {
+      const Found found = source_.find(path, indices, scratch);
+      if (!found.present) continue;
+      if (first == nullptr) first = &path;
+      if (!all.empty()) all += rule_.between;
+      all += found.text;
+    }
+    if (first == nullptr) return std::nullopt;
+    return converted(all, *first, indices);
+  }
+
+  std::optional<Picked> converted(std::string_view text, const SourcePath& path, const Bound& indices) {
+    if (rule_.table) {
+      const auto known = rule_.table->values.find(text);
+      if (known != rule_.table->values.end()) {
+        if (known->second.empty()) return std::nullopt;
+        return Picked{known->second, &path, indices};
+      }
+      if (rule_.otherwise) return Picked{*rule_.otherwise, &path, indices};
+      if (rule_.unknown == UnknownCode::omit) return std::nullopt;
+      if (rule_.unknown == UnknownCode::fault) {
+        complain("unknown_code", "its code is not in table `" + rule_.table->name +
+                                     "`; add the code to the channel's overrides or correct it", 103, path, indices);
+        return std::nullopt;
+      }
+    }
+    auto value = in_form(pack_, rule_, kind_, text);
+    if (!value) {
+      complain("bad_value", value.error().text, 102, path, indices);
+      return std::nullopt;
+    }
+    return Picked{std::move(*value), &path, indices};
+  }
+
+  void complain(std::string code, const std::string& text, std::uint16_t hl7_code, const SourcePath& path,
+                const Bound& indices) {
+    std::string place = source_.place(path, indices);
+    std::string whole = place + ": " + text;
+    auto& list = rule_.omit_invalid ? warnings_ : faults_;
+    failed_ = failed_ || !rule_.omit_invalid;
+    list.push_back({std::move(code), std::move(place), std::move(whole), hl7_code});
+  }
+
+  const Pack& pack_;
+  const ValueRule& rule_;
+  FieldKind kind_;
+  const Source& source_;
+  std::vector<MappingFault>& faults_;
+  std::vector<MappingFault>& warnings_;
+  bool null_ = false;
+  bool failed_ = false;
+};
+
+/// Maps one message.
+class Mapper {
+ public:
+  Mapper(const Pack& pack, const MessageRule& message, const Source& source, EventBuilder& builder,
+         std::vector<MappedValue>* values)
+      : pack_(pack), source_(source), builder_(builder), values_(values), done_(message.targets, false) {}
+
+  Mapping map(const MessageRule& message) {
+    for (const FieldRule& rule : message.fields) {
+      if (!done_[rule.target]) done_[rule.target] = apply(rule);
+    }
+    return std::move(mapping_);
+  }
+
+ private:
+  /// True when the rule set something, or found something wrong: no later rule need try.
+  bool apply(const FieldRule& rule) {
+    Evaluation evaluation(pack_, rule, rule.to.kind(), source_, mapping_.faults, mapping_.warnings);
+    bool set = false;
+    if (rule.to.open_lists() == 0) {
+      set = fill(rule, evaluation, {}, {});
+    } else {
+      Bound indices;
+      Bound target;
+      std::uint32_t first = 0;
+      for (const SourcePath& list : rule.after) first += static_cast<std::uint32_t>(source_.count(list, {}));
+      each_binding(rule, indices, target, first, evaluation, set);
+    }
+    if (set || evaluation.failed()) return true;
+    if (rule.required && holds(rule.when, source_, {})) missing(rule);
+    return false;
+  }
+
+  void each_binding(const FieldRule& rule, Bound& indices, Bound& target, std::uint32_t first, Evaluation& evaluation,
+                    bool& set) {
+    if (target.size() == rule.to.open_lists()) {
+      set = fill(rule, evaluation, indices, target) || set;
+      return;
+    }
+    std::size_t count = 0;
+    const auto widen = [&](const SourcePath& path) {
+      if (path.open_lists > indices.size()) count = std::max(count, source_.count(path, indices));
+    };
+    if (rule.each) {
+      widen(*rule.each);
+    } else {
+      for (const SourcePath& path : rule.from) widen(path);
+      for (const SourcePath& path : rule.compose) widen(path);
+    }
+    for (std::uint32_t i = 0; i < count; ++i) {
+      indices.push_back(i);
+      target.push_back(target.empty() ? first + i : i);
+      each_binding(rule, indices, target, first, evaluation, set);
+      indices.pop_back();
+      target.pop_back();
+    }
+  }
+
+  bool fill(const FieldRule& rule, Evaluation& evaluation, const Bound& indices, const Bound& target) {
+    auto picked = evaluation.value(indices);
+    if (!picked) return false;
+    const FieldPath path = target.empty() ? rule.to : rule.to.at(target);
+    if (auto good = builder_.set(path, picked->text); !good) {
+      const std::string place = picked->source == nullptr ? std::string{} : source_.place(*picked->source, picked->indices);
+      auto& list = rule.omit_invalid ? mapping_.warnings : mapping_.faults;
+      list.push_back({"bad_value", place, (place.empty() ? rule.place : place) + ": " + good.error().text, 102});
+      return false;
+    }
+    Origin origin{.rule = &rule, .source = picked->source};
+    std::copy_n(target.begin(), std::min(target.size(), kOpenListsMax), origin.target_indices.begin());
+    origin.source_depth = static_cast<std::uint8_t>(std::min(picked->indices.size(), kOpenListsMax));
+    std::copy_n(picked->indices.begin(), origin.source_depth, origin.source_indices.begin());
+    mapping_.origins.push_back(origin);
+    if (values_ != nullptr) {
+      values_->push_back({path.text(), picked->text,
+                          picked->source == nullptr ? "constant" : source_.place(*picked->source, picked->indices)});
+    }
+    return true;
+  }
+
+  void missing(const FieldRule& rule) {
+    const SourcePath* source = !rule.from.empty() ? rule.from.data() : rule.compose.data();
+    if (rule.constant) return;
+    const std::string place = source_.place(*source, {});
+    mapping_.faults.push_back({"missing_field", place, place + ": it is required and missing; send it", 101});
+  }
+
+  const Pack& pack_;
+  const Source& source_;
+  EventBuilder& builder_;
+  std::vector<MappedValue>* values_;
+  std::vector<bool> done_;
+  Mapping mapping_;
+};
+
+/// A path without its indices: person.names[0].family and person.names[].family alike.
+std::string without_indices(std::string_view path) {
+  std::string out;
+  bool inside = false;
+  for (const char c : path) {
+    if (c == '[') inside = true;
+    if (!inside) out.push_back(c);
+    if (c == ']') inside = false;
+  }
+  return out;
+}
+
+}  // namespace
+
+bool holds(const std::vector<Condition>& conditions, const Source& source, Indices indices) {
+  return std::all_of(conditions.begin(), conditions.end(),
+                     [&](const Condition& condition) { return condition_holds(condition, source, indices); });
+}
+
+const MessageRule* choose_message(const Pack& pack, const Source& source) {
+  for (const MessageRule& message : pack.messages) {
+    if (holds(message.when, source, {})) return &message;
+  }
+  return nullptr;
+}
+
+Mapping map_message(const Pack& pack, const MessageRule& rule, const Source& source, EventBuilder& builder,
+                    std::vector<MappedValue>* values) {
+  return Mapper(pack, rule, source, builder, values).map(rule);
+}
+
+std::string source_place(const Mapping& mapping, const Source& source, std::string_view target) {
+  const auto place = [&](const Origin& origin) {
+    if (origin.source == nullptr) return std::string{};
+    return source.place(*origin.source, Indices(origin.source_indices.data(), origin.source_depth));
+  };
+  const std::string plain = without_indices(target);
+  const Origin* nearest = nullptr;
+  for (const Origin& origin : mapping.origins) {
+    const std::string filled =
+        origin.rule->to.open_lists() == 0
+            ? origin.rule->to.text()
+            : origin.rule->to.at(Indices(origin.target_indices.data(), origin.rule->to.open_lists())).text();
+    if (filled == target) return place(origin);
+    const std::string own = without_indices(filled);
+    if (nearest == nullptr && (own == plain || own.starts_with(plain + "."))) nearest = &origin;
+  }
+  return nearest == nullptr ? std::string{} : place(*nearest);
+}
+
+std::optional<std::string> output_value(const Pack& pack, const OutputRule& rule, const Source& source,
+                                        Indices indices, std::vector<MappingFault>& faults) {
+  std::vector<MappingFault> warnings;
+  // A view's dates are canonical; a format in an output rule is for writing, so reading must not use it.
+  Evaluation evaluation(pack, rule, FieldKind::text, source, faults, warnings);
+  auto picked = evaluation.value(Bound(indices.begin(), indices.end()));
+  if (!picked) return std::nullopt;
+  return std::move(picked->text);
+}
+
+}  // namespace carehub::adapters
