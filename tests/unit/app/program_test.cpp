@@ -1,0 +1,101 @@
+#include "broker/app/program.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace carehub::app;
+
+namespace {
+
+template <class Options>
+Options parsed(const std::vector<std::string>& arguments) {
+  auto result = parse_command(arguments);
+  if (const auto* leave = std::get_if<Leave>(&result)) FAIL(leave->text);
+  return std::get<Options>(std::get<Command>(result));
+}
+
+Leave left(const std::vector<std::string>& arguments) { return std::get<Leave>(parse_command(arguments)); }
+
+}  // namespace
+
+TEST_CASE("the three ways to run differ in their parts alone") {
+  CHECK(parsed<RunOptions>({"run", "hub.toml"}).parts == RunOptions::Parts::all);
+  CHECK(parsed<RunOptions>({"broker", "hub.toml"}).parts == RunOptions::Parts::broker);
+  const auto adapter = parsed<RunOptions>({"adapter", "hub.toml", "--channel", "a", "--channel", "b"});
+  CHECK(adapter.parts == RunOptions::Parts::adapter);
+  CHECK(adapter.channels == std::vector<std::string>{"a", "b"});
+  CHECK(adapter.config == "hub.toml");
+}
+
+TEST_CASE("conditions of a filter keep their order and their words") {
+  const auto watch =
+      parsed<WatchOptions>({"watch", "hub.toml", "--role", "tier4-case-manager", "--type", "admission",
+                            "--type", "discharge", "--tier", "4", "--age-max", "18", "--json"});
+  CHECK(watch.role == "tier4-case-manager");
+  CHECK(watch.json);
+  CHECK(watch.filter ==
+        FilterWords{{"types", "admission"}, {"types", "discharge"}, {"tiers", "4"}, {"age_max", "18"}});
+}
+
+TEST_CASE("options may come before or after the configuration") {
+  CHECK(parsed<PublishOptions>({"publish", "hub.toml", "--agency", "council", "event.json"}).file ==
+        "event.json");
+  CHECK(parsed<PublishOptions>({"publish", "hub.toml", "event.json", "--agency", "council"}).agency ==
+        "council");
+}
+
+TEST_CASE("a single dash stands for standard input") {
+  CHECK(parsed<TryOptions>({"try", "hub.toml", "--channel", "adt", "-"}).file == "-");
+  const auto timeline = parsed<TimelineOptions>(
+      {"timeline", "hub.toml", "--person", "-", "--role", "r", "--by", "b", "--reason", "why"});
+  CHECK(timeline.person.text == "-");
+}
+
+TEST_CASE("a question about a child says who asks, why, and about whom") {
+  CHECK(left({"timeline", "hub.toml", "--person", "nhs:1", "--role", "r", "--by", "b"}).code ==
+        ExitCode::usage);
+  CHECK(left({"timeline", "hub.toml", "--person", "nhs:1", "--role", "r", "--reason", "x"}).code ==
+        ExitCode::usage);
+  CHECK(left({"timeline", "hub.toml", "--role", "r", "--by", "b", "--reason", "x"}).code == ExitCode::usage);
+  CHECK(left({"timeline", "hub.toml", "--person", "nhs:1", "--person-file", "f", "--role", "r", "--by", "b",
+              "--reason", "x"})
+            .code == ExitCode::usage);
+  CHECK(parsed<ReplayOptions>({"replay", "hub.toml", "--role", "r", "--by", "b", "--reason", "x", "--preview",
+                               "--from", "3", "--to", "9"})
+            .last == 9);
+}
+
+TEST_CASE("handling a dead letter names it, the person who decides and the reason") {
+  using Action = DeadLetterOptions::Action;
+  CHECK(parsed<DeadLetterOptions>({"dead-letters", "hub.toml"}).action == Action::list);
+  CHECK(left({"dead-letters", "hub.toml", "discard"}).code == ExitCode::usage);
+  CHECK(left({"dead-letters", "hub.toml", "burn"}).code == ExitCode::usage);
+  const auto again =
+      parsed<DeadLetterOptions>({"dead-letters", "hub.toml", "send-again", "--subscription", "desk",
+                                 "--sequence", "7", "--by", "A", "--reason", "mended"});
+  CHECK(again.action == Action::send_again);
+  CHECK(again.sequence == 7);
+}
+
+TEST_CASE("a wrong command line is usage, and help is not") {
+  CHECK(left({}).code == ExitCode::usage);
+  CHECK(left({"fly"}).code == ExitCode::usage);
+  CHECK(left({"run"}).code == ExitCode::usage);
+  CHECK(left({"run", "hub.toml", "--fast"}).code == ExitCode::usage);
+  CHECK(left({"--help"}).code == ExitCode::ok);
+}
+
+TEST_CASE("every command has help with an example of itself, and the program lists them and the exit codes") {
+  const std::string all = left({"--help"}).text;
+  CHECK(all.find("Exit codes:") != std::string::npos);
+  for (const std::string command :
+       {"run", "broker", "adapter", "check", "try", "publish", "watch", "timeline", "replay", "dead-letters",
+        "status", "rebuild", "keys", "version"}) {
+    INFO(command);
+    CHECK(all.find("\n  " + command + " ") != std::string::npos);
+    const Leave help = left({command, "--help"});
+    CHECK(help.code == ExitCode::ok);
+    const auto example = help.text.find("Example:");
+    REQUIRE(example != std::string::npos);
+    CHECK(help.text.find("carehub " + command + " ", example) != std::string::npos);
+  }
+}
