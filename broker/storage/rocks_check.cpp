@@ -1,0 +1,109 @@
+#include "broker/storage/rocks_check.hpp"
+
+#include <algorithm>
+
+namespace carehub::storage {
+namespace {
+
+std::optional<Sequence> sequence_of(std::string_view key) {
+  if (key.size() != sizeof(Sequence)) return std::nullopt;
+  Sequence sequence = 0;
+  for (const char byte : key) sequence = (sequence << 8U) | static_cast<std::uint8_t>(byte);
+  return sequence;
+}
+
+/// How far the table files reach without a gap. A table that an unreadable manifest line forgot would
+/// otherwise go unnoticed behind a head that is still there, and opening for writing would delete its file.
+Result<Sequence> tiled_until(rocksdb::DB& database, const std::filesystem::path& place) {
+  std::vector<rocksdb::LiveFileMetaData> tables;
+  database.GetLiveFilesMetaData(&tables);
+  std::vector<std::pair<Sequence, Sequence>> ranges;
+  for (const auto& table : tables) {
+    const auto first = sequence_of(table.smallestkey);
+    const auto last = sequence_of(table.largestkey);
+    if (!first || !last)
+      return fail(ErrorKind::corrupt, place.string() + ": " + table.name + " is not a ledger's");
+    ranges.emplace_back(*first, *last);
+  }
+  std::sort(ranges.begin(), ranges.end());
+  Sequence until = 0;
+  for (const auto& [first, last] : ranges) {
+    if (first > until + 1) return missing_entry(place, until + 1);
+    until = std::max(until, last);
+  }
+  return until;
+}
+
+Result<void> check_entries(rocksdb::DB& database, const std::filesystem::path& place, const Mark::State& mark,
+                           Sequence head, MerkleFrontier& tree) {
+  const Result<Sequence> tiled = tiled_until(database, place);
+  if (!tiled) return tl::unexpected(tiled.error());
+  tree = mark.checkpoint;
+  // Entries that are only in the log are few; they are read even where the checkpoint covers them.
+  const Sequence from = std::min(*tiled, mark.checkpoint.size()) + 1;
+  bool root_differs = false;
+  const Result<void> read = for_each_entry(database, place, from, head, [&](const SealedEntry& entry) {
+    if (entry.header.sequence <= tree.size()) return true;
+    tree.append(entry.leaf);
+    root_differs = tree.size() == mark.size && tree.root() != mark.root;
+    return !root_differs;
+  });
+  if (!read) return read;
+  if (!root_differs) return {};
+  return fail(ErrorKind::corrupt,
+              place.string() + ": ledger entries " + std::to_string(mark.checkpoint.size() + 1) + " to " +
+                  std::to_string(mark.size) +
+                  " are not those that were written: their root hash differs from the mark's. "
+                  "Restore the data directory from a backup");
+}
+
+}  // namespace
+
+std::string ledger_key(Sequence sequence) {
+  std::string key(sizeof sequence, '\0');
+  for (std::size_t at = key.size(); at-- > 0; sequence >>= 8U) key[at] = static_cast<char>(sequence & 0xFFU);
+  return key;
+}
+
+tl::unexpected<Error> missing_entry(const std::filesystem::path& place, Sequence sequence) {
+  return fail(ErrorKind::corrupt,
+              place.string() + ": ledger entry " + std::to_string(sequence) +
+                  " is missing. Restore the data directory from a backup, or let a person "
+                  "decide: carehub recover --accept-loss");
+}
+
+Result<Sequence> last_sequence(rocksdb::DB& database, const std::filesystem::path& place) {
+  const std::unique_ptr<rocksdb::Iterator> at(database.NewIterator({}));
+  at->SeekToLast();
+  if (!at->status().ok()) return rocks_error(at->status(), place, "cannot read the end of the ledger");
+  if (!at->Valid()) return Sequence{0};
+  const auto last = sequence_of(at->key().ToStringView());
+  if (!last) return fail(ErrorKind::corrupt, place.string() + " holds a key that is not a sequence");
+  return *last;
+}
+
+Result<CheckedLedger> check_ledger(const std::filesystem::path& database, const Mark::State& mark) {
+  CheckedLedger checked;
+  rocksdb::Options options = ledger_options();
+  options.create_if_missing = false;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kAbsoluteConsistency;
+  rocksdb::DB* raw = nullptr;
+  rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, database.string(), &raw);
+  if (status.IsCorruption()) {
+    checked.unfinished = true;
+    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+    status = rocksdb::DB::OpenForReadOnly(options, database.string(), &raw);
+  }
+  if (!status.ok()) return rocks_error(status, database, "the ledger does not open");
+  const std::unique_ptr<rocksdb::DB> open(raw);
+
+  const Result<Sequence> head = last_sequence(*open, database);
+  if (!head) return tl::unexpected(head.error());
+  if (*head < mark.size) return missing_entry(database, *head + 1);
+  if (Result<void> good = check_entries(*open, database, mark, *head, checked.tree); !good) {
+    return tl::unexpected(good.error());
+  }
+  return checked;
+}
+
+}  // namespace carehub::storage

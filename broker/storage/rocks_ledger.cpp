@@ -1,0 +1,312 @@
+#include "broker/storage/rocks_ledger.hpp"
+
+#include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <shared_mutex>
+#include <thread>
+
+#include "broker/base/limits.hpp"
+#include "broker/storage/append_check.hpp"
+#include "broker/storage/mark.hpp"
+#include "broker/storage/rocks_check.hpp"
+
+namespace carehub::storage {
+namespace {
+
+constexpr std::size_t kQueueBatchesMax = 64;
+constexpr std::size_t kSyncBytesMax = limits::kBatchBytesMax;  // of the batches that share one sync
+constexpr auto kCheckpointEvery = std::chrono::seconds(1);
+
+tl::unexpected<Error> closed_error() { return fail(ErrorKind::unavailable, "the ledger is closed"); }
+
+}  // namespace
+
+/// Owns the database and the thread that writes it. Invariant: what `head_` tells is synced and under the
+/// mark.
+class RocksLedger::Writer {
+ public:
+  Writer(std::filesystem::path place, std::unique_ptr<rocksdb::DB> database, Mark mark, MerkleFrontier tree)
+      : place_(std::move(place)),
+        mark_(std::move(mark)),
+        tree_(std::move(tree)),
+        checkpoint_size_(tree_.size()),
+        database_(std::move(database)),
+        next_(tree_.size() + 1),
+        head_(tree_.size()),
+        thread_([this] { run(); }) {}
+
+  void append(std::vector<SealedEntry> batch, Done done) {
+    Result<void> taken;
+    {
+      const std::lock_guard lock(mutex_);
+      taken = take(batch, done);
+    }
+    if (taken) {
+      wake_.notify_one();
+    } else {
+      done(tl::unexpected(taken.error()));
+    }
+  }
+
+  Result<std::vector<SealedEntry>> read(Sequence from, std::size_t entries_max, std::size_t bytes_max) const {
+    const std::shared_lock lock(database_mutex_);
+    if (!database_) return closed_error();
+    std::vector<SealedEntry> out;
+    if (entries_max == 0) return out;
+    std::size_t bytes = 0;
+    const Result<void> read =
+        for_each_entry(*database_, place_, std::max<Sequence>(from, 1), head_, [&](SealedEntry entry) {
+          bytes += encoded_size(entry);
+          if (!out.empty() && bytes > bytes_max) return false;
+          out.push_back(std::move(entry));
+          return out.size() < entries_max;
+        });
+    if (!read) return tl::unexpected(read.error());
+    return out;
+  }
+
+  Sequence head() const { return head_; }
+
+  Result<void> close() {
+    {
+      const std::lock_guard lock(mutex_);
+      closing_ = true;
+    }
+    wake_.notify_one();
+    if (thread_.joinable()) thread_.join();
+    const std::unique_lock lock(database_mutex_);
+    if (!database_) return {};
+    const rocksdb::Status status = database_->Close();
+    database_.reset();
+    if (failure_) return tl::unexpected(*failure_);
+    if (!status.ok()) return rocks_error(status, place_, "the ledger does not close");
+    return {};
+  }
+
+ private:
+  struct Pending {
+    std::vector<SealedEntry> batch;
+    Done done;
+  };
+
+  Result<void> take(std::vector<SealedEntry>& batch, Done& done) {
+    if (failure_) return tl::unexpected(*failure_);
+    if (closing_) return closed_error();
+    if (queue_.size() >= kQueueBatchesMax) {
+      return fail(ErrorKind::overloaded,
+                  place_.string() + ": too many appends wait for the disk: append later");
+    }
+    if (Result<void> fits = check_batch(batch, next_); !fits) return fits;
+    next_ += batch.size();
+    queue_.push_back({std::move(batch), std::move(done)});
+    return {};
+  }
+
+  void run() {
+    while (true) {
+      std::vector<Pending> batches;
+      bool closing = false;
+      {
+        std::unique_lock lock(mutex_);
+        const auto ready = [this] { return !queue_.empty() || closing_; };
+        if (!failure_ && tree_.size() > checkpoint_size_) {
+          wake_.wait_until(lock, checkpoint_at_ + kCheckpointEvery, ready);
+        } else {
+          wake_.wait(lock, ready);
+        }
+        batches = take_for_one_sync();
+        closing = closing_ && batches.empty();
+      }
+      if (!batches.empty()) complete(batches, write(batches));
+      if (closing || std::chrono::steady_clock::now() - checkpoint_at_ >= kCheckpointEvery) checkpoint();
+      if (closing) return;
+    }
+  }
+
+  std::vector<Pending> take_for_one_sync() {
+    std::vector<Pending> batches;
+    std::size_t bytes = 0;
+    while (!queue_.empty()) {
+      for (const SealedEntry& entry : queue_.front().batch) bytes += encoded_size(entry);
+      if (!batches.empty() && bytes > kSyncBytesMax) break;
+      batches.push_back(std::move(queue_.front()));
+      queue_.pop_front();
+    }
+    return batches;
+  }
+
+  Result<void> write(const std::vector<Pending>& batches) {
+    rocksdb::WriteBatch rows;
+    for (const Pending& pending : batches) {
+      for (const SealedEntry& entry : pending.batch) {
+        const std::string_view value = text_of(buffer_ = encode(entry));
+        const rocksdb::Status put = rows.Put(ledger_key(entry.header.sequence), value);
+        if (!put.ok()) return rocks_error(put, place_, "cannot build a batch");
+      }
+    }
+    rocksdb::WriteOptions options;
+    options.sync = true;
+    const rocksdb::Status status = database_->Write(options, &rows);
+    if (!status.ok()) {
+      Error error = rocks_error(status, place_, "cannot append to the ledger").value();
+      // Whatever the reason, only a restart can tell what the log holds.
+      return fail(ErrorKind::unavailable,
+                  error.text + ". The hub accepts nothing more until it is restarted");
+    }
+    for (const Pending& pending : batches) {
+      for (const SealedEntry& entry : pending.batch) tree_.append(entry.leaf);
+    }
+    return mark_.write_mark(tree_);
+  }
+
+  void complete(std::vector<Pending>& batches, const Result<void>& written) {
+    if (!written) {
+      fail_for_good(batches, written.error());
+      return;
+    }
+    head_ = tree_.size();
+    for (Pending& pending : batches) pending.done(pending.batch.back().header.sequence);
+  }
+
+  void fail_for_good(std::vector<Pending>& batches, const Error& error) {
+    std::deque<Pending> waiting;
+    {
+      const std::lock_guard lock(mutex_);
+      failure_ = Error{ErrorKind::unavailable, error.text};
+      waiting.swap(queue_);
+    }
+    for (Pending& pending : batches) pending.done(tl::unexpected(*failure_));
+    for (Pending& pending : waiting) pending.done(tl::unexpected(*failure_));
+  }
+
+  void checkpoint() {
+    if (failure_ || tree_.size() == checkpoint_size_) return;
+    checkpoint_at_ = std::chrono::steady_clock::now();
+    if (Result<void> written = mark_.write_checkpoint(tree_); !written) {
+      std::vector<Pending> none;
+      fail_for_good(none, written.error());
+      return;
+    }
+    checkpoint_size_ = tree_.size();
+  }
+
+  const std::filesystem::path place_;
+
+  // Of the writer's thread, once it runs.
+  Mark mark_;
+  MerkleFrontier tree_;
+  std::uint64_t checkpoint_size_;
+  std::chrono::steady_clock::time_point checkpoint_at_ = std::chrono::steady_clock::now();
+  Bytes buffer_;
+
+  mutable std::shared_mutex database_mutex_;  // readers on other threads keep close() waiting
+  std::unique_ptr<rocksdb::DB> database_;
+
+  std::mutex mutex_;  // the queue is where the loop and this thread meet
+  std::condition_variable wake_;
+  std::deque<Pending> queue_;
+  Sequence next_;
+  bool closing_ = false;
+  std::optional<Error> failure_;  // written once, by the writer's thread
+
+  std::atomic<Sequence> head_;
+  std::thread thread_;
+};
+
+namespace {
+
+/// What the mark says, after what can be told without looking into the database.
+Result<Mark::State> expected_state(Mark& mark, const std::filesystem::path& place, bool exists) {
+  if (mark.found()) {
+    if (!exists && mark.found()->size > 0) return missing_entry(place, 1);
+    return *mark.found();
+  }
+  if (exists) {
+    return fail(ErrorKind::corrupt,
+                place.string() +
+                    ".mark is unreadable, so nobody can tell whether the ledger is whole. Restore it from a "
+                    "backup, or let a person decide: carehub recover --accept-loss");
+  }
+  if (Result<void> written = mark.write_checkpoint({}); !written) return tl::unexpected(written.error());
+  return Mark::State{.checkpoint = {}, .size = 0, .root = MerkleFrontier().root(), .damaged = false};
+}
+
+}  // namespace
+
+Result<RocksLedger::Opened> RocksLedger::open(const std::filesystem::path& data_directory) {
+  const std::filesystem::path place = data_directory / "ledger";
+  const std::filesystem::path mark_file = data_directory / "ledger.mark";
+  for (const auto& directory : {data_directory, place}) {
+    if (Result<void> made = make_writable_directory(directory); !made) return tl::unexpected(made.error());
+  }
+  std::error_code error;
+  const bool exists = std::filesystem::exists(place / "CURRENT", error);
+  if (exists && !std::filesystem::exists(mark_file, error)) {
+    return fail(ErrorKind::corrupt,
+                mark_file.string() +
+                    " is missing, so nobody can tell whether the ledger is whole. Restore it from a "
+                    "backup, or let a person decide: carehub recover --accept-loss");
+  }
+  Result<Mark> mark = Mark::open(mark_file);
+  if (!mark) return tl::unexpected(mark.error());
+  const Result<Mark::State> state = expected_state(*mark, place, exists);
+  if (!state) return tl::unexpected(state.error());
+
+  Opened opened;
+  CheckedLedger checked;
+  if (exists) {
+    Result<CheckedLedger> looked = check_ledger(place, *state);
+    if (!looked) return tl::unexpected(looked.error());
+    checked = std::move(*looked);
+  }
+  if (state->damaged)
+    opened.notices.push_back(mark_file.string() + ": one slot was torn; the other one holds");
+  if (checked.unfinished) {
+    opened.notices.push_back(place.string() + ": an unfinished batch after entry " +
+                             std::to_string(checked.tree.size()) +
+                             " was dropped; nobody had a receipt for it");
+  }
+
+  rocksdb::Options options = ledger_options();
+  options.wal_recovery_mode = checked.unfinished ? rocksdb::WALRecoveryMode::kPointInTimeRecovery
+                                                 : rocksdb::WALRecoveryMode::kAbsoluteConsistency;
+  rocksdb::DB* raw = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(options, place.string(), &raw);
+  if (!status.ok()) return rocks_error(status, place, "the ledger does not open for writing");
+  std::unique_ptr<rocksdb::DB> database(raw);
+  const Result<Sequence> head = last_sequence(*database, place);
+  if (!head) return tl::unexpected(head.error());
+  if (*head != checked.tree.size()) return missing_entry(place, std::min(*head, checked.tree.size()) + 1);
+  if (Result<void> synced = sync_directory(data_directory); !synced) return tl::unexpected(synced.error());
+  if (Result<void> written = mark->write_checkpoint(checked.tree); !written) {
+    return tl::unexpected(written.error());
+  }
+  opened.ledger.reset(new RocksLedger(
+      std::make_unique<Writer>(place, std::move(database), std::move(*mark), std::move(checked.tree))));
+  return opened;
+}
+
+RocksLedger::RocksLedger(std::unique_ptr<Writer> writer) : writer_(std::move(writer)) {}
+
+RocksLedger::~RocksLedger() { static_cast<void>(writer_->close()); }
+
+void RocksLedger::append(std::vector<SealedEntry> batch, Done done) {
+  writer_->append(std::move(batch), std::move(done));
+}
+
+Result<std::vector<SealedEntry>> RocksLedger::read(Sequence from, std::size_t entries_max,
+                                                   std::size_t bytes_max) const {
+  return writer_->read(from, entries_max, bytes_max);
+}
+
+Sequence RocksLedger::head() const { return writer_->head(); }
+
+Result<void> RocksLedger::close() { return writer_->close(); }
+
+}  // namespace carehub::storage

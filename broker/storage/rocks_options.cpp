@@ -1,0 +1,84 @@
+#include "broker/storage/rocks_options.hpp"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+
+#include <algorithm>
+
+namespace carehub::storage {
+namespace {
+
+constexpr std::size_t kWriteBufferBytes = 16U << 20U;
+constexpr std::size_t kBlockCacheBytes = 16U << 20U;
+constexpr int kOpenFilesMax = 256;
+constexpr std::size_t kInfoLogsMax = 4;
+constexpr std::size_t kInfoLogBytesMax = 1U << 20U;
+
+rocksdb::Options common_options() {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.paranoid_checks = true;
+  options.paranoid_file_checks = true;
+  options.compression = rocksdb::kNoCompression;
+  options.write_buffer_size = kWriteBufferBytes;
+  options.max_write_buffer_number = 2;
+  options.max_open_files = kOpenFilesMax;
+  options.max_background_jobs = 2;
+  options.keep_log_file_num = kInfoLogsMax;
+  options.max_log_file_size = kInfoLogBytesMax;
+  options.info_log_level = rocksdb::WARN_LEVEL;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  options.max_bgerror_resume_count = 0;  // after an error the hub stops; a restart looks at what is there
+  return options;
+}
+
+rocksdb::BlockBasedTableOptions table_options() {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
+  table.cache_index_and_filter_blocks = true;  // else their memory grows with the database
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.checksum = rocksdb::kXXH3;
+  table.format_version = 5;
+  return table;
+}
+
+}  // namespace
+
+rocksdb::Options ledger_options() {
+  rocksdb::Options options = common_options();
+  rocksdb::BlockBasedTableOptions table = table_options();
+  table.block_size = 16U << 10U;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+rocksdb::Options state_options() {
+  rocksdb::Options options = common_options();
+  rocksdb::BlockBasedTableOptions table = table_options();
+  constexpr double kBloomBitsPerKey = 10;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  return options;
+}
+
+tl::unexpected<Error> rocks_error(const rocksdb::Status& status, const std::filesystem::path& database,
+                                  const std::string& what) {
+  std::string reason = status.ToString();
+  std::replace(reason.begin(), reason.end(), '\n', ' ');
+  const std::string text = database.string() + ": " + what + ": " + reason;
+  if (status.IsNoSpace())
+    return fail(ErrorKind::unavailable, text + ". The disk is full: make room and restart");
+  if (status.IsIOError() && reason.find("lock ") != std::string::npos) {
+    return fail(ErrorKind::unavailable, text + ". Another hub uses it: stop that one first");
+  }
+  if (status.IsIOError() && !status.IsPathNotFound()) return fail(ErrorKind::unavailable, text);
+  if (status.IsBusy() || status.IsTimedOut() || status.IsShutdownInProgress() || status.IsAborted()) {
+    return fail(ErrorKind::unavailable, text);
+  }
+  return fail(ErrorKind::corrupt, text);
+}
+
+}  // namespace carehub::storage

@@ -1,0 +1,159 @@
+#include "broker/storage/rocks_state_store.hpp"
+
+#include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <shared_mutex>
+
+#include "broker/base/bytes.hpp"
+#include "broker/storage/file.hpp"
+#include "broker/storage/little_endian.hpp"
+#include "broker/storage/rocks_options.hpp"
+
+namespace carehub::storage {
+namespace {
+
+// One column family, so that a flush can never tear rows and the applied sequence apart.
+constexpr char kRowPrefix = 'r';
+constexpr std::string_view kAppliedKey = "applied";
+constexpr std::string_view kVersionKey = "version";
+constexpr std::string_view kVersion = "1";
+
+tl::unexpected<Error> closed_error() { return fail(ErrorKind::unavailable, "the state store is closed"); }
+
+std::filesystem::path place_in(const std::filesystem::path& data_directory) {
+  return data_directory / "state";
+}
+
+std::string row_key(std::string_view key) {
+  std::string out(1, kRowPrefix);
+  out += key;
+  return out;
+}
+
+/// Reads the applied sequence; writes the version into a store that is new.
+Result<Sequence> read_applied(rocksdb::DB& database, const std::filesystem::path& place) {
+  const std::string rebuild = ". Rebuild it from the ledger: carehub rebuild";
+  std::string version;
+  rocksdb::Status status = database.Get({}, rocksdb::Slice(kVersionKey), &version);
+  if (status.IsNotFound()) {
+    const std::unique_ptr<rocksdb::Iterator> at(database.NewIterator({}));
+    at->SeekToFirst();
+    if (at->Valid()) return fail(ErrorKind::corrupt, place.string() + ": rows without a version" + rebuild);
+    if (!at->status().ok()) return rocks_error(at->status(), place, "cannot read the state");
+    status = database.Put({}, rocksdb::Slice(kVersionKey), rocksdb::Slice(kVersion));
+    if (!status.ok()) return rocks_error(status, place, "cannot write the state");
+    return Sequence{0};
+  }
+  if (!status.ok()) return rocks_error(status, place, "cannot read the state");
+  if (version != kVersion) {
+    return fail(ErrorKind::corrupt, place.string() + ": written by another version of the hub" + rebuild);
+  }
+  std::string applied;
+  status = database.Get({}, rocksdb::Slice(kAppliedKey), &applied);
+  if (status.IsNotFound()) return Sequence{0};
+  if (!status.ok()) return rocks_error(status, place, "cannot read the state");
+  if (applied.size() != sizeof(Sequence)) {
+    return fail(ErrorKind::corrupt, place.string() + ": the applied sequence is damaged" + rebuild);
+  }
+  return get_little<Sequence>(bytes_of(applied).data());
+}
+
+}  // namespace
+
+struct RocksStateStore::Database {
+  std::filesystem::path place;
+  mutable std::shared_mutex mutex;  // readers on other threads keep close() waiting
+  std::unique_ptr<rocksdb::DB> rows;
+  std::atomic<Sequence> applied = 0;
+};
+
+Result<std::unique_ptr<RocksStateStore>> RocksStateStore::open(const std::filesystem::path& data_directory) {
+  auto database = std::make_unique<Database>();
+  database->place = place_in(data_directory);
+  for (const auto& directory : {data_directory, database->place}) {
+    if (Result<void> made = make_writable_directory(directory); !made) return tl::unexpected(made.error());
+  }
+  rocksdb::DB* raw = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(state_options(), database->place.string(), &raw);
+  if (!status.ok()) return rocks_error(status, database->place, "the state does not open");
+  database->rows.reset(raw);
+  const Result<Sequence> applied = read_applied(*database->rows, database->place);
+  if (!applied) return tl::unexpected(applied.error());
+  database->applied = *applied;
+  return std::unique_ptr<RocksStateStore>(new RocksStateStore(std::move(database)));
+}
+
+Result<void> RocksStateStore::destroy(const std::filesystem::path& data_directory) {
+  std::error_code error;
+  std::filesystem::remove_all(place_in(data_directory), error);
+  if (error) {
+    return fail(ErrorKind::unavailable,
+                place_in(data_directory).string() + ": cannot remove the state: " + error.message());
+  }
+  return {};
+}
+
+RocksStateStore::RocksStateStore(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+
+RocksStateStore::~RocksStateStore() { static_cast<void>(close()); }
+
+Result<std::optional<std::string>> RocksStateStore::get(std::string_view key) const {
+  const std::shared_lock lock(database_->mutex);
+  if (!database_->rows) return closed_error();
+  std::string value;
+  const rocksdb::Status status = database_->rows->Get({}, row_key(key), &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  if (!status.ok()) return rocks_error(status, database_->place, "cannot read a row of the state");
+  return std::optional<std::string>(std::move(value));
+}
+
+Result<std::vector<Row>> RocksStateStore::scan(std::string_view prefix, std::string_view from,
+                                               std::size_t rows_max) const {
+  const std::shared_lock lock(database_->mutex);
+  if (!database_->rows) return closed_error();
+  std::vector<Row> out;
+  const std::string wanted = row_key(prefix);
+  const std::unique_ptr<rocksdb::Iterator> at(database_->rows->NewIterator({}));
+  for (at->Seek(row_key(std::max(prefix, from))); at->Valid() && out.size() < rows_max; at->Next()) {
+    if (!at->key().starts_with(wanted)) break;
+    out.push_back({at->key().ToString().substr(1), at->value().ToString()});
+  }
+  if (!at->status().ok()) return rocks_error(at->status(), database_->place, "cannot read rows of the state");
+  return out;
+}
+
+Result<void> RocksStateStore::apply(const std::vector<RowChange>& changes, Sequence applied) {
+  const std::shared_lock lock(database_->mutex);
+  if (!database_->rows) return closed_error();
+  rocksdb::WriteBatch batch;
+  rocksdb::Status status;
+  for (const RowChange& change : changes) {
+    const std::string key = row_key(change.key);
+    status = change.value ? batch.Put(key, *change.value) : batch.Delete(key);
+    if (!status.ok()) return rocks_error(status, database_->place, "cannot build a batch");
+  }
+  std::array<std::uint8_t, sizeof(Sequence)> number{};
+  put_little(number.data(), applied);
+  status = batch.Put(rocksdb::Slice(kAppliedKey), rocksdb::Slice(text_of(number)));
+  if (status.ok()) status = database_->rows->Write({}, &batch);
+  if (!status.ok()) return rocks_error(status, database_->place, "cannot write the state");
+  database_->applied = applied;
+  return {};
+}
+
+Sequence RocksStateStore::applied() const { return database_->applied; }
+
+Result<void> RocksStateStore::close() {
+  const std::unique_lock lock(database_->mutex);
+  if (!database_->rows) return {};
+  const rocksdb::Status status = database_->rows->Close();
+  database_->rows.reset();
+  if (!status.ok()) return rocks_error(status, database_->place, "the state does not close");
+  return {};
+}
+
+}  // namespace carehub::storage
