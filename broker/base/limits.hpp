@@ -38,6 +38,7 @@ constexpr std::size_t kUnsyncedBatchesMax = 1;      // a batch is decided while 
 
 // Deliveries
 constexpr std::uint32_t kCreditMax = 4096;  // deliveries in flight of one subscription
+constexpr std::size_t kInFlightBytesMax = 16U << 20U;  // views in flight of one subscription
 constexpr std::size_t kWindowMax =
     8192;  // waiting deliveries a subscription keeps in memory; the rest is on disk
 constexpr std::size_t kSubscriptionsMax = 1024;
