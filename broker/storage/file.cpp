@@ -38,6 +38,12 @@ Result<File> File::open(const std::filesystem::path& path) {
   return File(descriptor, path);
 }
 
+Result<File> File::open_to_read(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return failed(path, "open", errno);
+  return File(descriptor, path);
+}
+
 Result<File> File::create(const std::filesystem::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (descriptor < 0) return failed(path, "create", errno);

@@ -13,6 +13,7 @@ class File {
  public:
   /// For reading and writing.
   static Result<File> open(const std::filesystem::path& path);
+  static Result<File> open_to_read(const std::filesystem::path& path);
   /// A new file with mode 0600 whose name outlives a power cut. `conflict` when it exists.
   static Result<File> create(const std::filesystem::path& path);
 

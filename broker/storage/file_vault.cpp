@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 
 #include "broker/base/limits.hpp"
@@ -199,7 +200,7 @@ Result<void> write_new(const fs::path& path, BytesView bytes) {
 }
 
 Result<SecretKey> read_master_key(const fs::path& path) {
-  Result<File> file = File::open(path);
+  Result<File> file = File::open_to_read(path);
   if (!file) return tl::unexpected(file.error());
   struct stat status{};
   if (::stat(path.c_str(), &status) != 0 || (status.st_mode & 077U) != 0) {
