@@ -75,7 +75,7 @@ class Writer {
     }
     out_ += bar + std::string(control_id);
     out_ += bar + (header_.processing_id.empty() ? std::string("P") : header_.processing_id);
-    out_ += bar + (header_.version.empty() ? std::string("2.4") : header_.version);
+    out_ += bar + (header_.version.empty() ? std::string("2.5.1") : header_.version);
     // The texts in ERR are UTF-8.
     out_ += std::string(6, bar) + "UNICODE UTF-8\r";
     out_ += "MSA" + std::string(1, bar) + std::string(code) + bar + header_.control_id + "\r";
