@@ -1,0 +1,252 @@
+#include "adapters/channel/inbound_channel.hpp"
+
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <catch2/catch.hpp>
+#include <sstream>
+#include <thread>
+
+#include "tests/fakes/recording_client.hpp"
+
+namespace carehub::adapters {
+namespace {
+
+using fakes::RecordingClient;
+using Reply = std::function<void(TransportReply)>;
+
+/// Hands over what the test says, as a transport would.
+class HandTransport final : public InboundTransport {
+ public:
+  Result<void> start(Receive receive) override {
+    receive_ = std::move(receive);
+    return {};
+  }
+  void stop() override {}
+  void hand_over(const std::string& text, Reply reply) const {
+    receive_(Bytes(text.begin(), text.end()), Arrival{}, std::move(reply));
+  }
+
+ private:
+  Receive receive_;
+};
+
+/// A format in which every line is a publication, a line that begins with `?` a problem.
+class LineMessage final : public InboundMessage {
+ public:
+  explicit LineMessage(const std::string& text) {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      client::Publication publication;
+      publication.channel = "elwick-adt";
+      publication.event.assign(line.begin(), line.end());
+      if (line.starts_with("?")) {
+        wire::ProblemT problem;
+        problem.code = "missing_field";
+        publication.problem = problem;
+      }
+      publications_.push_back(std::move(publication));
+    }
+  }
+  std::vector<client::Publication> take_publications() override { return std::move(publications_); }
+  std::vector<Bytes> answer(const std::vector<client::PublishResult>& results) override {
+    const std::string text = std::to_string(results.size()) + " results";
+    return {Bytes(text.begin(), text.end())};
+  }
+
+ private:
+  std::vector<client::Publication> publications_;
+};
+
+class LineInterpreter final : public Interpreter {
+ public:
+  std::unique_ptr<InboundMessage> interpret(Bytes message, const Arrival&) const override {
+    return std::make_unique<LineMessage>(std::string(text_of(message)));
+  }
+};
+
+struct Pipe {
+  explicit Pipe(Unmappable unmappable = Unmappable::refuse)
+      : channel("elwick-adt", unmappable, take_transport(), std::make_unique<LineInterpreter>(), hub, io) {
+    REQUIRE(channel.start());
+  }
+  std::unique_ptr<InboundTransport> take_transport() {
+    auto owned = std::make_unique<HandTransport>();
+    transport = owned.get();
+    return owned;
+  }
+  void hand_over(const std::string& text) {
+    transport->hand_over(text, [this](TransportReply reply) {
+      const std::lock_guard lock(mutex);
+      replies.push_back(std::move(reply));
+    });
+  }
+  std::size_t replied() {
+    const std::lock_guard lock(mutex);
+    return replies.size();
+  }
+  bool wait_for(std::function<bool()> holds) {
+    for (int i = 0; i < 2000 && !holds(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    return holds();
+  }
+
+  HandTransport* transport = nullptr;
+  RecordingClient hub;
+  IoThread io;
+  std::mutex mutex;
+  std::vector<TransportReply> replies;
+  InboundChannel channel;
+};
+
+/// What is logged while it lives.
+struct Logged {
+  Logged() : before(spdlog::default_logger()) {
+    spdlog::set_default_logger(
+        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(out)));
+  }
+  ~Logged() { spdlog::set_default_logger(before); }
+  std::ostringstream out;
+  std::shared_ptr<spdlog::logger> before;
+};
+
+client::Refused refused() {
+  client::Refused result;
+  result.code = "missing_field";
+  result.place = "PID-3";
+  result.text = "the message has no identifier";
+  result.sequence = 9;
+  return result;
+}
+
+TEST_CASE("nothing is answered before the hub has said what became of it") {
+  Pipe pipe;
+  pipe.hand_over("one");
+  REQUIRE(pipe.hub.published().size() == 1);
+  CHECK(pipe.replied() == 0);
+  pipe.hub.complete(0, client::Receipt{});
+  REQUIRE(pipe.replied() == 1);
+  CHECK_FALSE(pipe.replies[0].busy);
+  CHECK(text_of(pipe.replies[0].messages.at(0)) == "1 results");
+}
+
+TEST_CASE("a message of several publications is answered once, after the last, with the results in order") {
+  Pipe pipe;
+  pipe.hand_over("one\ntwo\nthree");
+  REQUIRE(pipe.hub.published().size() == 3);
+  pipe.hub.complete(2, client::NotKept{});
+  pipe.hub.complete(0, refused());
+  CHECK(pipe.replied() == 0);
+  pipe.hub.complete(1, client::Receipt{});
+  REQUIRE(pipe.replied() == 1);
+  const auto& results = pipe.replies[0].results;
+  CHECK(std::holds_alternative<client::Refused>(results.at(0)));
+  CHECK(std::holds_alternative<client::Receipt>(results.at(1)));
+  CHECK(std::holds_alternative<client::NotKept>(results.at(2)));
+}
+
+TEST_CASE("a full queue of ours is busy to the transport at once, and nothing is published") {
+  Pipe pipe;
+  pipe.hub.refuse_to_queue({ErrorKind::overloaded, "full"}, 1);
+  pipe.hand_over("one\ntwo");
+  REQUIRE(pipe.replied() == 1);
+  CHECK(pipe.replies[0].busy);
+  CHECK(pipe.hub.published().empty());
+}
+
+TEST_CASE("a hub that is lost while a message waits is busy, never an answer") {
+  Pipe pipe;
+  pipe.hand_over("one\ntwo");
+  pipe.hub.complete(0, client::Receipt{});
+  pipe.hub.complete(1, Error{ErrorKind::unavailable, "closed while waiting"});
+  REQUIRE(pipe.replied() == 1);
+  CHECK(pipe.replies[0].busy);
+  CHECK(pipe.replies[0].messages.empty());
+}
+
+TEST_CASE("a file of many rows passes through a queue that is smaller than it") {
+  Pipe pipe;
+  pipe.hub.queue_max(3);
+  std::string rows;
+  for (int i = 0; i < 20; ++i) rows += "row " + std::to_string(i) + "\n";
+  pipe.hand_over(rows);
+  for (std::size_t i = 0; i < 20; ++i) {
+    REQUIRE(pipe.wait_for([&] { return pipe.hub.published().size() > i; }));
+    pipe.hub.complete(i, client::Receipt{});
+  }
+  REQUIRE(pipe.wait_for([&] { return pipe.replied() == 1; }));
+  CHECK(pipe.replies[0].results.size() == 20);
+  const auto published = pipe.hub.published();
+  for (std::size_t i = 0; i < 20; ++i) CHECK(text_of(published[i].event) == "row " + std::to_string(i));
+}
+
+TEST_CASE("what the client can never send is kept as a problem instead of stopping the feed") {
+  Pipe pipe;
+  pipe.hub.refuse_to_queue({ErrorKind::invalid, "the event is over the limit"}, 1);
+  pipe.hub.answer_at_once({refused()});
+  pipe.hand_over("too large");
+  REQUIRE(pipe.replied() == 1);
+  CHECK_FALSE(pipe.replies[0].busy);
+  REQUIRE(pipe.hub.published().size() == 1);
+  CHECK(pipe.hub.published()[0].problem->code == "unsendable");
+}
+
+TEST_CASE("what became of each publication is counted") {
+  Pipe pipe;
+  client::Receipt again;
+  again.duplicate = true;
+  pipe.hub.answer_at_once({client::Receipt{}, again, client::NotKept{}, refused(), refused()});
+  pipe.hand_over("a\nb\nc\nd\n?e");
+  const InboundCounts counts = pipe.channel.counts();
+  CHECK(counts.received == 1);
+  CHECK(counts.accepted == 1);
+  CHECK(counts.duplicates == 1);
+  CHECK(counts.not_kept == 1);
+  CHECK(counts.refused == 2);
+  CHECK(counts.problems == 1);
+}
+
+TEST_CASE("a refusal is one log line with channel, code and place, and none of the content") {
+  Logged log;
+  Pipe pipe;
+  pipe.hub.answer_at_once({refused()});
+  pipe.hand_over("secret name");
+  const std::string text = log.out.str();
+  CHECK(text.find("channel=elwick-adt") != std::string::npos);
+  CHECK(text.find("code=missing_field") != std::string::npos);
+  CHECK(text.find("PID-3") != std::string::npos);
+  CHECK(text.find("secret") == std::string::npos);
+  CHECK(text.find("alarm") == std::string::npos);
+}
+
+TEST_CASE("what is kept unmapped raises an alarm") {
+  Logged log;
+  Pipe pipe(Unmappable::keep);
+  pipe.hub.answer_at_once({refused()});
+  pipe.hand_over("?unmappable");
+  CHECK(log.out.str().find("code=CH-UNMAPPABLE alarm=true") != std::string::npos);
+}
+
+TEST_CASE("a million bad rows do not become a million log lines") {
+  Logged log;
+  Pipe pipe;
+  std::vector<client::PublishResult> results(100, refused());
+  pipe.hub.answer_at_once(results);
+  std::string rows;
+  for (int i = 0; i < 100; ++i) rows += "row\n";
+  pipe.hand_over(rows);
+  const std::string text = log.out.str();
+  CHECK(std::count(text.begin(), text.end(), '\n') == 21);
+  CHECK(text.find("and 80 more refusals") != std::string::npos);
+}
+
+TEST_CASE("a channel that has stopped takes nothing more") {
+  Pipe pipe;
+  pipe.channel.stop();
+  pipe.hand_over("one");
+  REQUIRE(pipe.replied() == 1);
+  CHECK(pipe.replies[0].busy);
+  CHECK(pipe.hub.published().empty());
+}
+
+}  // namespace
+}  // namespace carehub::adapters
