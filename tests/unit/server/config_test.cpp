@@ -1,35 +1,25 @@
 #include "broker/server/config.hpp"
 
-#include <unistd.h>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
+
+#include "tests/fakes/temporary_directory.hpp"
 
 using namespace carehub;
 using server::HubConfig;
 
 namespace {
 
-/// A folder of its own, gone afterwards.
 class Folder {
  public:
-  Folder() {
-    std::string form = (std::filesystem::temp_directory_path() / "carehub-config-XXXXXX").string();
-    REQUIRE(mkdtemp(form.data()) != nullptr);
-    path_ = form;
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
   std::filesystem::path write(const std::string& name, const std::string& text) const {
-    std::ofstream(path_ / name) << text;
-    return path_ / name;
+    std::ofstream(directory_.path() / name) << text;
+    return directory_.path() / name;
   }
-  const std::filesystem::path& path() const { return path_; }
 
  private:
-  std::filesystem::path path_;
+  fakes::TemporaryDirectory directory_;
 };
 
 const char* const kPolicy = R"([[rule]]
