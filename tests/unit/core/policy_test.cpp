@@ -1,0 +1,250 @@
+#include "broker/core/policy.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+
+#include "tests/fakes/events.hpp"
+
+using namespace carehub;
+using namespace carehub::core;
+using event::EventType;
+using fakes::event_of;
+
+namespace {
+
+constexpr std::string_view kGoodRule = R"([[rule]]
+name = "school knows of absence"
+role = "school-pastoral"
+types = ["admission"]
+relationship = "pupil"
+show = ["person.upn"]
+legal_basis = "Children Act 2004 s.10"
+)";
+
+std::vector<std::string> faults_in(std::string_view text) {
+  auto document = ConfigDocument::parse(text, "policy.toml");
+  Policy::read(document, 1);
+  std::vector<std::string> faults;
+  for (const auto& fault : document.faults()) faults.push_back(to_string(fault));
+  return faults;
+}
+
+/// The good rule with one of its lines changed.
+std::string with(std::string_view line, std::string_view instead) {
+  std::string text(kGoodRule);
+  const auto at = text.find(line);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, line.size(), instead);
+}
+
+std::string one_fault_in(const std::string& text) {
+  const auto faults = faults_in(text);
+  INFO(text);
+  REQUIRE(faults.size() == 1);
+  return faults[0];
+}
+
+Policy policy_of(std::string_view text) {
+  auto document = ConfigDocument::parse(text, "policy.toml");
+  auto policy = Policy::read(document, 7);
+  for (const auto& fault : document.faults()) FAIL(to_string(fault));
+  return policy;
+}
+
+Agency agency_with(std::string code) {
+  Agency agency;
+  agency.id = "a";
+  agency.codes = {std::move(code)};
+  return agency;
+}
+
+std::string rule_name(const Policy& policy, const std::string& role, const Agency& agency,
+                      const Bytes& bytes) {
+  const auto* event = verified_event(bytes);
+  REQUIRE(event != nullptr);
+  const auto* rule = policy.rule_for(role, agency, *event);
+  return rule == nullptr ? "withheld" : rule->name;
+}
+
+}  // namespace
+
+TEST_CASE("a rule is read with all that it says") {
+  const auto policy = policy_of(R"([[rule]]
+name = "r"
+role = "duty"
+types = ["discharge", "admission"]
+tiers = [4, 3]
+relationship = "resident"
+show = ["person.names", "admission.location.unit"]
+coarsen = [
+  { path = "person.birth_date", how = "to_year" },
+  { path = "admission.reason_text", how = "replaced", by = "Away" },
+]
+legal_basis = "basis"
+)");
+  CHECK(policy.version() == 7);
+  CHECK(policy.has_role("duty"));
+  CHECK_FALSE(policy.has_role("dut"));
+  REQUIRE(policy.rules().size() == 1);
+  const auto& rule = policy.rules()[0];
+  CHECK(rule.types == std::vector{EventType::admission, EventType::discharge});
+  CHECK(rule.tiers == std::vector<std::uint8_t>{3, 4});
+  CHECK(rule.relationship == Relationship::resident);
+  REQUIRE(rule.show.size() == 2);
+  CHECK(rule.show[0].text() == "person.names[]");
+  REQUIRE(rule.coarsen.size() == 2);
+  CHECK(rule.coarsen[0].how == Coarsening::to_year);
+  CHECK(rule.coarsen[1].replacement == "Away");
+  CHECK(rule.legal_basis == "basis");
+}
+
+TEST_CASE("a star stands for every type and every field") {
+  const auto policy = policy_of(
+      "[[rule]]\nname = \"r\"\nrole = \"auditor\"\ntypes = [\"*\"]\nshow = [\"*\"]\nlegal_basis = \"b\"\n");
+  const auto& rule = policy.rules()[0];
+  CHECK(rule.types.size() == static_cast<std::size_t>(EventType::MAX));
+  for (const auto& name : event_field_names()) {
+    const auto leaf = FieldPath::parse(name);
+    REQUIRE(leaf);
+    INFO(name);
+    CHECK(std::ranges::any_of(rule.show, [&](const FieldPath& path) { return path.covers(*leaf); }));
+  }
+}
+
+TEST_CASE("an unknown word is named with its place and the nearest word that is known") {
+  CHECK(one_fault_in(with("\"admission\"", "\"admision\"")) ==
+        "policy.toml:4:9: unknown event type `admision`. Did you mean `admission`?");
+  CHECK(one_fault_in(with("\"pupil\"", "\"pupl\"")) ==
+        "policy.toml:5:16: unknown relationship `pupl`. Did you mean `pupil`?");
+  const auto path = one_fault_in(with("person.upn", "person.unp"));
+  CHECK(path.starts_with("policy.toml:6:8: unknown field `unp`"));
+  CHECK(path.find("Did you mean `upn`?") != std::string::npos);
+  const auto key = faults_in(with("show =", "shwo ="));
+  REQUIRE(key.size() == 2);
+  CHECK(key[0].find("shows nothing") != std::string::npos);
+  CHECK(key[1] == "policy.toml:6:1: unknown key `shwo`. Did you mean `show`?");
+}
+
+TEST_CASE("a rule without a legal basis is a fault and shows nothing") {
+  const auto without = with("legal_basis = \"Children Act 2004 s.10\"\n", "");
+  CHECK(one_fault_in(without).find("`legal_basis` is missing") != std::string::npos);
+  CHECK(one_fault_in(with("Children Act 2004 s.10", "")).find("legal_basis is empty") != std::string::npos);
+  auto document = ConfigDocument::parse(without, "policy.toml");
+  CHECK(Policy::read(document, 1).rules().empty());
+}
+
+TEST_CASE("a rule that names no type or shows no field is a fault") {
+  CHECK(one_fault_in(with("\"admission\"", "")).find("names no event type") != std::string::npos);
+  CHECK(one_fault_in(with("\"person.upn\"", "")).find("shows nothing") != std::string::npos);
+  CHECK(one_fault_in(with("relationship", "tiers = []\nrelationship")).find("names no tier") !=
+        std::string::npos);
+}
+
+TEST_CASE("a coarsening must fit its field") {
+  const auto coarsened = [](std::string_view entry) {
+    return with("show =", "coarsen = [{ " + std::string(entry) + " }]\nshow =");
+  };
+  for (const auto* good :
+       {"path = \"occurred_at\", how = \"to_date\"", "path = \"occurred_at\", how = \"to_month\"",
+        "path = \"person.birth_date\", how = \"to_year\"",
+        "path = \"person.addresses[].postcode\", how = \"to_district\"",
+        "path = \"person.names[0].family\", how = \"replaced\", by = \"A child\""}) {
+    INFO(good);
+    CHECK(faults_in(coarsened(good)).empty());
+  }
+  for (const auto* bad :
+       {"path = \"person.birth_date\", how = \"to_date\"", "path = \"person.upn\", how = \"to_month\"",
+        "path = \"admission.reason_text\", how = \"to_district\"",
+        "path = \"admission.tier\", how = \"replaced\", by = \"x\"",
+        "path = \"person.names[].family\", how = \"replaced\", by = \"x\"",
+        "path = \"person\", how = \"to_year\"", "path = \"id\", how = \"replaced\", by = \"x\""}) {
+    INFO(bad);
+    CHECK(one_fault_in(coarsened(bad)).find("does not fit") != std::string::npos);
+  }
+  CHECK(one_fault_in(coarsened("path = \"occurred_at\", how = \"to_dat\"")).find("Did you mean `to_date`?") !=
+        std::string::npos);
+  CHECK(one_fault_in(coarsened("path = \"admission.reason_text\", how = \"replaced\""))
+            .find("needs the text") != std::string::npos);
+  CHECK(one_fault_in(coarsened("path = \"occurred_at\", how = \"to_date\", by = \"x\"")).find("`by`") !=
+        std::string::npos);
+  CHECK(one_fault_in(
+            coarsened(
+                "path = \"occurred_at\", how = \"to_date\" }, { path = \"occurred_at\", how = \"to_year\""))
+            .find("coarsened twice") != std::string::npos);
+}
+
+TEST_CASE("two rules may not share a name or decide about the same events") {
+  const std::string good(kGoodRule);
+  const auto other_condition = with("[\"admission\"]", "[\"discharge\"]");
+  CHECK(one_fault_in(good + other_condition).find("the rule at policy.toml:2 has this name already") !=
+        std::string::npos);
+  const auto other_name = with("school knows of absence", "another");
+  CHECK(one_fault_in(good + other_name).find("so this one never decides") != std::string::npos);
+}
+
+TEST_CASE("every fault of a file is found at once") {
+  std::string text = with("\"admission\"", "\"admision\"");
+  text = text.replace(text.find("\"pupil\""), 7, "\"pupl\"");
+  text = text.replace(text.find("person.upn"), 10, "person.unp");
+  CHECK(faults_in(text).size() == 3);
+}
+
+TEST_CASE("what no rule names is withheld") {
+  const auto policy = policy_of(kGoodRule);
+  const auto admission =
+      event_of({{"type", "admission"}, {"admission.visit_number", "V"}, {"person.school.code", "900101"}});
+  const auto discharge =
+      event_of({{"type", "discharge"}, {"discharge.visit_number", "V"}, {"person.school.code", "900101"}});
+  const auto school = agency_with("900101");
+  CHECK(rule_name(policy, "school-pastoral", school, admission) == "school knows of absence");
+  CHECK(rule_name(policy, "school-pastoral", school, discharge) == "withheld");
+  CHECK(rule_name(policy, "somebody", school, admission) == "withheld");
+  CHECK(rule_name(policy, "school-pastoral", agency_with("900202"), admission) == "withheld");
+  CHECK(rule_name(Policy{}, "school-pastoral", school, admission) == "withheld");
+}
+
+TEST_CASE("each relationship looks at its own codes") {
+  const auto rule = [](std::string_view relationship) {
+    return policy_of("[[rule]]\nname = \"r\"\nrole = \"x\"\ntypes = [\"*\"]\nrelationship = \"" +
+                     std::string(relationship) + "\"\nshow = [\"occurred_at\"]\nlegal_basis = \"b\"\n");
+  };
+  const auto bytes = event_of({{"type", "admission"},
+                               {"person.school.code", "SCHOOL"},
+                               {"person.gp_practice.code", "PRACTICE"},
+                               {"person.home_authority.code", "COUNCIL"},
+                               {"admission.location.site.code", "SITE"}});
+  const auto seen = [&](std::string_view relationship, const char* code) {
+    return rule_name(rule(relationship), "x", agency_with(code), bytes) == "r";
+  };
+  CHECK(seen("any", "NOBODY"));
+  CHECK(seen("pupil", "SCHOOL"));
+  CHECK_FALSE(seen("pupil", "COUNCIL"));
+  CHECK(seen("patient", "PRACTICE"));
+  CHECK(seen("patient", "SITE"));
+  CHECK_FALSE(seen("patient", "SCHOOL"));
+  CHECK(seen("resident", "COUNCIL"));
+  CHECK_FALSE(seen("resident", "PRACTICE"));
+}
+
+TEST_CASE("the first rule of the role that fits decides") {
+  const auto policy = policy_of(R"([[rule]]
+name = "tier 4"
+role = "x"
+types = ["admission"]
+tiers = [4]
+show = ["person"]
+legal_basis = "b"
+
+[[rule]]
+name = "the rest"
+role = "x"
+types = ["admission", "discharge"]
+show = ["occurred_at"]
+legal_basis = "b"
+)");
+  const auto tier4 = event_of({{"type", "admission"}, {"admission.tier", "4"}});
+  const auto tier3 = event_of({{"type", "admission"}, {"admission.tier", "3"}});
+  CHECK(rule_name(policy, "x", agency_with("A"), tier4) == "tier 4");
+  CHECK(rule_name(policy, "x", agency_with("A"), tier3) == "the rest");
+}
