@@ -11,7 +11,7 @@ from hl7.client import MLLPClient
 
 from county import County, Receiver, TOKEN, admission, nhs_number, wait_until
 
-SCHOOL = "ZCH|1|900101^Holm Lane School^URN"
+SCHOOL = "900101^Holm Lane School"
 AUTHORITY = "E10000099"
 
 
@@ -39,7 +39,7 @@ class Pipe(unittest.TestCase):
 
     def test_an_acute_admission_reaches_council_and_school_each_in_its_own_view(self):
         number = nhs_number(101)
-        ack = self.send(admission("PIPE0001", number, family="Quillfeather", extra=[SCHOOL]))
+        ack = self.send(admission("PIPE0001", number, family="Quillfeather", school=SCHOOL))
         self.assertEqual(str(ack.segment("MSA")[1]), "AA")
         self.assertEqual(str(ack.segment("MSA")[2]), "PIPE0001")
         event = wait_until(lambda: self.duty_desk(number), "the duty desk's webhook")[0]
@@ -177,7 +177,7 @@ class Pipe(unittest.TestCase):
 
     def test_timeline_shows_what_each_was_offered(self):
         number = nhs_number(116)
-        self.send(admission("PIPE0016", number, extra=[SCHOOL]))
+        self.send(admission("PIPE0016", number, school=SCHOOL))
         wait_until(lambda: self.duty_desk(number), "the duty desk's event")
         rows = self.county.rows("timeline", "--person", f"nhs:{number}", "--role", "auditor", "--by", "test",
                                 "--reason", "end to end test")
