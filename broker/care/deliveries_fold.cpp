@@ -3,6 +3,7 @@
 #include "broker/base/ledger_keys.hpp"
 #include "broker/care/row_codec.hpp"
 #include "broker/care/row_keys.hpp"
+#include "broker/core/delivery.hpp"
 
 namespace carehub::care {
 namespace {
@@ -172,7 +173,7 @@ Result<void> fold_offered(const FoldEntry& entry, const ledger::Offered& offered
   const auto subscription = offered.subscription()->string_view();
   auto backlog = backlog_row(rows, subscription);
   if (!backlog) return tl::unexpected(backlog.error());
-  const bool watch = !subscription.empty() && subscription.front() == kWatchMark;
+  const bool watch = !subscription.empty() && subscription.front() == core::kWatchMark;
   const Offering to{entry, offered, subscription, *backlog, rows};
   for (const auto* run : *offered.runs()) {
     if (run->range() == nullptr || run->person() == nullptr) continue;
@@ -249,7 +250,7 @@ Result<void> fold_dead_letter(const FoldEntry& entry, const ledger::DeadLetter& 
 
 Result<void> fold_operator_action(const ledger::OperatorAction& action, Rows& rows) {
   if (action.action() == nullptr || action.subscription() == nullptr) return {};
-  if (action.action()->string_view() != kDiscardAction) return {};
+  if (action.action()->string_view() != core::kDiscardAction) return {};
   const auto subscription = action.subscription()->string_view();
   auto key = row_keys::dead(subscription, action.sequence());
   auto dead = rows.get(key);

@@ -8,18 +8,11 @@
 /// What each subscription still has to take, what it took, and what was given up.
 namespace carehub::care {
 
-/// Subscriptions whose name starts with this are watches: what they were shown is recorded, but nothing waits
-/// for them.
-constexpr char kWatchMark = '~';
-
 Result<void> fold_offered(const FoldEntry& entry, const ledger::Offered& offered, Rows& rows);
 Result<void> fold_acked(const FoldEntry& entry, const ledger::Acked& acked, Rows& rows);
 Result<void> fold_nacked(const ledger::Nacked& nacked, Rows& rows);
 Result<void> fold_dead_letter(const FoldEntry& entry, const ledger::DeadLetter& letter, Rows& rows);
 Result<void> fold_operator_action(const ledger::OperatorAction& action, Rows& rows);
-
-/// The actions of OperatorAction that a fold knows.
-constexpr std::string_view kDiscardAction = "discard dead letter";
 
 Result<std::vector<core::Pending>> pending_rows(const Rows& rows, const std::string& subscription,
                                                 Sequence after, std::size_t rows_max);

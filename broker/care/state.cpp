@@ -73,6 +73,7 @@ struct State::Impl {
 
   struct Body {
     Sequence sequence = 0;
+    Timestamp appended_at;
     Bytes bytes;
   };
 
@@ -157,7 +158,7 @@ Sequence State::append(core::NewEntry entry, Timestamp at) {
   if (self.health) self.health = fold(folded, self.rows);
   ++self.size.entries;
   self.size.bytes += entry.body.size();
-  self.bodies.push_back({sequence, entry.body});
+  self.bodies.push_back({sequence, self.newest, entry.body});
   self.drafted.push_back({sequence, self.newest, std::move(entry)});
   return sequence;
 }
@@ -229,22 +230,30 @@ Result<std::optional<KeyId>> State::day_key(const std::string& purpose, std::int
   return day_key_row(impl_->rows, purpose, day);
 }
 
-Result<Bytes> State::body(Sequence sequence) const {
+Result<bool> State::has_gaps(const std::string& subscription) const {
+  auto backlog = backlog_row(impl_->rows, subscription);
+  if (!backlog) return tl::unexpected(backlog.error());
+  return backlog->gaps > 0;
+}
+
+Result<core::StoredBody> State::body(Sequence sequence) const {
   const auto& bodies = impl_->bodies;
   if (!bodies.empty() && sequence >= bodies.front().sequence) {
     const auto place = sequence - bodies.front().sequence;
-    if (place < bodies.size()) return bodies[place].bytes;
+    if (place < bodies.size()) return core::StoredBody{bodies[place].bytes, bodies[place].appended_at};
   }
   auto entries = impl_->ledger.read(sequence, 1, 1);
   if (!entries) return tl::unexpected(entries.error());
-  if (entries->empty())
+  if (entries->empty()) {
     return fail(ErrorKind::not_found, "entry " + std::to_string(sequence) + " is not in the ledger");
+  }
   auto body = impl_->sealer.open(entries->front());
-  if (body && !verified(*body)) {
+  if (!body) return tl::unexpected(body.error());
+  if (!verified(*body)) {
     return fail(ErrorKind::corrupt,
                 "entry " + std::to_string(sequence) + " opens but is no ledger body: stop and ask");
   }
-  return body;
+  return core::StoredBody{std::move(*body), entries->front().header.appended_at};
 }
 
 }  // namespace carehub::care

@@ -9,7 +9,8 @@
 #include "broker/storage/vault.hpp"
 #include "schemas/wire_generated.h"
 
-/// The broker's decisions. No sockets, threads, files or logger: frames and the time go in, entries and messages out.
+/// The broker's decisions. No sockets, threads, files or logger: frames and the time go in, entries and
+/// messages out.
 namespace carehub::core {
 
 /// Who is on a connection, as the server authenticated it; never as a frame claims.
@@ -51,8 +52,8 @@ struct Decision {
 
 /// Counts since start; read by the metrics.
 struct Counters {
-  std::uint64_t received = 0, duplicates = 0, refused = 0, not_kept = 0, offered = 0, delivered = 0, acked = 0,
-                nacked = 0, withheld = 0, dead_lettered = 0;
+  std::uint64_t received = 0, duplicates = 0, refused = 0, not_kept = 0, offered = 0, delivered = 0,
+                acked = 0, nacked = 0, withheld = 0, dead_lettered = 0, ignored_answers = 0;
 };
 
 class Engine {
@@ -60,8 +61,8 @@ class Engine {
   Engine(const StateReader& state, Journal& journal, storage::Vault& vault, Random& random);
   ~Engine();
 
-  /// Takes the configuration and the folded state: records what changed (PolicyChanged, SubscriptionChanged) and
-  /// loads what is pending. Call it once, first. Error `invalid`: the policy text does not parse.
+  /// Takes the configuration and the folded state: records what changed (PolicyChanged, SubscriptionChanged)
+  /// and loads what is pending. Call it once, first. Error `invalid`: the policy text does not parse.
   Result<void> start(HubRules rules, EngineState state, Timestamp now, Decision& out);
 
   /// A verified frame from an authenticated peer (Hello and Heartbeat are the server's own).
@@ -71,8 +72,8 @@ class Engine {
   /// The connection is gone: what it had in flight is pending again, and no attempt is counted.
   void disconnected(ConnectionId connection, Timestamp now);
 
-  /// Ends a step: writes the batched Offered, Acked, Nacked and Withheld, times out deliveries, and sends what is
-  /// ready within credit. The moment of the next thing that is due.
+  /// Ends a step: writes the batched Offered, Acked, Nacked and Withheld, times out deliveries, and sends
+  /// what is ready within credit. The moment of the next thing that is due.
   Result<Timestamp> advance(Timestamp now, Decision& out);
 
   const Counters& counters() const;

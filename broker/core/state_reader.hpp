@@ -39,6 +39,12 @@ struct Pending {
   bool nacked = false;  // the newest attempt was answered no: the next needs an Offered of its own
 };
 
+/// A ledger::Body as it was appended.
+struct StoredBody {
+  Bytes bytes;
+  Timestamp appended_at;
+};
+
 class StateReader {
  public:
   virtual ~StateReader() = default;
@@ -61,7 +67,9 @@ class StateReader {
   /// already.
   virtual Result<std::optional<KeyId>> day_key(const std::string& purpose, std::int64_t day) const = 0;
   /// The body (ledger::Body) of an entry, durable or not. `not_found`: erased.
-  virtual Result<Bytes> body(Sequence sequence) const = 0;
+  virtual Result<StoredBody> body(Sequence sequence) const = 0;
+  /// Whether some child's next delivery of this subscription comes after a dead letter.
+  virtual Result<bool> has_gaps(const std::string& subscription) const = 0;
 };
 
 /// Folded state that the engine loads once, at start.

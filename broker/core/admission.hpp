@@ -1,0 +1,55 @@
+#pragma once
+
+#include <functional>
+#include <unordered_map>
+
+#include "broker/core/day_keys.hpp"
+#include "broker/core/disclosure.hpp"
+#include "broker/core/engine.hpp"
+#include "broker/core/rules.hpp"
+
+namespace carehub::core {
+
+/// Takes published messages in: what is refused, what is out of scope, what came before, and whose the rest
+/// is.
+class Admission {
+ public:
+  /// Called with every newly recorded event.
+  using Admitted = std::function<Result<void>(const RecordedEvent&)>;
+
+  Admission(const HubRules& rules, const StateReader& state, Journal& journal, storage::Vault& vault,
+            DayKeys& day_keys, Random& random, Counters& counters, Admitted admitted);
+
+  /// What becomes of one message from this peer. An error means that the state could not be read, or a
+  /// decision not be made: stop.
+  Result<wire::PublishOutcomeT> admit(const Peer& peer, const wire::PublishItem& item, Timestamp now,
+                                      Decision& out);
+
+ private:
+  struct Subject;  // what is known about one message while it is decided
+  struct Fault;    // why it is refused
+
+  const InboundChannel* channel_of(const std::string& name) const;
+  Result<wire::PublishOutcomeT> admit_event(Subject& subject);
+  Result<wire::PublishOutcomeT> admit_new(Subject& subject, const Fingerprint& fingerprint,
+                                          const KeyedHash& identity);
+  std::optional<Fault> size_fault(const wire::PublishItem& item) const;
+  std::optional<Fault> permission_fault(const Subject& subject) const;
+  Result<void> find_person(Subject& subject);
+  Result<void> find_child(Subject& subject);
+  void mark(Subject& subject);
+  Sequence record(const Subject& subject, const Fingerprint& fingerprint, const KeyedHash& identity);
+  Result<wire::PublishOutcomeT> refuse(const Subject& subject, const Fault& fault);
+
+  const StateReader& state_;
+  Journal& journal_;
+  storage::Vault& vault_;
+  DayKeys& day_keys_;
+  Random& random_;
+  Counters& counters_;
+  Admitted admitted_;
+  std::unordered_map<std::string, InboundChannel> channels_;
+  std::unordered_map<std::string, std::vector<event::EventType>> may_publish_;  // by agency
+};
+
+}  // namespace carehub::core

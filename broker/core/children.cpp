@@ -1,0 +1,196 @@
+#include "broker/core/children.hpp"
+
+#include <algorithm>
+
+#include "broker/base/assert.hpp"
+
+namespace carehub::core {
+namespace {
+
+std::uint8_t rank(event::Urgency urgency) {
+  switch (urgency) {
+    case event::Urgency::emergency: return 0;
+    case event::Urgency::urgent: return 1;
+    default: return 2;
+  }
+}
+
+}  // namespace
+
+void Children::add(Waiting waiting) {
+  const auto person = waiting.pending.person;
+  auto& child = children_[person];
+  const auto sequence = waiting.pending.sequence;
+  if (child.more_on_disk && sequence > child.disk_after) return;
+  const auto place =
+      std::lower_bound(child.waiting.begin(), child.waiting.end(), sequence,
+                       [](const Waiting& held, Sequence wanted) { return held.pending.sequence < wanted; });
+  if (place != child.waiting.end() && place->pending.sequence == sequence) return;
+  unqueue(person, child);
+  child.waiting.insert(place, std::move(waiting));
+  ++held_;
+  if (child.waiting.size() > kOfOneChildMax) leave_on_disk(child, kOfOneChildMax);
+  queue(person, child);
+}
+
+void Children::leave_on_disk(Child& child, std::size_t keep) {
+  if (child.waiting.size() <= keep) return;
+  const auto from = child.waiting.begin() + static_cast<std::ptrdiff_t>(keep);
+  const auto before = from->pending.sequence - 1;
+  child.disk_after = child.more_on_disk ? std::min(child.disk_after, before) : before;
+  child.more_on_disk = true;
+  held_ -= static_cast<std::size_t>(child.waiting.end() - from);
+  child.waiting.erase(from, child.waiting.end());
+}
+
+void Children::unqueue(const PersonKey& person, Child& child) {
+  if (child.turn) ready_.erase(*child.turn);
+  if (child.wake_at) parked_.erase({*child.wake_at, person});
+  child.turn.reset();
+}
+
+void Children::queue(const PersonKey& person, Child& child) {
+  if (child.busy || child.waiting.empty()) return;
+  if (child.wake_at) {
+    parked_.insert({*child.wake_at, person});
+    return;
+  }
+  const auto& head = child.waiting.front().pending;
+  child.turn = Turn{rank(head.urgency), head.sequence, person};
+  ready_.insert(*child.turn);
+}
+
+std::optional<Waiting> Children::take(bool least_tried) {
+  if (ready_.empty()) return std::nullopt;
+  constexpr std::size_t kLooked = 64;
+  auto chosen = ready_.begin();
+  if (least_tried) {
+    std::size_t looked = 0;
+    for (auto turn = ready_.begin(); turn != ready_.end() && looked < kLooked; ++turn, ++looked) {
+      const auto attempt = [&](const Turn& of) {
+        return children_.at(std::get<PersonKey>(of)).waiting.front().pending.attempt;
+      };
+      if (attempt(*turn) < attempt(*chosen)) chosen = turn;
+    }
+  }
+  auto& child = children_.at(std::get<PersonKey>(*chosen));
+  ready_.erase(chosen);
+  child.turn.reset();
+  child.busy = true;
+  auto taken = std::move(child.waiting.front());
+  child.waiting.pop_front();
+  --held_;
+  return taken;
+}
+
+void Children::settle(Map::iterator found) {
+  auto& child = found->second;
+  if (!child.waiting.empty()) {
+    queue(found->first, child);
+  } else if (child.more_on_disk) {
+    wanted_.push_back(found->first);
+  } else {
+    children_.erase(found);
+  }
+}
+
+void Children::settled(const PersonKey& person) {
+  const auto found = children_.find(person);
+  CAREHUB_ASSERT(found != children_.end() && found->second.busy, "only a busy child's delivery is settled");
+  found->second.busy = false;
+  settle(found);
+}
+
+void Children::given_back(Waiting waiting, Timestamp not_before, Timestamp now) {
+  const auto person = waiting.pending.person;
+  const auto found = children_.find(person);
+  CAREHUB_ASSERT(found != children_.end() && found->second.busy,
+                 "only a busy child's delivery is given back");
+  auto& child = found->second;
+  child.busy = false;
+  child.waiting.push_front(std::move(waiting));
+  ++held_;
+  if (not_before > now) {
+    child.wake_at = not_before;
+    leave_on_disk(child, 1);
+  }
+  queue(person, child);
+}
+
+void Children::wake(Timestamp now) {
+  while (!parked_.empty() && parked_.begin()->first <= now) {
+    const auto person = parked_.begin()->second;
+    auto& child = children_.at(person);
+    unqueue(person, child);
+    child.wake_at.reset();
+    queue(person, child);
+  }
+}
+
+std::optional<Timestamp> Children::next_wake() const {
+  return parked_.empty() ? std::nullopt : std::optional(parked_.begin()->first);
+}
+
+std::vector<std::pair<PersonKey, Sequence>> Children::take_wanted() {
+  std::vector<std::pair<PersonKey, Sequence>> wanted;
+  std::sort(wanted_.begin(), wanted_.end());
+  wanted_.erase(std::unique(wanted_.begin(), wanted_.end()), wanted_.end());
+  for (const auto& person : wanted_) {
+    const auto found = children_.find(person);
+    if (found == children_.end() || found->second.busy || !found->second.waiting.empty()) continue;
+    wanted.emplace_back(person, found->second.disk_after);
+  }
+  wanted_.clear();
+  return wanted;
+}
+
+void Children::refill(const PersonKey& person, std::vector<Waiting> found, bool more) {
+  const auto place = children_.find(person);
+  CAREHUB_ASSERT(place != children_.end(), "a child that was wanted is held until it is refilled");
+  auto& child = place->second;
+  child.more_on_disk = more;
+  if (!found.empty()) child.disk_after = found.back().pending.sequence;
+  held_ += found.size();
+  for (auto& waiting : found) child.waiting.push_back(std::move(waiting));
+  settle(place);
+}
+
+void Children::trim() {
+  for (auto child = children_.begin(); child != children_.end();) {
+    CAREHUB_ASSERT(!child->second.busy, "what was in flight is given back before the rest is forgotten");
+    const bool sent = !child->second.waiting.empty() && child->second.waiting.front().left;
+    if (sent) {
+      leave_on_disk(child->second, 1);
+      child->second.waiting.front().view.reset();
+      // Whatever comes for this child from now on is on disk behind its head.
+      if (!child->second.more_on_disk) {
+        child->second.more_on_disk = true;
+        child->second.disk_after = child->second.waiting.front().pending.sequence;
+      }
+      ++child;
+    } else {
+      unqueue(child->first, child->second);
+      held_ -= child->second.waiting.size();
+      child = children_.erase(child);
+    }
+  }
+  wanted_.clear();
+}
+
+bool Children::has_head(const PersonKey& person, Sequence sequence) const {
+  const auto found = children_.find(person);
+  if (found == children_.end() || found->second.busy || found->second.waiting.empty()) return false;
+  return found->second.waiting.front().pending.sequence == sequence;
+}
+
+void Children::drop_head(const PersonKey& person) {
+  const auto found = children_.find(person);
+  CAREHUB_ASSERT(found != children_.end() && !found->second.waiting.empty(), "the head was looked up before");
+  unqueue(person, found->second);
+  found->second.wake_at.reset();
+  found->second.waiting.pop_front();
+  --held_;
+  settle(found);
+}
+
+}  // namespace carehub::core

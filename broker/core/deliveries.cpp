@@ -1,0 +1,91 @@
+#include "broker/core/deliveries.hpp"
+
+#include <algorithm>
+
+#include "broker/base/assert.hpp"
+#include "broker/core/route.hpp"
+
+namespace carehub::core {
+
+Delivery& Deliveries::add(Subscription subscription, std::string label) {
+  auto delivery = std::make_unique<Delivery>(std::move(subscription), std::move(label), context_);
+  auto& added = *delivery;
+  const bool fresh = by_name_.emplace(added.subscription().name, &added).second;
+  CAREHUB_ASSERT(fresh, "a subscription's name is looked up before it is added");
+  all_.push_back(std::move(delivery));
+  indexed_ = false;
+  return added;
+}
+
+void Deliveries::remove(const std::string& name) {
+  by_name_.erase(name);
+  std::erase_if(all_, [&](const auto& delivery) { return delivery->subscription().name == name; });
+  indexed_ = false;
+}
+
+Delivery* Deliveries::find(const std::string& name) {
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second;
+}
+
+Delivery* Deliveries::of_connection(ConnectionId connection, const std::string& label) {
+  for (const auto& name : {label, watch_name(label, connection)}) {
+    auto* delivery = find(name);
+    if (delivery != nullptr && delivery->connection() == connection) return delivery;
+  }
+  return nullptr;
+}
+
+void Deliveries::filter_changed() { indexed_ = false; }
+
+void Deliveries::build_index() {
+  for (auto& subscribers : by_type_) subscribers.clear();
+  for (const auto& delivery : all_) {
+    const auto& types = delivery->subscription().filter.types;
+    for (std::size_t type = 0; type < kTypes; ++type) {
+      const auto wanted = static_cast<event::EventType>(type);
+      if (types.empty() || std::find(types.begin(), types.end(), wanted) != types.end()) {
+        by_type_[type].push_back(delivery.get());
+      }
+    }
+  }
+  indexed_ = true;
+}
+
+Result<void> Deliveries::route(const RecordedEvent& recorded) {
+  if (!indexed_) build_index();
+  const auto& event = *recorded.event;
+  const auto& policy = context_.disclosure.current();
+  Pending pending;
+  pending.sequence = recorded.sequence;
+  pending.person = recorded.person;
+  pending.policy_version = policy.version();
+  pending.urgency = urgency_of(event);
+  pending.type = event.type();
+  std::vector<std::pair<const DisclosureRule*, std::shared_ptr<const View>>> views;
+  for (auto* delivery : by_type_[static_cast<std::size_t>(event.type())]) {
+    const auto& subscription = delivery->subscription();
+    if (!matches(subscription.filter, event)) continue;
+    const auto* rule =
+        policy.rule_for(subscription.role, context_.disclosure.agency(subscription.agency), event);
+    if (rule == nullptr) {
+      delivery->withhold(recorded.sequence, policy.version());
+      continue;
+    }
+    std::shared_ptr<const View> view;
+    if (delivery->connection()) {
+      auto made =
+          std::find_if(views.begin(), views.end(), [&](const auto& one) { return one.first == rule; });
+      if (made == views.end()) {
+        auto redacted = context_.disclosure.view(*rule, recorded);
+        if (!redacted) return tl::unexpected(redacted.error());
+        made = views.emplace(views.end(), rule, std::move(*redacted));
+      }
+      view = made->second;
+    }
+    delivery->offer(pending, std::move(view), rule->legal_basis);
+  }
+  return {};
+}
+
+}  // namespace carehub::core

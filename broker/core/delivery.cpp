@@ -1,0 +1,385 @@
+#include "broker/core/delivery.hpp"
+
+#include <algorithm>
+
+#include "broker/base/ledger_keys.hpp"
+#include "broker/core/wire_frames.hpp"
+
+namespace carehub::core {
+namespace {
+
+constexpr std::size_t kLoadRows = 1024;
+constexpr int kLoadsOfOneStep = 8;
+constexpr std::size_t kStepBytesMax = 2 * limits::kDeliverBytesMax;
+constexpr std::array<std::int64_t, 4> kOutageAlarmsAfterUs = {0, 300 * kSecondUs, 3'600 * kSecondUs,
+                                                              86'400 * kSecondUs};
+
+Waiting waiting_from_disk(const Pending& pending) {
+  Waiting waiting;
+  waiting.pending = pending;
+  waiting.left = pending.nacked;
+  return waiting;
+}
+
+}  // namespace
+
+std::string watch_name(const std::string& label, ConnectionId connection) {
+  return kWatchMark + label + "@" + std::to_string(connection);
+}
+
+Delivery::Delivery(Subscription subscription, std::string label, const DeliveryContext& context)
+    : subscription_(std::move(subscription)),
+      label_(std::move(label)),
+      context_(context),
+      breaker_(subscription_.retry, context.random),
+      on_disk_(subscription_.durable) {}
+
+void Delivery::offer(const Pending& pending, std::shared_ptr<const View> view,
+                     const std::string& legal_basis) {
+  records_.offered(pending, pending.attempt, legal_basis);
+  ++context_.counters.offered;
+  if (watch()) {
+    if (children_.held() + in_flight_.size() >= limits::kWindowMax) {
+      overflowed_ = true;
+      return;
+    }
+  } else if (!connection_ || on_disk_ || children_.held() >= limits::kWindowMax) {
+    on_disk_ = true;
+    return;
+  }
+  loaded_through_ = std::max(loaded_through_, pending.sequence);
+  if (context_.disclosure.held_bytes() > limits::kViewCacheBytesMax) view.reset();
+  Waiting waiting;
+  waiting.pending = pending;
+  waiting.view = std::move(view);
+  children_.add(std::move(waiting));
+}
+
+void Delivery::offer_late(Pending pending, const std::string& legal_basis) {
+  pending.late = true;
+  pending.attempt = 1;
+  pending.counted = 0;
+  pending.nacked = false;
+  pending.after_gap = false;
+  records_.offered(pending, pending.attempt, legal_basis);
+  ++context_.counters.offered;
+  // Beyond what has been read in, it is found on disk in its turn.
+  if (!connection_ || (on_disk_ && pending.sequence > loaded_through_)) return;
+  Waiting waiting;
+  waiting.pending = pending;
+  children_.add(std::move(waiting));
+}
+
+void Delivery::withhold(Sequence sequence, std::uint64_t policy_version) {
+  records_.withheld(sequence, policy_version);
+  ++context_.counters.withheld;
+}
+
+void Delivery::attach(ConnectionId connection, std::uint32_t credit, Timestamp now) {
+  if (connection_) detach(now);
+  connection_ = connection;
+  credit_ = std::min(credit, limits::kCreditMax);
+}
+
+void Delivery::detach(Timestamp now) {
+  while (!in_flight_.empty()) {
+    auto flight = land(in_flight_.begin());
+    children_.given_back(std::move(flight.delivery), now, now);
+  }
+  deadlines_.clear();
+  overdue_.clear();
+  connection_.reset();
+  credit_ = 0;
+  breaker_.disconnected(now);
+  children_.trim();
+  loaded_through_ = 0;
+  on_disk_ = !watch();
+}
+
+void Delivery::grant(std::uint32_t credit) {
+  credit_ = std::min(limits::kCreditMax, credit_ + std::min(credit, limits::kCreditMax));
+}
+
+Delivery::InFlight Delivery::land(Flights::iterator flight) {
+  auto landed = std::move(flight->second);
+  in_flight_bytes_ -= landed.bytes;
+  in_flight_.erase(flight);
+  return landed;
+}
+
+void Delivery::succeed(Sequence sequence, Timestamp now) {
+  ++acks_;
+  ++context_.counters.acked;
+  breaker_.succeeded(now);
+  if (breaker_.closed()) alarms_ = 0;
+  if (!watch()) records_.acked(sequence);
+}
+
+void Delivery::ack(Sequence first, Sequence last, Timestamp now, Decision&) {
+  bool any = false;
+  for (auto flight = in_flight_.lower_bound(first); flight != in_flight_.end() && flight->first <= last;) {
+    const auto sequence = flight->first;
+    const auto next = std::next(flight);
+    const auto person = land(flight).delivery.pending.person;
+    succeed(sequence, now);
+    children_.settled(person);
+    flight = next;
+    any = true;
+  }
+  for (auto late = overdue_.lower_bound(first); late != overdue_.end() && late->first <= last;) {
+    const auto [sequence, person] = *late;
+    late = overdue_.erase(late);
+    if (!children_.has_head(person, sequence)) continue;
+    succeed(sequence, now);
+    children_.drop_head(person);
+    any = true;
+  }
+  if (!any) ++context_.counters.ignored_answers;
+}
+
+void Delivery::nak(const wire::NakItem& item, Timestamp now, Decision& out) {
+  const auto flight = in_flight_.find(item.sequence());
+  if (flight == in_flight_.end()) {
+    ++context_.counters.ignored_answers;
+    return;
+  }
+  ++context_.counters.nacked;
+  auto delivery = land(flight).delivery;
+  if (watch()) {
+    children_.settled(delivery.pending.person);
+    return;
+  }
+  fail_delivery(std::move(delivery), item, now, out);
+}
+
+void Delivery::fail_delivery(Waiting delivery, const wire::NakItem& item, Timestamp now, Decision& out) {
+  auto& pending = delivery.pending;
+  auto code = item.code() == nullptr ? std::string() : item.code()->str();
+  if (code.size() > limits::kNameBytesMax) code.resize(limits::kNameBytesMax);
+  auto kind = item.kind();
+  if (kind == ledger::NakKind::unknown) kind = ledger::NakKind::failed;
+  bool counted = false;
+  auto not_before = now;
+  if (kind == ledger::NakKind::unavailable) {
+    breaker_.unavailable(item.retry_after_ms(), now);
+  } else if (kind == ledger::NakKind::failed) {
+    const bool receivers_fault = breaker_.failed(pending.person, now);
+    counted = !receivers_fault && acks_ > delivery.acks_at_previous;
+    const auto asked = std::int64_t{std::min(item.retry_after_ms(), kRetryAfterMaxMs)} * kMillisecondUs;
+    not_before.us += std::max(asked, backoff_us(subscription_.retry, pending.attempt, context_.random));
+  }
+  records_.nacked(pending, kind, counted, code);
+  if (counted) ++pending.counted;
+  if (kind == ledger::NakKind::rejected || pending.counted >= subscription_.retry.attempts_max) {
+    // A refusal is an answer, too: the receiver is there.
+    if (kind == ledger::NakKind::rejected) breaker_.succeeded(now);
+    give_up(delivery, code, out);
+    children_.settled(pending.person);
+  } else {
+    children_.given_back(std::move(delivery), not_before, now);
+  }
+  alarm_when_unavailable(now, out);
+}
+
+void Delivery::give_up(const Waiting& delivery, const std::string& code, Decision& out) {
+  records_.dead_letter(delivery.pending, code);
+  ++context_.counters.dead_lettered;
+  gaps_possible_ = true;
+  out.alarms.push_back({"dead_letter", "subscription " + subscription_.name + ": event " +
+                                           std::to_string(delivery.pending.sequence) +
+                                           " was given up; see carehub dead-letters"});
+}
+
+void Delivery::alarm_when_unavailable(Timestamp now, Decision& out) {
+  const auto since = breaker_.open_since();
+  if (!since || alarms_ >= kOutageAlarmsAfterUs.size()) return;
+  if (now.us - since->us < kOutageAlarmsAfterUs[alarms_]) return;
+  ++alarms_;
+  out.alarms.push_back({"receiver_unavailable",
+                        "subscription " + subscription_.name + ": its receiver has been unavailable since " +
+                            to_rfc3339(*since) + "; deliveries wait, nothing is lost"});
+}
+
+void Delivery::expire(Timestamp now, Decision& out) {
+  while (!deadlines_.empty()) {
+    const auto [deadline, sequence] = deadlines_.front();
+    const auto flight = in_flight_.find(sequence);
+    const bool answered = flight == in_flight_.end() || flight->second.deadline != deadline;
+    if (!answered && deadline > now) break;
+    deadlines_.pop_front();
+    if (answered) continue;
+    auto delivery = land(flight).delivery;
+    const auto person = delivery.pending.person;
+    if (watch()) {
+      children_.settled(person);
+      continue;
+    }
+    breaker_.unavailable(0, now);
+    records_.nacked(delivery.pending, ledger::NakKind::unavailable, false, "no_answer");
+    overdue_[sequence] = person;
+    children_.given_back(std::move(delivery), now, now);
+  }
+  children_.wake(now);
+  alarm_when_unavailable(now, out);
+}
+
+Result<void> Delivery::write_records(Timestamp now) {
+  if (records_.empty()) return {};
+  auto key = context_.day_keys.key(kHubPurpose, now);
+  if (!key) return tl::unexpected(key.error());
+  records_.write(subscription_.name, subscription_.role, *key, context_.journal, now);
+  return {};
+}
+
+Result<void> Delivery::load() {
+  if (!gaps_known_) {
+    auto gaps = context_.state.has_gaps(subscription_.name);
+    if (!gaps) return tl::unexpected(gaps.error());
+    gaps_possible_ = gaps_possible_ || *gaps;
+    gaps_known_ = true;
+  }
+  for (int loads = 0; on_disk_ && children_.held() < limits::kWindowMax / 2; ++loads) {
+    if (loads == kLoadsOfOneStep) {
+      more_now_ = true;
+      return {};
+    }
+    auto rows = context_.state.pending(subscription_.name, loaded_through_, kLoadRows);
+    if (!rows) return tl::unexpected(rows.error());
+    for (const auto& pending : *rows) {
+      loaded_through_ = std::max(loaded_through_, pending.sequence);
+      if (!in_flight_.contains(pending.sequence)) children_.add(waiting_from_disk(pending));
+    }
+    on_disk_ = rows->size() == kLoadRows;
+  }
+  return {};
+}
+
+Result<void> Delivery::refill() {
+  for (const auto& [person, after] : children_.take_wanted()) {
+    auto rows = context_.state.pending_of(subscription_.name, person, after, Children::kOfOneChildMax);
+    if (!rows) return tl::unexpected(rows.error());
+    std::vector<Waiting> found;
+    found.reserve(rows->size());
+    for (const auto& pending : *rows) found.push_back(waiting_from_disk(pending));
+    children_.refill(person, std::move(found), rows->size() == Children::kOfOneChildMax);
+  }
+  return {};
+}
+
+bool Delivery::may_send(Timestamp now) const {
+  return connection_ && credit_ > 0 && children_.ready() && in_flight_bytes_ < limits::kInFlightBytesMax &&
+         in_flight_.size() < limits::kCreditMax && breaker_.gate(now) != Breaker::Gate::shut;
+}
+
+/// False: there is nothing to show any more, and the delivery is over.
+Result<bool> Delivery::ready_view(Waiting& waiting, Decision& out) {
+  if (waiting.view) return true;
+  auto view =
+      context_.disclosure.view(context_.state, waiting.pending.sequence, waiting.pending.policy_version,
+                               subscription_.role, subscription_.agency);
+  if (!view) {
+    if (view.error().kind != ErrorKind::not_found) return tl::unexpected(view.error());
+    give_up(waiting, "nothing_to_show", out);
+    children_.settled(waiting.pending.person);
+    more_now_ = true;
+    return false;
+  }
+  waiting.view = std::move(*view);
+  return true;
+}
+
+Result<void> Delivery::read_gap(Pending& pending) {
+  if (!gaps_possible_ || watch()) return {};
+  auto row = context_.state.pending_of(subscription_.name, pending.person, pending.sequence - 1, 1);
+  if (!row) return tl::unexpected(row.error());
+  if (!row->empty() && row->front().sequence == pending.sequence) pending.after_gap = row->front().after_gap;
+  return {};
+}
+
+void Delivery::launch(Waiting waiting, Timestamp now, std::vector<wire::DeliveryT>& batch) {
+  auto& pending = waiting.pending;
+  if (waiting.left) {
+    ++pending.attempt;
+    records_.offered(pending, pending.attempt, waiting.view->legal_basis);
+  }
+  waiting.acks_at_previous = waiting.left ? waiting.acks_at_send : acks_;
+  waiting.acks_at_send = acks_;
+  waiting.left = true;
+  --credit_;
+  ++context_.counters.delivered;
+
+  wire::DeliveryT delivery;
+  delivery.sequence = pending.sequence;
+  delivery.attempt = pending.attempt;
+  delivery.appended_at = waiting.view->appended_at.us;
+  delivery.type = waiting.view->type;
+  const auto pseudonym = storage::keyed_hash(
+      context_.index_key, "pseudonym:" + subscription_.name + ":" + to_hex(pending.person.bytes));
+  delivery.person = std::make_unique<ledger::Key>(to_ledger(pseudonym));
+  delivery.view = waiting.view->event;
+  delivery.legal_basis = waiting.view->legal_basis;
+  delivery.late = pending.late;
+  delivery.after_gap = pending.after_gap;
+  delivery.marks = waiting.view->marks;
+  batch.push_back(std::move(delivery));
+
+  InFlight flight;
+  flight.deadline = {now.us + std::int64_t{subscription_.retry.ack_wait_ms} * kMillisecondUs};
+  flight.bytes = batch.back().view.size();
+  waiting.view.reset();
+  flight.delivery = std::move(waiting);
+  in_flight_bytes_ += flight.bytes;
+  deadlines_.emplace_back(flight.deadline, batch.back().sequence);
+  overdue_.erase(batch.back().sequence);
+  in_flight_.emplace(batch.back().sequence, std::move(flight));
+}
+
+Result<void> Delivery::send_ready(Timestamp now, Decision& out) {
+  more_now_ = false;
+  if (!connection_) return {};
+  if (!watch()) {
+    if (auto loaded = load(); !loaded) return loaded;
+    if (auto refilled = refill(); !refilled) return refilled;
+  }
+  std::vector<wire::DeliveryT> batch;
+  std::size_t batch_bytes = 0;
+  std::size_t step_bytes = 0;
+  const auto leave = [&] {
+    if (!batch.empty()) out.sends.push_back({*connection_, deliver_frame(label_, batch)});
+    batch.clear();
+    batch_bytes = 0;
+  };
+  while (may_send(now)) {
+    if (step_bytes >= kStepBytesMax) {
+      more_now_ = true;
+      break;
+    }
+    const bool probe = breaker_.gate(now) == Breaker::Gate::probe;
+    auto waiting = children_.take(probe);
+    auto shown = ready_view(*waiting, out);
+    if (!shown) return tl::unexpected(shown.error());
+    if (!*shown) continue;
+    if (auto read = read_gap(waiting->pending); !read) return read;
+    const auto size = waiting->view->event.size();
+    if (batch.size() == limits::kDeliverItemsMax || batch_bytes + size > limits::kDeliverBytesMax) leave();
+    launch(std::move(*waiting), now, batch);
+    batch_bytes += size;
+    step_bytes += size;
+    if (probe) breaker_.probing();
+  }
+  leave();
+  return {};
+}
+
+std::optional<Timestamp> Delivery::next_due(Timestamp now) const {
+  if (!connection_) return std::nullopt;
+  if (more_now_) return now;
+  std::optional<Timestamp> due;
+  const auto sooner = [&](Timestamp at) { due = due ? std::min(*due, at) : at; };
+  if (!deadlines_.empty()) sooner(deadlines_.front().first);
+  if (const auto wake = children_.next_wake()) sooner(*wake);
+  if (breaker_.waits() && children_.ready() && credit_ > 0) sooner(std::max(breaker_.probe_at(), now));
+  return due;
+}
+
+}  // namespace carehub::core

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+
+#include "broker/core/breaker.hpp"
+#include "broker/core/children.hpp"
+#include "broker/core/day_keys.hpp"
+#include "broker/core/delivery_records.hpp"
+#include "broker/core/engine.hpp"
+#include "broker/core/rules.hpp"
+
+namespace carehub::core {
+
+/// Names of watches start with this in the ledger; no durable subscription's may.
+constexpr char kWatchMark = '~';
+/// Under which a connection's watch is known; its part up to the `@` is the same for ever.
+std::string watch_name(const std::string& label, ConnectionId connection);
+
+/// What every delivery decides with. The engine owns it all.
+struct DeliveryContext {
+  const StateReader& state;
+  Journal& journal;
+  const Disclosure& disclosure;
+  DayKeys& day_keys;
+  Random& random;
+  const storage::SecretKey& index_key;
+  Counters& counters;
+};
+
+/// One subscription: what waits for it, what is in flight, and what becomes of an answer. A watch is a
+/// subscription that ends with its connection: what it is shown is recorded, but nothing waits on disk for
+/// it.
+class Delivery {
+ public:
+  /// `label` is what frames call it; for a durable subscription its name.
+  Delivery(Subscription subscription, std::string label, const DeliveryContext& context);
+
+  const Subscription& subscription() const { return subscription_; }
+  const std::string& label() const { return label_; }
+  bool watch() const { return !subscription_.durable; }
+  std::optional<ConnectionId> connection() const { return connection_; }
+  void change_filter(ledger::FilterT filter) { subscription_.filter = std::move(filter); }
+
+  /// A newly admitted event is this subscription's: records the Offered. `view` may be null.
+  void offer(const Pending& pending, std::shared_ptr<const View> view, const std::string& legal_basis);
+  /// A dead letter goes out again.
+  void offer_late(Pending pending, const std::string& legal_basis);
+  void withhold(Sequence sequence, std::uint64_t policy_version);
+
+  /// From here on this connection gets the deliveries, `credit` of them before it returns any.
+  void attach(ConnectionId connection, std::uint32_t credit, Timestamp now);
+  /// What is in flight is pending again, and no attempt is counted.
+  void detach(Timestamp now);
+  void grant(std::uint32_t credit);
+
+  /// Answers from the attached connection. What was not in flight is ignored and counted.
+  void ack(Sequence first, Sequence last, Timestamp now, Decision& out);
+  void nak(const wire::NakItem& item, Timestamp now, Decision& out);
+
+  /// Takes back what was not answered in time.
+  void expire(Timestamp now, Decision& out);
+  /// Writes what happened since the last call.
+  Result<void> write_records(Timestamp now);
+  /// Reads in what waits on disk, then sends what is ready within credit. Call write_records() before and
+  /// after.
+  Result<void> send_ready(Timestamp now, Decision& out);
+
+  /// When something is due without anybody's doing.
+  std::optional<Timestamp> next_due(Timestamp now) const;
+  /// A watch that has more waiting than it may.
+  bool overflowed() const { return overflowed_; }
+
+ private:
+  struct InFlight {
+    Waiting delivery;
+    Timestamp deadline;
+    std::size_t bytes = 0;
+  };
+  using Flights = std::map<Sequence, InFlight>;
+
+  void succeed(Sequence sequence, Timestamp now);
+  void fail_delivery(Waiting delivery, const wire::NakItem& item, Timestamp now, Decision& out);
+  void give_up(const Waiting& delivery, const std::string& code, Decision& out);
+  void alarm_when_unavailable(Timestamp now, Decision& out);
+  InFlight land(Flights::iterator flight);
+  Result<void> load();
+  Result<void> refill();
+  Result<bool> ready_view(Waiting& waiting, Decision& out);
+  Result<void> read_gap(Pending& pending);
+  void launch(Waiting waiting, Timestamp now, std::vector<wire::DeliveryT>& batch);
+  bool may_send(Timestamp now) const;
+
+  Subscription subscription_;
+  std::string label_;
+  DeliveryContext context_;
+  Breaker breaker_;
+  Children children_;
+  DeliveryRecords records_;
+  Flights in_flight_;
+  std::deque<std::pair<Timestamp, Sequence>> deadlines_;
+  std::map<Sequence, PersonKey> overdue_;  // not answered in time, not sent again yet
+  std::optional<ConnectionId> connection_;
+  std::uint32_t credit_ = 0;
+  std::size_t in_flight_bytes_ = 0;
+  std::uint64_t acks_ = 0;
+  Sequence loaded_through_ = 0;
+  bool on_disk_ = true;      // something beyond loaded_through_ may wait on disk
+  bool gaps_known_ = false;  // has_gaps() has been asked since the start
+  bool gaps_possible_ = false;
+  bool more_now_ = false;  // send_ready() stopped at its bound
+  bool overflowed_ = false;
+  std::size_t alarms_ = 0;  // raised in this outage
+};
+
+}  // namespace carehub::core

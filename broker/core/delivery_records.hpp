@@ -1,0 +1,68 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <tuple>
+
+#include "broker/core/state_reader.hpp"
+
+namespace carehub::core {
+
+/// What one subscription's step has to say to the ledger: gathered, then written as one entry of each kind
+/// (Offered: one for each legal basis and policy version).
+class DeliveryRecords {
+ public:
+  void offered(const Pending& delivery, std::uint32_t attempt, const std::string& legal_basis);
+  void withheld(Sequence sequence, std::uint64_t policy_version);
+  void acked(Sequence sequence);
+  void nacked(const Pending& delivery, ledger::NakKind kind, bool counted, const std::string& code);
+  void dead_letter(const Pending& delivery, const std::string& code);
+
+  bool empty() const;
+  /// Writes in the order acked, nacked, dead letters, offered, withheld, and forgets.
+  void write(const std::string& subscription, const std::string& role, const KeyId& key, Journal& journal,
+             Timestamp at);
+
+ private:
+  using OfferedUnder = std::tuple<std::string, std::uint64_t, bool>;  // legal basis, policy version, late
+  struct Run {
+    Sequence first = 0;
+    Sequence last = 0;
+    std::uint32_t attempt = 1;
+    PersonKey person;
+    event::EventType type = event::EventType::unknown;
+    event::Urgency urgency = event::Urgency::unknown;
+  };
+  struct Nack {
+    Sequence sequence = 0;
+    ledger::NakKind kind = ledger::NakKind::unknown;
+    bool counted = false;
+    std::uint32_t attempt = 0;
+    std::string code;
+  };
+  struct Dead {
+    Sequence sequence = 0;
+    std::uint32_t attempts = 0;
+    std::string code;
+  };
+
+  std::map<OfferedUnder, std::vector<Run>> offered_;
+  std::map<std::uint64_t, std::vector<Sequence>> withheld_;
+  std::vector<Sequence> acked_;
+  std::vector<Nack> nacked_;
+  std::vector<Dead> dead_;
+};
+
+/// OperatorAction's words for what was done about a dead letter.
+constexpr const char* kSendAgainAction = "send dead letter again";
+constexpr const char* kDiscardAction = "discard dead letter";
+
+/// A finished ledger::Body that holds `entry`.
+template <class Table>
+Bytes finish_body(flatbuffers::FlatBufferBuilder& builder, flatbuffers::Offset<Table> entry) {
+  const auto body = ledger::CreateBody(builder, ledger::EntryTraits<Table>::enum_value, entry.Union());
+  builder.Finish(body, ledger::BodyIdentifier());
+  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
+}
+
+}  // namespace carehub::core

@@ -1,0 +1,91 @@
+#include "broker/core/disclosure.hpp"
+
+#include "broker/base/assert.hpp"
+#include "broker/base/ledger_keys.hpp"
+
+namespace carehub::core {
+
+View::~View() {
+  if (held) *held -= event.size();
+}
+
+Disclosure::Disclosure(std::vector<Agency> agencies) {
+  for (auto& agency : agencies) {
+    auto id = agency.id;
+    agencies_.emplace(std::move(id), std::move(agency));
+  }
+}
+
+void Disclosure::add_policy(Policy policy) {
+  const auto version = policy.version();
+  policies_.insert_or_assign(version, std::move(policy));
+}
+
+Result<Policy> Disclosure::parse_policy(const std::string& text, const std::string& file,
+                                        std::uint64_t version) {
+  auto document = ConfigDocument::parse(text, file);
+  auto policy = Policy::read(document, version);
+  if (!document.faults().empty()) return fail(ErrorKind::invalid, to_string(document.faults().front()));
+  return policy;
+}
+
+const Policy& Disclosure::current() const {
+  CAREHUB_ASSERT(!policies_.empty(), "the engine is started before it decides");
+  return policies_.rbegin()->second;
+}
+
+const Agency& Disclosure::agency(const std::string& id) const {
+  static const Agency without_codes;
+  const auto found = agencies_.find(id);
+  return found == agencies_.end() ? without_codes : found->second;
+}
+
+const DisclosureRule* Disclosure::rule(std::uint64_t policy_version, const std::string& role,
+                                       const std::string& agency_id, const event::Event& event) const {
+  const auto policy = policies_.find(policy_version);
+  if (policy == policies_.end()) return nullptr;
+  return policy->second.rule_for(role, agency(agency_id), event);
+}
+
+Result<std::shared_ptr<const View>> Disclosure::view(const DisclosureRule& rule,
+                                                     const RecordedEvent& recorded) const {
+  auto redacted = redact(*recorded.event, rule);
+  if (!redacted) return tl::unexpected(redacted.error());
+  auto view = std::make_shared<View>();
+  view->event = std::move(*redacted);
+  view->legal_basis = rule.legal_basis;
+  view->appended_at = recorded.appended_at;
+  view->type = recorded.event->type();
+  view->marks = recorded.marks;
+  view->held = held_;
+  *held_ += view->event.size();
+  return std::shared_ptr<const View>(std::move(view));
+}
+
+Result<std::shared_ptr<const View>> Disclosure::view(const StateReader& state, Sequence sequence,
+                                                     std::uint64_t policy_version, const std::string& role,
+                                                     const std::string& agency_id) const {
+  auto stored = state.body(sequence);
+  if (!stored) return tl::unexpected(stored.error());
+  const auto* body = flatbuffers::GetRoot<ledger::Body>(stored->bytes.data());
+  const auto* entry = body->entry_as_EventEntry();
+  if (entry == nullptr || entry->event() == nullptr) {
+    return fail(ErrorKind::corrupt, "entry " + std::to_string(sequence) + " was offered but is no event");
+  }
+  const Bytes bytes(entry->event()->begin(), entry->event()->end());
+  RecordedEvent recorded{sequence, stored->appended_at, {}, verified_event(bytes), {}};
+  if (recorded.event == nullptr) {
+    return fail(ErrorKind::corrupt,
+                "entry " + std::to_string(sequence) + " holds an event that does not verify");
+  }
+  if (entry->marks() != nullptr) {
+    for (const auto mark : *entry->marks()) recorded.marks.push_back(static_cast<ledger::Mark>(mark));
+  }
+  const auto* decides = rule(policy_version, role, agency_id, *recorded.event);
+  if (decides == nullptr) {
+    return fail(ErrorKind::not_found, "no rule shows entry " + std::to_string(sequence) + " any more");
+  }
+  return view(*decides, recorded);
+}
+
+}  // namespace carehub::core

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <unordered_map>
+
+#include "broker/core/policy.hpp"
+#include "broker/core/state_reader.hpp"
+
+/// Which rule decides what an agency's role may see of an event, under the policy that was in force when it
+/// was offered, and the view that the rule makes.
+namespace carehub::core {
+
+/// What leaves for a role: the redacted event and what goes with it. Shared by every delivery that shows the
+/// same.
+struct View {
+  Bytes event;
+  std::string legal_basis;
+  Timestamp appended_at;
+  event::EventType type = event::EventType::unknown;
+  std::vector<ledger::Mark> marks;
+  std::shared_ptr<std::size_t> held;  // counts the bytes of all views that are held
+
+  View() = default;
+  View(const View&) = delete;
+  View& operator=(const View&) = delete;
+  ~View();
+};
+
+/// An event as it stands in the ledger.
+struct RecordedEvent {
+  Sequence sequence = 0;
+  Timestamp appended_at;
+  PersonKey person;
+  const event::Event* event = nullptr;  // the caller keeps the bytes
+  std::vector<ledger::Mark> marks;
+};
+
+class Disclosure {
+ public:
+  explicit Disclosure(std::vector<Agency> agencies);
+
+  /// The policy with the highest version is the current one.
+  void add_policy(Policy policy);
+  /// Error `invalid`: what is wrong with the text, with line and column.
+  static Result<Policy> parse_policy(const std::string& text, const std::string& file, std::uint64_t version);
+
+  const Policy& current() const;
+  /// An agency that the configuration does not name is one without codes: an operator's, or one that has
+  /// left.
+  const Agency& agency(const std::string& id) const;
+
+  /// nullptr: withhold.
+  const DisclosureRule* rule(std::uint64_t policy_version, const std::string& role, const std::string& agency,
+                             const event::Event& event) const;
+
+  Result<std::shared_ptr<const View>> view(const DisclosureRule& rule, const RecordedEvent& recorded) const;
+  /// The view of an event that has to be read back. `not_found`: erased, or no rule shows it any more.
+  Result<std::shared_ptr<const View>> view(const StateReader& state, Sequence sequence,
+                                           std::uint64_t policy_version, const std::string& role,
+                                           const std::string& agency) const;
+
+  /// Bytes of all views that somebody holds.
+  std::size_t held_bytes() const { return *held_; }
+
+ private:
+  std::unordered_map<std::string, Agency> agencies_;
+  std::map<std::uint64_t, Policy> policies_;
+  std::shared_ptr<std::size_t> held_ = std::make_shared<std::size_t>(0);
+};
+
+}  // namespace carehub::core

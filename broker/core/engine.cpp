@@ -1,0 +1,242 @@
+#include "broker/core/engine.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "broker/base/assert.hpp"
+#include "broker/core/admission.hpp"
+#include "broker/core/deliveries.hpp"
+#include "broker/core/questions.hpp"
+#include "broker/core/subscribers.hpp"
+#include "broker/core/wire_frames.hpp"
+
+namespace carehub::core {
+namespace {
+
+std::string text_of(const flatbuffers::String* text) { return text == nullptr ? std::string() : text->str(); }
+
+/// Knows the newest sequence, which Subscribed tells.
+class CountingJournal final : public Journal {
+ public:
+  explicit CountingJournal(Journal& journal) : journal_(journal) {}
+  Sequence append(NewEntry entry, Timestamp at) override {
+    head_ = journal_.append(std::move(entry), at);
+    return head_;
+  }
+  Sequence head() const { return head_; }
+  void start(Sequence head) { head_ = head; }
+
+ private:
+  Journal& journal_;
+  Sequence head_ = 0;
+};
+
+}  // namespace
+
+struct Engine::Impl {
+  Impl(const StateReader& state_in, Journal& journal_in, storage::Vault& vault_in, Random& random_in)
+      : state(state_in),
+        vault(vault_in),
+        random(random_in),
+        journal(journal_in),
+        day_keys(state_in, vault_in) {}
+
+  /// What exists once the configuration is known.
+  struct Started {
+    Started(Impl& impl, const HubRules& rules)
+        : disclosure(rules.agencies),
+          context{impl.state,  impl.journal,           disclosure,   impl.day_keys,
+                  impl.random, impl.vault.index_key(), impl.counters},
+          deliveries(context),
+          subscribers(context, deliveries),
+          questions(context, deliveries),
+          admission(rules, impl.state, impl.journal, impl.vault, impl.day_keys, impl.random, impl.counters,
+                    [this](const RecordedEvent& recorded) { return deliveries.route(recorded); }) {}
+
+    Disclosure disclosure;
+    DeliveryContext context;
+    Deliveries deliveries;
+    Subscribers subscribers;
+    Questions questions;
+    Admission admission;
+  };
+
+  const StateReader& state;
+  storage::Vault& vault;
+  Random& random;
+  CountingJournal journal;
+  DayKeys day_keys;
+  Counters counters;
+  Timestamp newest;  // time never goes back
+  std::unique_ptr<Started> started;
+
+  Timestamp tick(Timestamp now) {
+    newest = std::max(newest, now);
+    return newest;
+  }
+  Started& running() {
+    CAREHUB_ASSERT(started != nullptr, "start() comes first");
+    return *started;
+  }
+  Result<void> use_policies(const HubRules& rules, const EngineState& known, Timestamp now);
+  Result<void> publish(const Peer& peer, const wire::Publish& frame, Timestamp now, Decision& out);
+  void answer(const Peer& peer, const wire::Ack& frame, Timestamp now, Decision& out);
+  void answer(const Peer& peer, const wire::Nak& frame, Timestamp now, Decision& out);
+  void grant(const Peer& peer, const wire::Credit& frame);
+};
+
+Engine::Engine(const StateReader& state, Journal& journal, storage::Vault& vault, Random& random)
+    : impl_(std::make_unique<Impl>(state, journal, vault, random)) {}
+Engine::~Engine() = default;
+
+Result<void> Engine::Impl::use_policies(const HubRules& rules, const EngineState& known, Timestamp now) {
+  for (const auto& policy : known.policies) {
+    auto parsed = Disclosure::parse_policy(policy.text, "policy of entry " + std::to_string(policy.version),
+                                           policy.version);
+    if (!parsed) return tl::unexpected(parsed.error());
+    running().disclosure.add_policy(std::move(*parsed));
+  }
+  if (!known.policies.empty() && known.policies.back().text == rules.policy_text) return {};
+  auto fresh = Disclosure::parse_policy(rules.policy_text, rules.policy_file, 0);
+  if (!fresh) return tl::unexpected(fresh.error());
+  auto key = day_keys.key(kHubPurpose, now);
+  if (!key) return tl::unexpected(key.error());
+  ledger::PolicyChangedT entry;
+  entry.text = rules.policy_text;
+  entry.by = kByConfiguration;
+  entry.reason = rules.policy_file;
+  flatbuffers::FlatBufferBuilder builder;
+  auto body = finish_body(builder, ledger::PolicyChanged::Pack(builder, &entry));
+  // A policy's version is the sequence of the entry that brought it in.
+  const auto version = journal.append({storage::EntryKind::policy_changed, *key, std::move(body)}, now);
+  fresh = Disclosure::parse_policy(rules.policy_text, rules.policy_file, version);
+  if (!fresh) return tl::unexpected(fresh.error());
+  running().disclosure.add_policy(std::move(*fresh));
+  return {};
+}
+
+Result<void> Engine::start(HubRules rules, EngineState state, Timestamp now, Decision&) {
+  CAREHUB_ASSERT(impl_->started == nullptr, "start() is called once");
+  impl_->newest = state.appended_at;
+  impl_->journal.start(state.head);
+  const auto at = impl_->tick(now);
+  impl_->started = std::make_unique<Impl::Started>(*impl_, rules);
+  if (auto used = impl_->use_policies(rules, state, at); !used) return used;
+  return impl_->started->subscribers.configure(rules.subscriptions, std::move(state.subscriptions), at);
+}
+
+Result<void> Engine::Impl::publish(const Peer& peer, const wire::Publish& frame, Timestamp now,
+                                   Decision& out) {
+  const std::size_t items = frame.items() == nullptr ? 0 : frame.items()->size();
+  if (items == 0 || items > limits::kPublishItemsMax) {
+    out.sends.push_back(
+        {peer.connection,
+         rejected_frame(ErrorKind::invalid,
+                        "a Publish holds 1 to " + std::to_string(limits::kPublishItemsMax) + " items")});
+    return {};
+  }
+  std::vector<wire::PublishOutcomeT> outcomes;
+  outcomes.reserve(items);
+  for (const auto* item : *frame.items()) {
+    auto outcome = running().admission.admit(peer, *item, now, out);
+    if (!outcome) return tl::unexpected(outcome.error());
+    outcomes.push_back(std::move(*outcome));
+  }
+  out.sends.push_back({peer.connection, published_frame(outcomes)});
+  return {};
+}
+
+void Engine::Impl::answer(const Peer& peer, const wire::Ack& frame, Timestamp now, Decision& out) {
+  auto* delivery = running().deliveries.of_connection(peer.connection, text_of(frame.subscription()));
+  if (delivery == nullptr || frame.ranges() == nullptr) {
+    ++counters.ignored_answers;
+    return;
+  }
+  for (const auto* range : *frame.ranges()) delivery->ack(range->first(), range->last(), now, out);
+}
+
+void Engine::Impl::answer(const Peer& peer, const wire::Nak& frame, Timestamp now, Decision& out) {
+  auto* delivery = running().deliveries.of_connection(peer.connection, text_of(frame.subscription()));
+  if (delivery == nullptr || frame.items() == nullptr) {
+    ++counters.ignored_answers;
+    return;
+  }
+  for (const auto* item : *frame.items()) delivery->nak(*item, now, out);
+}
+
+void Engine::Impl::grant(const Peer& peer, const wire::Credit& frame) {
+  auto* delivery = running().deliveries.of_connection(peer.connection, text_of(frame.subscription()));
+  if (delivery == nullptr) {
+    ++counters.ignored_answers;
+    return;
+  }
+  delivery->grant(frame.amount());
+}
+
+Result<void> Engine::handle(const Peer& peer, const wire::Frame& frame, Timestamp now, Decision& out) {
+  auto& self = *impl_;
+  auto& running = self.running();
+  const auto at = self.tick(now);
+  switch (frame.message_type()) {
+    case wire::Message::Publish: return self.publish(peer, *frame.message_as_Publish(), at, out);
+    case wire::Message::Subscribe:
+      return running.subscribers.subscribe(peer, *frame.message_as_Subscribe(), self.journal.head(), at, out);
+    case wire::Message::Unsubscribe:
+      running.subscribers.unsubscribe(peer, *frame.message_as_Unsubscribe(), at, out);
+      return {};
+    case wire::Message::Credit: self.grant(peer, *frame.message_as_Credit()); return {};
+    case wire::Message::Ack: self.answer(peer, *frame.message_as_Ack(), at, out); return {};
+    case wire::Message::Nak: self.answer(peer, *frame.message_as_Nak(), at, out); return {};
+    case wire::Message::Query: return running.questions.query(peer, *frame.message_as_Query(), at, out);
+    case wire::Message::Replay: return running.questions.replay(peer, *frame.message_as_Replay(), at, out);
+    case wire::Message::HandleDeadLetter:
+      return running.questions.handle_dead_letter(peer, *frame.message_as_HandleDeadLetter(), at, out);
+    default:
+      out.sends.push_back(
+          {peer.connection,
+           rejected_frame(ErrorKind::invalid, "this hub does not take such a frame from a client")});
+      return {};
+  }
+}
+
+void Engine::disconnected(ConnectionId connection, Timestamp now) {
+  auto& deliveries = impl_->running().deliveries;
+  const auto at = impl_->tick(now);
+  std::vector<std::string> watches;
+  for (const auto& delivery : deliveries.all()) {
+    if (delivery->connection() != connection) continue;
+    delivery->detach(at);
+    if (delivery->watch()) watches.push_back(delivery->subscription().name);
+  }
+  for (const auto& watch : watches) deliveries.remove(watch);
+}
+
+Result<Timestamp> Engine::advance(Timestamp now, Decision& out) {
+  auto& deliveries = impl_->running().deliveries;
+  const auto at = impl_->tick(now);
+  std::vector<std::string> overflowed;
+  Timestamp due{std::numeric_limits<std::int64_t>::max()};
+  for (const auto& delivery : deliveries.all()) {
+    delivery->expire(at, out);
+    if (auto written = delivery->write_records(at); !written) return tl::unexpected(written.error());
+    if (delivery->overflowed()) {
+      overflowed.push_back(delivery->subscription().name);
+      continue;
+    }
+    if (auto sent = delivery->send_ready(at, out); !sent) return tl::unexpected(sent.error());
+    if (auto written = delivery->write_records(at); !written) return tl::unexpected(written.error());
+    if (const auto next = delivery->next_due(at)) due = std::min(due, *next);
+  }
+  for (const auto& name : overflowed) {
+    const auto* watch = deliveries.find(name);
+    out.sends.push_back({*watch->connection(),
+                         rejected_frame(ErrorKind::overloaded, "subscription " + watch->label() +
+                                                                   ": it does not keep up; it has ended")});
+    deliveries.remove(name);
+  }
+  return due;
+}
+
+const Counters& Engine::counters() const { return impl_->counters; }
+
+}  // namespace carehub::core

@@ -1,0 +1,183 @@
+#include "broker/core/questions.hpp"
+
+#include <algorithm>
+
+#include "broker/base/ledger_keys.hpp"
+#include "broker/core/identity.hpp"
+#include "broker/core/wire_frames.hpp"
+
+namespace carehub::core {
+namespace {
+
+std::string text_of(const flatbuffers::String* text) {
+  auto copy = text == nullptr ? std::string() : text->str();
+  if (copy.size() > limits::kErrorTextBytesMax) copy.resize(limits::kErrorTextBytesMax);
+  return copy;
+}
+
+/// The process that asks, and for whom it says so.
+std::string asker(const Peer& peer, const std::string& by) {
+  return by.empty() ? peer.client : peer.client + "/" + by;
+}
+
+}  // namespace
+
+struct Questions::Asked {
+  std::string verb;
+  std::string by;
+  std::string role;
+  std::string reason;
+  std::string what;
+  std::string person;  // as typed: hashed before it is written down
+};
+
+std::optional<std::string> Questions::denial(const Peer& peer, const std::string& role) const {
+  if (role.empty()) return "a question about children names the role that it is asked in";
+  if (peer.is_operator) {
+    if (context_.disclosure.current().has_role(role)) return std::nullopt;
+    return "the policy has no such role";
+  }
+  const auto& roles = context_.disclosure.agency(peer.agency).roles;
+  if (std::find(roles.begin(), roles.end(), role) != roles.end()) return std::nullopt;
+  return "agency " + peer.agency + " may not ask in this role: its roles in the hub's configuration decide";
+}
+
+Result<void> Questions::record_access(const Peer& peer, const Asked& asked, Timestamp now) {
+  auto key = context_.day_keys.key(kHubPurpose, now);
+  if (!key) return tl::unexpected(key.error());
+  ledger::AccessT access;
+  access.verb = asked.verb;
+  access.by = asker(peer, asked.by);
+  access.agency = peer.agency;
+  access.role = asked.role;
+  access.reason = asked.reason;
+  access.what = asked.what;
+  if (!asked.person.empty()) {
+    const auto canonical = canonical_identifier(asked.person);
+    const auto hash = identifier_hash(context_.index_key, canonical ? *canonical : asked.person);
+    auto linked = context_.state.linked({hash});
+    if (!linked) return tl::unexpected(linked.error());
+    const auto& person = linked->front();
+    access.person = std::make_unique<ledger::Key>(person ? to_ledger(*person) : to_ledger(hash));
+  }
+  flatbuffers::FlatBufferBuilder builder;
+  auto body = finish_body(builder, ledger::Access::Pack(builder, &access));
+  context_.journal.append({storage::EntryKind::access, *key, std::move(body)}, now);
+  return {};
+}
+
+Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timestamp now, Decision& out) {
+  const auto refuse = [&](ErrorKind kind, const std::string& why) {
+    out.sends.push_back({peer.connection, refused_page(query.number(), kind, why)});
+    return Result<void>();
+  };
+  const bool about_children = query.kind() == wire::QueryKind::timeline;
+  if (query.kind() == wire::QueryKind::unknown || query.kind() > wire::QueryKind::MAX) {
+    return refuse(ErrorKind::invalid, "this hub does not know the kind of question");
+  }
+  if (about_children) {
+    if (const auto why = denial(peer, text_of(query.role()))) return refuse(ErrorKind::denied, *why);
+  }
+  if (about_children || query.kind() == wire::QueryKind::dead_letters) {
+    Asked asked{wire::EnumNameQueryKind(query.kind()),
+                text_of(query.by()),
+                text_of(query.role()),
+                text_of(query.reason()),
+                {},
+                text_of(query.person())};
+    // A person asked for by entry number is no identifier; what is written down is the number.
+    if (asked.person.starts_with("sequence:")) asked.what = std::exchange(asked.person, {});
+    if (query.journey() != nullptr) asked.what += " one journey";
+    if (query.agency() != nullptr) asked.what += " agency " + text_of(query.agency());
+    if (query.subscription() != nullptr) asked.what += " subscription " + text_of(query.subscription());
+    if (auto recorded = record_access(peer, asked, now); !recorded) return recorded;
+  }
+  Ask ask{peer, {}};
+  query.UnPackTo(&ask.query);
+  out.asks.push_back(std::move(ask));
+  return {};
+}
+
+Result<void> Questions::replay(const Peer& peer, const wire::Replay& replay, Timestamp now, Decision& out) {
+  if (const auto why = denial(peer, text_of(replay.role()))) {
+    out.sends.push_back({peer.connection, refused_replay(replay.number(), ErrorKind::denied, *why)});
+    return {};
+  }
+  const Asked asked{replay.preview() ? "replay preview" : "replay",
+                    text_of(replay.by()),
+                    text_of(replay.role()),
+                    text_of(replay.reason()),
+                    "entries " + std::to_string(replay.first()) + " to " + std::to_string(replay.last()),
+                    text_of(replay.person())};
+  if (auto recorded = record_access(peer, asked, now); !recorded) return recorded;
+  AskReplay ask{peer, {}};
+  replay.UnPackTo(&ask.replay);
+  out.replays.push_back(std::move(ask));
+  return {};
+}
+
+Result<void> Questions::handle_dead_letter(const Peer& peer, const wire::HandleDeadLetter& frame,
+                                           Timestamp now, Decision& out) {
+  const auto refuse = [&](ErrorKind kind, const std::string& why) {
+    out.sends.push_back({peer.connection, handled_frame(frame.number(), kind, why, 0)});
+    return Result<void>();
+  };
+  if (!peer.is_operator)
+    return refuse(ErrorKind::denied, "only an operator's connection handles dead letters");
+  if (frame.action() != wire::DeadLetterAction::send_again &&
+      frame.action() != wire::DeadLetterAction::discard) {
+    return refuse(ErrorKind::invalid, "a dead letter is sent again or discarded");
+  }
+  if (text_of(frame.reason()).empty()) return refuse(ErrorKind::invalid, "say the reason: it is recorded");
+  auto dead = context_.state.dead_letter(text_of(frame.subscription()), frame.sequence());
+  if (!dead) return tl::unexpected(dead.error());
+  if (!*dead) return refuse(ErrorKind::not_found, "this subscription has no dead letter of this number");
+  return act(peer, frame, **dead, now, out);
+}
+
+Result<void> Questions::act(const Peer& peer, const wire::HandleDeadLetter& frame, const Pending& dead,
+                            Timestamp now, Decision& out) {
+  const auto subscription = text_of(frame.subscription());
+  const bool again = frame.action() == wire::DeadLetterAction::send_again;
+  Delivery* delivery = deliveries_.find(subscription);
+  std::shared_ptr<const View> view;
+  if (again) {
+    if (delivery == nullptr) {
+      out.sends.push_back({peer.connection, handled_frame(frame.number(), ErrorKind::not_found,
+                                                          "the subscription is not there any more", 0)});
+      return {};
+    }
+    const auto& to = delivery->subscription();
+    auto made =
+        context_.disclosure.view(context_.state, dead.sequence, dead.policy_version, to.role, to.agency);
+    if (!made && made.error().kind != ErrorKind::not_found) return tl::unexpected(made.error());
+    if (!made) {
+      out.sends.push_back(
+          {peer.connection, handled_frame(frame.number(), ErrorKind::not_found,
+                                          "there is nothing to show any more: discard it", 0)});
+      return {};
+    }
+    view = *made;
+  }
+  auto key = context_.day_keys.key(kHubPurpose, now);
+  if (!key) return tl::unexpected(key.error());
+  ledger::OperatorActionT action;
+  action.action = again ? kSendAgainAction : kDiscardAction;
+  action.by = asker(peer, text_of(frame.by()));
+  action.reason = text_of(frame.reason());
+  action.sequence = frame.sequence();
+  action.subscription = subscription;
+  flatbuffers::FlatBufferBuilder builder;
+  auto body = finish_body(builder, ledger::OperatorAction::Pack(builder, &action));
+  const auto sequence =
+      context_.journal.append({storage::EntryKind::operator_action, *key, std::move(body)}, now);
+  if (again) {
+    delivery->offer_late(dead, view->legal_basis);
+    // Its Offered is folded now, so that the same dead letter cannot be sent twice in one step.
+    if (auto written = delivery->write_records(now); !written) return written;
+  }
+  out.sends.push_back({peer.connection, handled_frame(frame.number(), std::nullopt, "", sequence)});
+  return {};
+}
+
+}  // namespace carehub::core

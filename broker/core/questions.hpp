@@ -1,0 +1,32 @@
+#pragma once
+
+#include "broker/core/day_keys.hpp"
+#include "broker/core/deliveries.hpp"
+#include "broker/core/engine.hpp"
+
+namespace carehub::core {
+
+/// Who may ask what about the past: each question that shows a child's data is recorded as an Access before
+/// it is answered. And what operators do about dead letters.
+class Questions {
+ public:
+  Questions(const DeliveryContext& context, Deliveries& deliveries)
+      : context_(context), deliveries_(deliveries) {}
+
+  Result<void> query(const Peer& peer, const wire::Query& query, Timestamp now, Decision& out);
+  Result<void> replay(const Peer& peer, const wire::Replay& replay, Timestamp now, Decision& out);
+  Result<void> handle_dead_letter(const Peer& peer, const wire::HandleDeadLetter& frame, Timestamp now,
+                                  Decision& out);
+
+ private:
+  struct Asked;
+  std::optional<std::string> denial(const Peer& peer, const std::string& role) const;
+  Result<void> record_access(const Peer& peer, const Asked& asked, Timestamp now);
+  Result<void> act(const Peer& peer, const wire::HandleDeadLetter& frame, const Pending& dead, Timestamp now,
+                   Decision& out);
+
+  DeliveryContext context_;
+  Deliveries& deliveries_;
+};
+
+}  // namespace carehub::core

@@ -1,0 +1,193 @@
+#include "broker/core/subscribers.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "broker/core/wire_frames.hpp"
+
+namespace carehub::core {
+namespace {
+
+bool same_filter(const ledger::FilterT& left, const ledger::FilterT& right) {
+  return filter_bytes(left) == filter_bytes(right);
+}
+
+}  // namespace
+
+Result<void> Subscribers::record(const Subscription& subscription, ledger::SubscriptionChange change,
+                                 const std::string& by, Timestamp now) {
+  auto key = context_.day_keys.key(kHubPurpose, now);
+  if (!key) return tl::unexpected(key.error());
+  ledger::SubscriptionChangedT entry;
+  entry.name = subscription.name;
+  entry.change = change;
+  entry.agency = subscription.agency;
+  entry.role = subscription.role;
+  entry.filter = std::make_unique<ledger::FilterT>(subscription.filter);
+  entry.by = by;
+  flatbuffers::FlatBufferBuilder builder;
+  auto body = finish_body(builder, ledger::SubscriptionChanged::Pack(builder, &entry));
+  context_.journal.append({storage::EntryKind::subscription_changed, *key, std::move(body)}, now);
+  return {};
+}
+
+Result<void> Subscribers::configure(const std::vector<Subscription>& configured,
+                                    std::vector<Subscription> recorded, Timestamp now) {
+  std::set<std::string> names;
+  for (auto subscription : configured) {
+    subscription.durable = true;
+    subscription.configured = true;
+    if (!names.insert(subscription.name).second) {
+      return fail(ErrorKind::invalid,
+                  "subscription " + subscription.name + " is configured twice: name it anew");
+    }
+    const auto known = std::find_if(recorded.begin(), recorded.end(),
+                                    [&](const auto& one) { return one.name == subscription.name; });
+    if (known == recorded.end()) {
+      if (auto done = record(subscription, ledger::SubscriptionChange::created, kByConfiguration, now); !done)
+        return done;
+    } else if (known->agency != subscription.agency || known->role != subscription.role) {
+      // What waits was decided for another reader.
+      return fail(ErrorKind::invalid, "subscription " + subscription.name + " was " + known->agency +
+                                          "'s as " + known->role + ": give the changed one a new name");
+    } else if (!known->configured || !same_filter(known->filter, subscription.filter)) {
+      if (auto done = record(subscription, ledger::SubscriptionChange::changed, kByConfiguration, now); !done)
+        return done;
+    }
+    auto label = subscription.name;
+    deliveries_.add(std::move(subscription), std::move(label));
+  }
+  for (auto& subscription : recorded) {
+    if (names.contains(subscription.name)) continue;
+    if (subscription.configured) {
+      if (auto done = record(subscription, ledger::SubscriptionChange::removed, kByConfiguration, now); !done)
+        return done;
+      continue;
+    }
+    auto label = subscription.name;
+    deliveries_.add(std::move(subscription), std::move(label));
+  }
+  return {};
+}
+
+std::optional<Subscribers::Refusal> Subscribers::refusal(const Peer& peer,
+                                                         const wire::SubscribeT& wanted) const {
+  if (wanted.name.empty() || wanted.name.size() > limits::kNameBytesMax ||
+      wanted.name.front() == kWatchMark || wanted.name.find('@') != std::string::npos) {
+    return Refusal{ErrorKind::invalid, "a subscription's name has 1 to " +
+                                           std::to_string(limits::kNameBytesMax) +
+                                           " bytes, no `~` in front and no `@`"};
+  }
+  if (!wanted.filter) return std::nullopt;
+  constexpr std::size_t kFilterBytesMax = 64U << 10U;
+  if (filter_bytes(*wanted.filter).size() > kFilterBytesMax) {
+    return Refusal{ErrorKind::invalid,
+                   "the filter is larger than " + std::to_string(kFilterBytesMax) + " bytes"};
+  }
+  static_cast<void>(peer);
+  return std::nullopt;
+}
+
+Result<void> Subscribers::subscribe(const Peer& peer, const wire::Subscribe& frame, Sequence head,
+                                    Timestamp now, Decision& out) {
+  wire::SubscribeT wanted;
+  frame.UnPackTo(&wanted);
+  const auto refuse = [&](const Refusal& why) {
+    out.sends.push_back(
+        {peer.connection, rejected_frame(why.kind, "subscription " + wanted.name + ": " + why.text)});
+    return Result<void>();
+  };
+  if (const auto why = refusal(peer, wanted)) {
+    wanted.name.resize(std::min(wanted.name.size(), limits::kNameBytesMax));
+    return refuse(*why);
+  }
+  const auto* existing = wanted.durable ? deliveries_.find(wanted.name) : nullptr;
+  if (existing == nullptr) {
+    const auto& roles = context_.disclosure.agency(peer.agency).roles;
+    const bool may = peer.is_operator ? context_.disclosure.current().has_role(wanted.role)
+                                      : std::find(roles.begin(), roles.end(), wanted.role) != roles.end();
+    if (!may) return refuse({ErrorKind::denied, "the connection's agency may not subscribe in this role"});
+    if (deliveries_.size() >= limits::kSubscriptionsMax) {
+      return refuse({ErrorKind::overloaded, "the hub has as many subscriptions as it takes"});
+    }
+  }
+  if (wanted.durable) {
+    const auto name = wanted.name;
+    auto refused = attach_durable(peer, std::move(wanted), now, out);
+    if (!refused) return tl::unexpected(refused.error());
+    wanted.name = name;
+    if (*refused) return refuse(**refused);
+  } else {
+    const auto name = watch_name(wanted.name, peer.connection);
+    if (deliveries_.find(name) != nullptr) deliveries_.remove(name);
+    Subscription watch;
+    watch.name = name;
+    watch.agency = peer.agency;
+    watch.role = wanted.role;
+    if (wanted.filter) watch.filter = *wanted.filter;
+    watch.durable = false;
+    deliveries_.add(std::move(watch), wanted.name).attach(peer.connection, wanted.credit, now);
+  }
+  out.sends.push_back({peer.connection, subscribed_frame(wanted.name, head)});
+  return {};
+}
+
+Result<std::optional<Subscribers::Refusal>> Subscribers::attach_durable(const Peer& peer,
+                                                                        wire::SubscribeT wanted,
+                                                                        Timestamp now, Decision& out) {
+  auto* delivery = deliveries_.find(wanted.name);
+  const auto by = peer.client.empty() ? std::string("client") : "client " + peer.client;
+  if (delivery == nullptr) {
+    Subscription subscription;
+    subscription.name = wanted.name;
+    subscription.agency = peer.agency;
+    subscription.role = wanted.role;
+    if (wanted.filter) subscription.filter = *wanted.filter;
+    if (auto done = record(subscription, ledger::SubscriptionChange::created, by, now); !done) {
+      return tl::unexpected(done.error());
+    }
+    delivery = &deliveries_.add(std::move(subscription), wanted.name);
+  }
+  const auto& known = delivery->subscription();
+  if (known.agency != peer.agency && !peer.is_operator) {
+    return std::optional(Refusal{ErrorKind::denied, "it is another agency's"});
+  }
+  const auto& roles = context_.disclosure.agency(known.agency).roles;
+  if (!peer.is_operator && std::find(roles.begin(), roles.end(), known.role) == roles.end()) {
+    return std::optional(Refusal{ErrorKind::denied, "its agency has lost the role that it was made in"});
+  }
+  if (!wanted.role.empty() && wanted.role != known.role) {
+    return std::optional(
+        Refusal{ErrorKind::conflict, "it was made in another role: subscribe under a new name"});
+  }
+  if (!known.configured && wanted.filter && !same_filter(known.filter, *wanted.filter)) {
+    delivery->change_filter(*wanted.filter);
+    deliveries_.filter_changed();
+    if (auto done = record(known, ledger::SubscriptionChange::changed, by, now); !done) {
+      return tl::unexpected(done.error());
+    }
+  }
+  const auto before = delivery->connection();
+  if (before && *before != peer.connection) {
+    out.sends.push_back(
+        {*before, rejected_frame(ErrorKind::conflict,
+                                 "subscription " + wanted.name + ": a newer connection has taken it over")});
+  }
+  delivery->attach(peer.connection, wanted.credit, now);
+  return std::optional<Refusal>();
+}
+
+void Subscribers::unsubscribe(const Peer& peer, const wire::Unsubscribe& frame, Timestamp now,
+                              Decision& out) {
+  const auto name = frame.name() == nullptr ? std::string() : frame.name()->str();
+  auto* delivery = deliveries_.of_connection(peer.connection, name);
+  if (delivery == nullptr) {
+    out.sends.push_back(
+        {peer.connection, rejected_frame(ErrorKind::not_found, "no such subscription is this connection's")});
+    return;
+  }
+  delivery->detach(now);
+  if (delivery->watch()) deliveries_.remove(delivery->subscription().name);
+}
+
+}  // namespace carehub::core

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <optional>
+
+#include "broker/base/ids.hpp"
+#include "broker/base/result.hpp"
+#include "schemas/wire_generated.h"
+
+/// Outgoing frames of the wire protocol as bytes.
+namespace carehub::core {
+
+wire::ErrorKind to_wire(ErrorKind kind);
+
+Bytes published_frame(const std::vector<wire::PublishOutcomeT>& outcomes);
+Bytes rejected_frame(ErrorKind kind, const std::string& text, bool closing = false, std::uint64_t number = 0);
+Bytes subscribed_frame(const std::string& name, Sequence head);
+Bytes deliver_frame(const std::string& subscription, const std::vector<wire::DeliveryT>& deliveries);
+Bytes handled_frame(std::uint64_t number, std::optional<ErrorKind> error, const std::string& text,
+                    Sequence sequence);
+Bytes page_frame(const wire::PageT& page);
+Bytes replayed_frame(const wire::ReplayedT& replayed);
+
+/// The rejection as Page, Replayed or Handled, so that the client's question ends.
+Bytes refused_page(std::uint64_t number, ErrorKind kind, const std::string& text);
+Bytes refused_replay(std::uint64_t number, ErrorKind kind, const std::string& text);
+
+}  // namespace carehub::core
