@@ -1,0 +1,140 @@
+#include "adapters/channel/channel_config.hpp"
+
+#include "adapters/channel/transport_config.hpp"
+
+namespace carehub::adapters {
+namespace {
+
+namespace fs = std::filesystem;
+
+template <class... Visitors>
+struct Overloaded : Visitors... {
+  using Visitors::operator()...;
+};
+
+class ChannelReader {
+ public:
+  explicit ChannelReader(ConfigDocument& document)
+      : document_(document), home_(document.file().parent_path()), transports_(home_) {
+    auto root = document.root();
+    if (auto hub = root.table("hub")) packs_ = home_ / hub->optional_text("packs").value_or(".");
+  }
+
+  std::vector<ChannelConfig> read() {
+    std::vector<ChannelConfig> channels;
+    auto root = document_.root();
+    for (ConfigTable& table : root.tables("channel")) {
+      if (auto channel = read_one(table)) channels.push_back(std::move(*channel));
+    }
+    return channels;
+  }
+
+ private:
+  std::optional<ChannelConfig> read_one(ConfigTable& table) {
+    for (const char* key : {"scope", "filter", "retry"}) table.known(key);
+    ChannelConfig channel;
+    // The broker says what is wrong with these.
+    channel.name = table.optional_text("name").value_or("");
+    channel.agency = table.optional_text("agency").value_or("");
+    const std::string direction = table.optional_text("direction").value_or("");
+    channel.direction = direction == "out" ? Direction::out : Direction::in;
+    if (direction != "in" && direction != "out") {
+      for (const char* key : {"transport", "pack", "overrides", "unmappable", "role", "credit"})
+        table.known(key);
+      return std::nullopt;
+    }
+    auto transport = transports_.read(table, channel.name, channel.direction);
+    read_pack(table, channel);
+    channel.direction == Direction::in ? read_inbound(table, channel) : read_outbound(table, channel);
+    if (!transport) return std::nullopt;
+    channel.transport = std::move(*transport);
+    return channel;
+  }
+
+  void read_inbound(ConfigTable& table, ChannelConfig& channel) {
+    const std::string unmappable = table.optional_text("unmappable").value_or("refuse");
+    channel.unmappable = unmappable == "keep" ? Unmappable::keep : Unmappable::refuse;
+    if (unmappable != "keep" && unmappable != "refuse") {
+      table.fault(
+          "unmappable", "`" + unmappable + "` does not say what becomes of a message that cannot be mapped",
+          "Write \"refuse\" (the sender is told) or \"keep\" (acknowledged once it is stored, and an alarm)");
+    }
+    if (!table.has("pack")) {
+      table.fault("pack", "the channel has no mapping pack",
+                  "Add pack = \"hospital/hl7v2.toml\", or your own");
+    }
+  }
+
+  void read_outbound(ConfigTable& table, ChannelConfig& channel) {
+    channel.role = table.optional_text("role").value_or("");
+    channel.credit =
+        static_cast<std::uint32_t>(table.integer("credit", channel.credit, 1, limits::kCreditMax));
+  }
+
+  void read_pack(ConfigTable& table, ChannelConfig& channel) {
+    const auto overrides = table.optional_text("overrides");
+    std::optional<fs::path> overrides_file;
+    if (overrides) overrides_file = home_ / *overrides;
+    const auto name = table.optional_text("pack");
+    if (!name) {
+      if (overrides) table.fault("overrides", "there is no pack to change", "Add pack, or remove overrides");
+      return;
+    }
+    channel.pack_name = *name;
+    const fs::path file = (packs_ / *name).lexically_normal();
+    if (!fs::is_regular_file(file)) {
+      return table.fault("pack", "there is no mapping pack " + file.string(),
+                         "Packs are found under `packs` of [hub]; check the name");
+    }
+    if (overrides_file && !fs::is_regular_file(*overrides_file)) {
+      return table.fault("overrides", "there is no file " + overrides_file->lexically_normal().string(),
+                         "Paths start at the configuration's own folder; check the name");
+    }
+    channel.pack = load_pack(file, overrides_file, document_.faults());
+    if (channel.pack && channel.pack->direction != channel.direction) {
+      table.fault(
+          "pack",
+          "the pack is for direction " + std::string(channel.pack->direction == Direction::in ? "in" : "out"),
+          "Choose a pack for this direction");
+    }
+  }
+
+  ConfigDocument& document_;
+  fs::path home_;
+  fs::path packs_;
+  TransportReader transports_;
+};
+
+}  // namespace
+
+std::vector<ChannelConfig> read_channels(ConfigDocument& document) { return ChannelReader(document).read(); }
+
+std::string describe(const ChannelConfig& channel) {
+  const std::string transport =
+      std::visit(Overloaded{
+                     [](const MllpListenerOptions& mllp) {
+                       return "mllp on " + mllp.address + ":" + std::to_string(mllp.port);
+                     },
+                     [](const HttpListenerOptions& http) {
+                       return "http on " + http.address + ":" + std::to_string(http.port) + http.path +
+                              (http.token.empty() ? " without a token" : "");
+                     },
+                     [](const FolderReaderOptions& folder) {
+                       return "folder " + folder.directory.string() + "/" + folder.pattern;
+                     },
+                     [](const FolderWriterOptions& folder) {
+                       return "folder " + folder.directory.string() + "/" + folder.name;
+                     },
+                     [](const WebhookSenderOptions& webhook) {
+                       return "webhook to " + webhook.url + (webhook.signing_key.empty() ? "" : ", signed");
+                     },
+                 },
+                 channel.transport);
+  const bool in = channel.direction == Direction::in;
+  return channel.name + ": " + (in ? "in from " : "out to ") + channel.agency +
+         (in ? "" : " as " + channel.role) + ", " + transport +
+         (channel.pack_name.empty() ? "" : ", pack " + channel.pack_name) +
+         (channel.unmappable == Unmappable::keep ? ", keeps what it cannot map" : "");
+}
+
+}  // namespace carehub::adapters

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "adapters/channel/interpreter.hpp"
+#include "adapters/channel/pack.hpp"
+#include "adapters/transports/folder_reader.hpp"
+#include "adapters/transports/folder_writer.hpp"
+#include "adapters/transports/http_listener.hpp"
+#include "adapters/transports/mllp_listener.hpp"
+#include "adapters/transports/webhook_sender.hpp"
+#include "broker/base/config_reader.hpp"
+
+/// The adapters' side of each [[channel]] of hub.toml: transport, pack, overrides, unmappable, credit. Whom
+/// it is about and who sees what (agency, scope, role, filter, retry) is checked by the broker from the same
+/// document.
+namespace carehub::adapters {
+
+using TransportConfig = std::variant<MllpListenerOptions, HttpListenerOptions, FolderReaderOptions,
+                                     FolderWriterOptions, WebhookSenderOptions>;
+
+struct ChannelConfig {
+  std::string name;
+  std::string agency;
+  Direction direction = Direction::in;
+  std::string role;  // out
+  TransportConfig transport;
+  std::shared_ptr<const Pack> pack;  // nullptr: out without a pack
+  std::string pack_name;             // as written; empty without one
+  Unmappable unmappable = Unmappable::refuse;
+  std::uint32_t credit = 256;
+};
+
+/// Reads every channel, its pack and its secrets. All faults are in `document.faults()` afterwards; the
+/// result is good only when there are none. Opens no port and makes no file or folder. Does not report unused
+/// keys.
+std::vector<ChannelConfig> read_channels(ConfigDocument& document);
+
+/// One line for `carehub check`: "elwick-adt: in from elwick-hospital, mllp on 127.0.0.1:2575, pack
+/// hospital/hl7v2.toml".
+std::string describe(const ChannelConfig& channel);
+
+}  // namespace carehub::adapters

@@ -1,0 +1,161 @@
+#include "adapters/channel/channel_set.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <thread>
+
+#include "adapters/channel/renderer.hpp"
+
+namespace carehub::adapters {
+namespace {
+
+std::unique_ptr<InboundTransport> make_inbound_transport(const TransportConfig& config, IoThread& io) {
+  if (const auto* mllp = std::get_if<MllpListenerOptions>(&config))
+    return std::make_unique<MllpListener>(io, *mllp);
+  if (const auto* http = std::get_if<HttpListenerOptions>(&config))
+    return std::make_unique<HttpListener>(io, *http);
+  if (const auto* folder = std::get_if<FolderReaderOptions>(&config))
+    return std::make_unique<FolderReader>(*folder);
+  return nullptr;
+}
+
+Result<std::unique_ptr<Sender>> make_sender(const TransportConfig& config, IoThread& io) {
+  if (const auto* folder = std::get_if<FolderWriterOptions>(&config))
+    return std::make_unique<FolderWriter>(*folder);
+  if (const auto* webhook = std::get_if<WebhookSenderOptions>(&config)) {
+    auto sender = WebhookSender::make(io, *webhook);
+    if (!sender) return tl::unexpected(sender.error());
+    return std::unique_ptr<Sender>(std::move(*sender));
+  }
+  return fail(ErrorKind::invalid, "its transport does not send");
+}
+
+tl::unexpected<Error> named(const ChannelConfig& config, Error error) {
+  error.text = "channel " + config.name + ": " + error.text;
+  return tl::unexpected(std::move(error));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<InboundChannel>> make_inbound(const ChannelConfig& config, const ChannelParts& parts) {
+  auto transport = make_inbound_transport(config.transport, parts.io);
+  if (!transport || !config.pack) {
+    return named(config,
+                 {ErrorKind::invalid, "an inbound channel needs a transport that takes in, and a pack"});
+  }
+  InterpreterOptions options;
+  options.agency = config.agency;
+  options.channel = config.name;
+  options.unmappable = config.unmappable;
+  options.random = &parts.random;
+  return std::make_unique<InboundChannel>(config.name, config.unmappable, std::move(transport),
+                                          make_interpreter(config.pack, std::move(options)), parts.hub,
+                                          parts.io);
+}
+
+Result<std::unique_ptr<OutboundChannel>> make_outbound(const ChannelConfig& config,
+                                                       const ChannelParts& parts) {
+  auto sender = make_sender(config.transport, parts.io);
+  if (!sender) return named(config, sender.error());
+  client::SubscribeOptions subscription;
+  subscription.name = config.name;
+  subscription.role = config.role;
+  subscription.credit = config.credit;
+  return std::make_unique<OutboundChannel>(std::move(subscription), make_renderer(config.pack),
+                                           std::move(*sender), parts.hub);
+}
+
+struct ChannelSet::Impl {
+  struct Running {
+    Direction direction = Direction::in;
+    std::unique_ptr<client::HubClient> hub;
+    std::unique_ptr<InboundChannel> in;
+    std::unique_ptr<OutboundChannel> out;
+  };
+
+  Result<void> build(const ChannelConfig& config, client::ClientOptions options) {
+    options.client = config.name;
+    options.agency = config.agency;
+    auto hub = client::HubClient::open(std::move(options));
+    if (!hub) return named(config, hub.error());
+    Running running;
+    running.direction = config.direction;
+    running.hub = std::move(*hub);
+    const ChannelParts parts{*running.hub, io, random};
+    if (config.direction == Direction::in) {
+      auto channel = make_inbound(config, parts);
+      if (!channel) return tl::unexpected(channel.error());
+      running.in = std::move(*channel);
+    } else {
+      auto channel = make_outbound(config, parts);
+      if (!channel) return tl::unexpected(channel.error());
+      running.out = std::move(*channel);
+    }
+    channels.push_back(std::move(running));
+    return {};
+  }
+
+  /// Listeners first: they are what can fail, and then nothing has been delivered yet.
+  Result<void> start() {
+    for (const Running& running : channels) {
+      if (!running.in) continue;
+      if (auto started = running.in->start(); !started) return started;
+    }
+    for (const Running& running : channels) {
+      if (!running.out) continue;
+      if (auto started = running.out->start(); !started) return started;
+    }
+    return {};
+  }
+
+  /// Side by side, so that one slow partner does not use up the time of all.
+  void stop() {
+    std::vector<std::thread> stopping;
+    for (const Running& running : channels) {
+      stopping.emplace_back([&running] {
+        if (running.in) running.in->stop();
+        if (running.out) running.out->stop();
+      });
+    }
+    for (std::thread& thread : stopping) thread.join();
+    for (const Running& running : channels) running.hub->close();
+  }
+
+  SystemRandom random;
+  IoThread io;  // outlives the channels, and they their clients' last callbacks
+  std::vector<Running> channels;
+};
+
+ChannelSet::ChannelSet(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+ChannelSet::~ChannelSet() { stop(); }
+
+Result<std::unique_ptr<ChannelSet>> ChannelSet::start(const std::vector<ChannelConfig>& channels,
+                                                      const client::ClientOptions& hub) {
+  // From here on its destructor stops whatever has been started.
+  auto set = std::unique_ptr<ChannelSet>(new ChannelSet(std::make_unique<Impl>()));
+  for (const ChannelConfig& config : channels) {
+    if (auto built = set->impl_->build(config, hub); !built) return tl::unexpected(built.error());
+  }
+  if (auto started = set->impl_->start(); !started) return tl::unexpected(started.error());
+  for (const ChannelConfig& config : channels) spdlog::info("channel {}", describe(config));
+  return set;
+}
+
+void ChannelSet::stop() { impl_->stop(); }
+
+std::vector<ChannelStatus> ChannelSet::status() const {
+  std::vector<ChannelStatus> all;
+  for (const Impl::Running& running : impl_->channels) {
+    ChannelStatus status;
+    status.direction = running.direction;
+    status.connected = running.hub->connected();
+    status.name = running.in ? running.in->name() : running.out->name();
+    if (running.in) status.in = running.in->counts();
+    if (running.out) status.out = running.out->counts();
+    all.push_back(std::move(status));
+  }
+  return all;
+}
+
+}  // namespace carehub::adapters

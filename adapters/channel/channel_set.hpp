@@ -1,0 +1,56 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adapters/channel/channel_config.hpp"
+#include "adapters/channel/inbound_channel.hpp"
+#include "adapters/channel/outbound_channel.hpp"
+
+/// The channels of one process: each with a HubClient of its own, all on one IoThread.
+namespace carehub::adapters {
+
+/// What a channel is built from. All outlive it.
+struct ChannelParts {
+  client::HubClient& hub;
+  IoThread& io;
+  Random& random;  // thread-safe
+};
+
+/// For a channel of direction in. Error `invalid`: the configuration lacks what it needs.
+Result<std::unique_ptr<InboundChannel>> make_inbound(const ChannelConfig& config, const ChannelParts& parts);
+/// For a channel of direction out.
+Result<std::unique_ptr<OutboundChannel>> make_outbound(const ChannelConfig& config,
+                                                       const ChannelParts& parts);
+
+/// The state of one channel, for status pages and metrics.
+struct ChannelStatus {
+  std::string name;
+  Direction direction = Direction::in;
+  bool connected = false;  // to the hub
+  InboundCounts in;
+  OutboundCounts out;
+};
+
+/// Not thread-safe, apart from status().
+class ChannelSet {
+ public:
+  /// Builds and starts all channels. `hub` says how to reach the hub; client and agency are filled in for
+  /// each. When one cannot start (a port is taken) all are stopped again, and its error is returned.
+  static Result<std::unique_ptr<ChannelSet>> start(const std::vector<ChannelConfig>& channels,
+                                                   const client::ClientOptions& hub);
+  ~ChannelSet();
+
+  /// Stops taking in, lets what is under way finish, closes the connections to the hub. Called by the
+  /// destructor.
+  void stop();
+  std::vector<ChannelStatus> status() const;
+
+ private:
+  struct Impl;
+  explicit ChannelSet(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace carehub::adapters

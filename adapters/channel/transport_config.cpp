@@ -1,0 +1,225 @@
+#include "adapters/channel/transport_config.hpp"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <fstream>
+
+namespace carehub::adapters {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kSecretBytesMin = 16;
+constexpr std::size_t kSecretBytesMax = 4096;
+
+std::string ticked(std::string_view text) { return "`" + std::string(text) + "`"; }
+
+bool is_ip(const std::string& address) {
+  in6_addr parsed{};
+  return ::inet_pton(AF_INET, address.c_str(), &parsed) == 1 ||
+         ::inet_pton(AF_INET6, address.c_str(), &parsed) == 1;
+}
+
+bool is_loopback(const std::string& address) { return address.starts_with("127.") || address == "::1"; }
+
+std::string trimmed(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.pop_back();
+  return text;
+}
+
+}  // namespace
+
+fs::path TransportReader::beside(const std::string& path) const { return (home_ / path).lexically_normal(); }
+
+std::optional<TransportConfig> TransportReader::read(ConfigTable& channel, const std::string& name,
+                                                     Direction direction) {
+  auto table = channel.table("transport");
+  if (!table) {
+    channel.fault("transport", "the channel has no transport",
+                  direction == Direction::in
+                      ? "Add transport = { kind = \"mllp\", address = \"127.0.0.1\", port = 2575 }"
+                      : "Add transport = { kind = \"webhook\", url = \"https://...\" }");
+    return std::nullopt;
+  }
+  const std::string kind = table->text("kind");
+  if (direction == Direction::in && kind == "mllp") return read_mllp(*table, name);
+  if (direction == Direction::in && kind == "http") return read_http(*table, name);
+  if (direction == Direction::in && kind == "folder") return read_folder_in(*table, name);
+  if (direction == Direction::out && kind == "folder") return read_folder_out(*table, name);
+  if (direction == Direction::out && kind == "webhook") return read_webhook(*table, name);
+  for (const std::string& key : table->keys()) table->known(key);
+  if (kind.empty()) return std::nullopt;  // its absence is a fault already
+  const std::vector<std::string> kinds = direction == Direction::in
+                                             ? std::vector<std::string>{"mllp", "http", "folder"}
+                                             : std::vector<std::string>{"webhook", "folder"};
+  std::string list;
+  for (const std::string& known : kinds)
+    list += (list.empty() ? "" : known == kinds.back() ? " or " : ", ") + known;
+  const std::string nearest = nearest_word(kind, kinds);
+  table->fault("kind",
+               "there is no transport " + ticked(kind) + " for direction " +
+                   (direction == Direction::in ? "in" : "out"),
+               nearest.empty() ? "Write " + list : "Did you mean " + ticked(nearest) + "? There are " + list);
+  return std::nullopt;
+}
+
+std::string TransportReader::read_address(ConfigTable& table) {
+  const std::string address = table.optional_text("address").value_or("127.0.0.1");
+  if (!is_ip(address)) {
+    table.fault("address", ticked(address) + " is not an IP address",
+                "Give an address of this machine, or 0.0.0.0 for all of them");
+  }
+  return address;
+}
+
+std::uint16_t TransportReader::read_port(ConfigTable& table) {
+  const auto port = table.optional_integer("port", 1, 65535);
+  if (!port) {
+    if (!table.has("port"))
+      table.fault("port", "the port is missing", "Add port = 2575, or another that is free");
+    return 0;
+  }
+  // 0.0.0.0 takes the port on every address, so the number alone is compared.
+  const auto [other, free] = ports_.try_emplace(std::to_string(*port), table.place("port"));
+  if (!free) {
+    table.fault("port", "port " + std::to_string(*port) + " is taken by the channel at " + other->second,
+                "Give each channel a port of its own");
+  }
+  return static_cast<std::uint16_t>(*port);
+}
+
+std::optional<TransportConfig> TransportReader::read_mllp(ConfigTable& table, const std::string& name) {
+  MllpListenerOptions options;
+  options.channel = name;
+  options.address = read_address(table);
+  options.port = read_port(table);
+  options.connections_max = static_cast<std::size_t>(
+      table.integer("connections_max", limits::kMllpConnectionsMax, 1, limits::kMllpConnectionsMax));
+  return options;
+}
+
+std::optional<TransportConfig> TransportReader::read_http(ConfigTable& table, const std::string& name) {
+  HttpListenerOptions options;
+  options.channel = name;
+  options.address = read_address(table);
+  options.port = read_port(table);
+  options.path = table.optional_text("path").value_or("/");
+  if (!options.path.starts_with("/") || options.path.find_first_of("?# ") != std::string::npos ||
+      options.path == "/healthz") {
+    table.fault("path", "the path does not begin with a slash, holds ? or #, or is /healthz",
+                "Write path = \"/events\"");
+  }
+  options.token = read_secret(table, "token_file");
+  if (!table.has("token_file") && !is_loopback(options.address)) {
+    table.fault("token_file", "anybody who reaches this address could post",
+                "Add token_file with a secret of 16 characters or more, or listen on 127.0.0.1");
+  }
+  options.connections_max = static_cast<std::size_t>(
+      table.integer("connections_max", limits::kHttpConnectionsMax, 1, limits::kHttpConnectionsMax));
+  options.timeout_ms =
+      static_cast<std::uint32_t>(table.integer("timeout_ms", limits::kHttpTimeoutMs, 100, 600'000));
+  return options;
+}
+
+fs::path TransportReader::read_directory(ConfigTable& table, Direction direction) {
+  const std::string text = table.text("directory");
+  if (text.empty()) return {};
+  const fs::path directory = fs::weakly_canonical(fs::absolute(beside(text))).lexically_normal();
+  const auto [other, free] = directories_.try_emplace(directory, table.place("directory"));
+  // Two writers may share a folder; a reader shares with nobody, or it would take what is not for it.
+  if (!free && direction == Direction::in) {
+    table.fault("directory", "the folder is used by the channel at " + other->second,
+                "Give each channel a folder of its own");
+  }
+  return directory;
+}
+
+std::optional<TransportConfig> TransportReader::read_folder_in(ConfigTable& table, const std::string& name) {
+  FolderReaderOptions options;
+  options.channel = name;
+  options.directory = read_directory(table, Direction::in);
+  options.pattern = table.optional_text("pattern").value_or("*");
+  if (options.pattern.empty() || options.pattern.find('/') != std::string::npos) {
+    table.fault("pattern", "the pattern is empty or holds a slash", "Write pattern = \"*.csv\"");
+  }
+  const std::string complete = table.optional_text("complete").value_or("stable");
+  options.done_file = complete == "done_file";
+  if (complete != "stable" && complete != "done_file") {
+    table.fault("complete", ticked(complete) + " does not say when a file is complete",
+                "Write \"stable\" (it has stopped growing) or \"done_file\" (NAME.done stands beside it)");
+  }
+  options.create = table.boolean("create", false);
+  options.poll_ms = static_cast<std::uint32_t>(table.integer("poll_ms", 1'000, 10, 3'600'000));
+  return options;
+}
+
+std::optional<TransportConfig> TransportReader::read_folder_out(ConfigTable& table, const std::string& name) {
+  FolderWriterOptions options;
+  options.channel = name;
+  options.directory = read_directory(table, Direction::out);
+  options.name = table.text("name");
+  if (!options.name.empty()) {
+    if (const auto checked = check_name_pattern(options.name); !checked) {
+      table.fault("name", checked.error().text, "Write name = \"carehub-{date}-{sequence}.csv\"");
+    }
+  }
+  options.create = table.boolean("create", false);
+  return options;
+}
+
+std::optional<TransportConfig> TransportReader::read_webhook(ConfigTable& table, const std::string& name) {
+  WebhookSenderOptions options;
+  options.channel = name;
+  options.url = table.text("url");
+  if (!options.url.empty()) {
+    if (const auto checked = check_webhook_url(options.url); !checked) {
+      table.fault("url", checked.error().text, "Write url = \"https://partner.example/events\"");
+    }
+  }
+  options.token = read_secret(table, "token_file");
+  if (table.has("secret_file")) {
+    const std::string secret = read_secret(table, "secret_file");
+    if (auto key = signing_key_from(secret)) {
+      options.signing_key = std::move(*key);
+    } else if (!secret.empty()) {
+      table.fault("secret_file", key.error().text, "Make one: echo whsec_$(openssl rand -base64 32)");
+    }
+  }
+  if (const auto file = table.optional_text("ca_file")) {
+    options.ca_file = beside(*file);
+    if (!fs::is_regular_file(options.ca_file)) {
+      table.fault("ca_file", "there is no file " + options.ca_file.string(),
+                  "Give a PEM file of certificates");
+    }
+  }
+  options.connections_max = static_cast<std::size_t>(table.integer("connections", 8, 1, 256));
+  options.timeout_ms =
+      static_cast<std::uint32_t>(table.integer("timeout_ms", limits::kHttpTimeoutMs, 100, 600'000));
+  return options;
+}
+
+std::string TransportReader::read_secret(ConfigTable& table, std::string_view key) {
+  const auto name = table.optional_text(key);
+  if (!name) return {};
+  const fs::path file = beside(*name);
+  std::ifstream in(file, std::ios::binary);
+  std::string text(kSecretBytesMax + 1, '\0');
+  if (in) in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(in.gcount() > 0 ? static_cast<std::size_t>(in.gcount()) : 0);
+  if (text.empty()) {
+    table.fault(key, "the file " + file.string() + " is missing, empty or not readable",
+                "Write a secret into it: openssl rand -hex 32 > " + file.string());
+    return {};
+  }
+  text = trimmed(std::move(text));
+  const bool printable = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7F'; });
+  if (!printable || text.size() < kSecretBytesMin || text.size() > kSecretBytesMax) {
+    table.fault(key, "the secret in " + file.string() + " is not one line of 16 to 4096 printable characters",
+                "Write a new one: openssl rand -hex 32 > " + file.string());
+    return {};
+  }
+  return text;
+}
+
+}  // namespace carehub::adapters

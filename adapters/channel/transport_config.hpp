@@ -1,0 +1,38 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "adapters/channel/channel_config.hpp"
+
+namespace carehub::adapters {
+
+/// Reads the `transport` tables of one document; knows which ports and folders are spoken for.
+class TransportReader {
+ public:
+  explicit TransportReader(std::filesystem::path home) : home_(std::move(home)) {}
+
+  /// nullopt when there is a fault.
+  std::optional<TransportConfig> read(ConfigTable& channel, const std::string& name, Direction direction);
+  /// A path as written: relative ones start at the configuration's folder.
+  std::filesystem::path beside(const std::string& path) const;
+
+ private:
+  std::optional<TransportConfig> read_mllp(ConfigTable& table, const std::string& name);
+  std::optional<TransportConfig> read_http(ConfigTable& table, const std::string& name);
+  std::optional<TransportConfig> read_folder_in(ConfigTable& table, const std::string& name);
+  std::optional<TransportConfig> read_folder_out(ConfigTable& table, const std::string& name);
+  std::optional<TransportConfig> read_webhook(ConfigTable& table, const std::string& name);
+  std::string read_address(ConfigTable& table);
+  std::uint16_t read_port(ConfigTable& table);
+  std::filesystem::path read_directory(ConfigTable& table, Direction direction);
+  std::string read_secret(ConfigTable& table, std::string_view key);
+
+  std::filesystem::path home_;
+  std::map<std::string, std::string> ports_;  // and where each is named
+  std::map<std::filesystem::path, std::string> directories_;
+};
+
+}  // namespace carehub::adapters
