@@ -66,13 +66,15 @@ Result<void> Mark::read() {
   bool any = false;
   for (const std::size_t at : {0U, 1U}) {
     const auto payload = unpack(kCheckpointMagic, slot(at));
-    const auto frontier =
-        payload ? MerkleFrontier::parse(*payload) : Result<MerkleFrontier>(MerkleFrontier());
-    if (!payload || !frontier) {
+    const auto frontier = payload && payload->size() > sizeof(Hash)
+                              ? MerkleFrontier::parse(payload->subspan(sizeof(Hash)))
+                              : Result<MerkleFrontier>(fail(ErrorKind::corrupt, "no checkpoint"));
+    if (!frontier) {
       state.damaged = state.damaged || !untouched(slot(at));
     } else if (!any || frontier->size() > state.checkpoint.size()) {
       any = true;
       state.checkpoint = *frontier;
+      std::copy_n(payload->begin(), state.last_leaf.size(), state.last_leaf.begin());
       next_checkpoint_slot_ = 1 - at;
     }
   }
@@ -104,12 +106,13 @@ Result<void> Mark::write_mark(const MerkleFrontier& tree) {
   return file_.write_at(slot * kSlotBytes, pack(kMarkMagic, payload));
 }
 
-Result<void> Mark::write_checkpoint(const MerkleFrontier& tree) {
+Result<void> Mark::write_checkpoint(const MerkleFrontier& tree, const Hash& last_leaf) {
   const std::uint64_t slot = next_checkpoint_slot_;
   next_checkpoint_slot_ = 1 - slot;
-  if (Result<void> put = file_.write_at(slot * kSlotBytes, pack(kCheckpointMagic, tree.serialise())); !put) {
-    return put;
-  }
+  Bytes payload(last_leaf.begin(), last_leaf.end());
+  const Bytes frontier = tree.serialise();
+  payload.insert(payload.end(), frontier.begin(), frontier.end());
+  if (Result<void> put = file_.write_at(slot * kSlotBytes, pack(kCheckpointMagic, payload)); !put) return put;
   return file_.sync();
 }
 

@@ -12,12 +12,13 @@ namespace carehub::storage {
 /// Four slots of 4096 bytes: checkpoint, checkpoint, mark, mark; each kind is written in turn, so a write
 /// that is torn leaves the one before it. A slot, little-endian: magic 8 | length u64 | payload | SHA-256 of
 /// all before.
-///   checkpoint payload: a serialised frontier. Synced when written.
+///   checkpoint payload: last leaf 32 | a serialised frontier. Synced when written.
 ///   mark payload:       size u64 | root 32. Within one sector, not synced by itself.
 class Mark {
  public:
   struct State {
     MerkleFrontier checkpoint;
+    Hash last_leaf{};        // of the checkpoint's last entry; zero when it is empty
     std::uint64_t size = 0;  // entries that were durable; never less than the checkpoint's
     Hash root{};             // of the tree of that size
     bool damaged = false;    // a slot was written once and cannot be read now
@@ -33,7 +34,7 @@ class Mark {
   /// After each sync of the ledger.
   Result<void> write_mark(const MerkleFrontier& tree);
   /// Writes a checkpoint and syncs it, and the last mark with it.
-  Result<void> write_checkpoint(const MerkleFrontier& tree);
+  Result<void> write_checkpoint(const MerkleFrontier& tree, const Hash& last_leaf);
 
  private:
   explicit Mark(File file) : file_(std::move(file)) {}

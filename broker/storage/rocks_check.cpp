@@ -35,23 +35,36 @@ Result<Sequence> tiled_until(rocksdb::DB& database, const std::filesystem::path&
 }
 
 Result<void> check_entries(rocksdb::DB& database, const std::filesystem::path& place, const Mark::State& mark,
-                           Sequence head, MerkleFrontier& tree) {
+                           Sequence head, CheckedLedger& checked) {
   const Result<Sequence> tiled = tiled_until(database, place);
   if (!tiled) return tl::unexpected(tiled.error());
-  tree = mark.checkpoint;
+  MerkleFrontier& tree = checked.tree = mark.checkpoint;
+  checked.last_leaf = mark.last_leaf;
   // Entries that are only in the log are few; they are read even where the checkpoint covers them.
-  const Sequence from = std::min(*tiled, mark.checkpoint.size()) + 1;
+  // The checkpoint's last entry tells a database of another history apart.
+  const Sequence known = mark.checkpoint.size();
+  const Sequence from = std::max<Sequence>(1, std::min(*tiled + 1, known));
+  bool leaf_differs = false;
   bool root_differs = false;
   const Result<void> read = for_each_entry(database, place, from, head, [&](const SealedEntry& entry) {
-    if (entry.header.sequence <= tree.size()) return true;
+    if (entry.header.sequence <= known) {
+      leaf_differs = entry.header.sequence == known && entry.leaf != mark.last_leaf;
+      return !leaf_differs;
+    }
     tree.append(entry.leaf);
+    checked.last_leaf = entry.leaf;
     root_differs = tree.size() == mark.size && tree.root() != mark.root;
     return !root_differs;
   });
   if (!read) return read;
+  if (leaf_differs) {
+    return fail(ErrorKind::corrupt,
+                place.string() + ": ledger entry " + std::to_string(known) +
+                    " is not the one that was written. Do ledger and mark belong together?");
+  }
   if (!root_differs) return {};
   return fail(ErrorKind::corrupt,
-              place.string() + ": ledger entries " + std::to_string(mark.checkpoint.size() + 1) + " to " +
+              place.string() + ": ledger entries " + std::to_string(known + 1) + " to " +
                   std::to_string(mark.size) +
                   " are not those that were written: their root hash differs from the mark's. "
                   "Restore the data directory from a backup");
@@ -100,7 +113,7 @@ Result<CheckedLedger> check_ledger(const std::filesystem::path& database, const 
   const Result<Sequence> head = last_sequence(*open, database);
   if (!head) return tl::unexpected(head.error());
   if (*head < mark.size) return missing_entry(database, *head + 1);
-  if (Result<void> good = check_entries(*open, database, mark, *head, checked.tree); !good) {
+  if (Result<void> good = check_entries(*open, database, mark, *head, checked); !good) {
     return tl::unexpected(good.error());
   }
   return checked;

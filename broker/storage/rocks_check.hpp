@@ -13,7 +13,8 @@ namespace carehub::storage {
 std::string ledger_key(Sequence sequence);
 
 struct CheckedLedger {
-  MerkleFrontier tree;      // of all entries up to the head
+  MerkleFrontier tree;  // of all entries up to the head
+  Hash last_leaf{};
   bool unfinished = false;  // the log ends in a batch that was cut short
 };
 

@@ -31,10 +31,11 @@ tl::unexpected<Error> closed_error() { return fail(ErrorKind::unavailable, "the 
 /// mark.
 class RocksLedger::Writer {
  public:
-  Writer(std::filesystem::path place, std::unique_ptr<rocksdb::DB> database, Mark mark, MerkleFrontier tree)
+  Writer(std::filesystem::path place, std::unique_ptr<rocksdb::DB> database, Mark mark, CheckedLedger checked)
       : place_(std::move(place)),
         mark_(std::move(mark)),
-        tree_(std::move(tree)),
+        tree_(std::move(checked.tree)),
+        last_leaf_(checked.last_leaf),
         checkpoint_size_(tree_.size()),
         database_(std::move(database)),
         next_(tree_.size() + 1),
@@ -84,6 +85,7 @@ class RocksLedger::Writer {
     if (!database_) return {};
     const rocksdb::Status status = database_->Close();
     database_.reset();
+    mark_.reset();
     if (failure_) return tl::unexpected(*failure_);
     if (!status.ok()) return rocks_error(status, place_, "the ledger does not close");
     return {};
@@ -162,7 +164,8 @@ class RocksLedger::Writer {
     for (const Pending& pending : batches) {
       for (const SealedEntry& entry : pending.batch) tree_.append(entry.leaf);
     }
-    return mark_.write_mark(tree_);
+    last_leaf_ = batches.back().batch.back().leaf;
+    return mark_->write_mark(tree_);
   }
 
   void complete(std::vector<Pending>& batches, const Result<void>& written) {
@@ -188,7 +191,7 @@ class RocksLedger::Writer {
   void checkpoint() {
     if (failure_ || tree_.size() == checkpoint_size_) return;
     checkpoint_at_ = std::chrono::steady_clock::now();
-    if (Result<void> written = mark_.write_checkpoint(tree_); !written) {
+    if (Result<void> written = mark_->write_checkpoint(tree_, last_leaf_); !written) {
       std::vector<Pending> none;
       fail_for_good(none, written.error());
       return;
@@ -199,8 +202,9 @@ class RocksLedger::Writer {
   const std::filesystem::path place_;
 
   // Of the writer's thread, once it runs.
-  Mark mark_;
+  std::optional<Mark> mark_;  // empty once closed: that releases the file
   MerkleFrontier tree_;
+  Hash last_leaf_;
   std::uint64_t checkpoint_size_;
   std::chrono::steady_clock::time_point checkpoint_at_ = std::chrono::steady_clock::now();
   Bytes buffer_;
@@ -233,8 +237,9 @@ Result<Mark::State> expected_state(Mark& mark, const std::filesystem::path& plac
                     ".mark is unreadable, so nobody can tell whether the ledger is whole. Restore it from a "
                     "backup, or let a person decide: carehub recover --accept-loss");
   }
-  if (Result<void> written = mark.write_checkpoint({}); !written) return tl::unexpected(written.error());
-  return Mark::State{.checkpoint = {}, .size = 0, .root = MerkleFrontier().root(), .damaged = false};
+  if (Result<void> written = mark.write_checkpoint({}, {}); !written) return tl::unexpected(written.error());
+  return Mark::State{
+      .checkpoint = {}, .last_leaf = {}, .size = 0, .root = MerkleFrontier().root(), .damaged = false};
 }
 
 }  // namespace
@@ -284,11 +289,11 @@ Result<RocksLedger::Opened> RocksLedger::open(const std::filesystem::path& data_
   if (!head) return tl::unexpected(head.error());
   if (*head != checked.tree.size()) return missing_entry(place, std::min(*head, checked.tree.size()) + 1);
   if (Result<void> synced = sync_directory(data_directory); !synced) return tl::unexpected(synced.error());
-  if (Result<void> written = mark->write_checkpoint(checked.tree); !written) {
+  if (Result<void> written = mark->write_checkpoint(checked.tree, checked.last_leaf); !written) {
     return tl::unexpected(written.error());
   }
   opened.ledger.reset(new RocksLedger(
-      std::make_unique<Writer>(place, std::move(database), std::move(*mark), std::move(checked.tree))));
+      std::make_unique<Writer>(place, std::move(database), std::move(*mark), std::move(checked))));
   return opened;
 }
 
