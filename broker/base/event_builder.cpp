@@ -49,9 +49,8 @@ Error expected(const Field& field, const std::string& what) {
 
 Result<Value> parse_integer(const Field& field, std::string_view text) {
   std::int64_t number = 0;
-  const auto* last = text.data() + text.size();
-  const auto [end, error] = std::from_chars(text.data(), last, number);
-  if (error != std::errc{} || end != last || number < field.min || number > field.max) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || number < field.min || number > field.max) {
     return tl::unexpected(expected(field, "a whole number in decimal from " + std::to_string(field.min) +
                                               " to " + std::to_string(field.max)));
   }

@@ -37,7 +37,8 @@ void read_integer_range(Field& field, reflection::BaseType type) {
   const auto range = [&field]<class T>(T) {
     field.size = sizeof(T);
     field.is_signed = std::numeric_limits<T>::is_signed;
-    field.min = static_cast<std::int64_t>(std::numeric_limits<T>::min());
+    field.min =
+        std::numeric_limits<T>::is_signed ? -1 - static_cast<std::int64_t>(std::numeric_limits<T>::max()) : 0;
     // An unsigned 64-bit field holds what fits a signed one: canonical values are int64.
     field.max = sizeof(T) == 8 ? std::numeric_limits<std::int64_t>::max()
                                : static_cast<std::int64_t>(std::numeric_limits<T>::max());

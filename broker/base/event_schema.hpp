@@ -7,8 +7,8 @@
 
 #include "broker/base/event_fields.hpp"
 
-/// event.fbs as data, read once from the schema that is compiled in. For code that must treat every field alike:
-/// this room's event_*.cpp, core's redaction and domain checks.
+/// event.fbs as data, read once from the schema that is compiled in. For code that must treat every field
+/// alike: this room's event_*.cpp, core's redaction and domain checks.
 namespace carehub::event_schema {
 
 struct Enumeration {

@@ -243,7 +243,8 @@ Result<event::Time> parse_time(std::string_view text) {
       std::chrono::year{parts.year}, std::chrono::month(static_cast<unsigned>(parts.month)),
       std::chrono::day(static_cast<unsigned>(parts.day))}};
   const std::int64_t local_seconds = std::int64_t{day.time_since_epoch().count()} * kDaySeconds +
-                                     parts.hour * 3600 + parts.minute * 60 + parts.second;
+                                     std::int64_t{parts.hour} * 3600 + std::int64_t{parts.minute} * 60 +
+                                     parts.second;
   const std::int64_t us = local_seconds * kSecondUs + parts.us - parts.offset_minutes * kMinuteUs;
   return event::Time(us, static_cast<std::int16_t>(parts.offset_minutes), parts.precision);
 }

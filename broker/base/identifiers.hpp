@@ -15,10 +15,10 @@ class CheckedText {
   const std::string& text() const { return text_; }
   friend bool operator==(const CheckedText&, const CheckedText&) = default;
 
- protected:
+ private:
+  friend Derived;
   explicit CheckedText(std::string text) : text_(std::move(text)) {}
 
- private:
   std::string text_;
 };
 
@@ -31,7 +31,8 @@ class NhsNumber : public CheckedText<NhsNumber> {
   using CheckedText::CheckedText;
 };
 
-/// DfE unique pupil number: a check letter and 12 characters, digits but for the last of a temporary one, a letter.
+/// DfE unique pupil number: a check letter and 12 characters, digits but for the last of a temporary one, a
+/// letter.
 class Upn : public CheckedText<Upn> {
  public:
   static Result<Upn> parse(std::string_view text);

@@ -37,7 +37,7 @@ constexpr std::size_t kBatchBytesMax = 16U << 20U;  // of one append
 constexpr std::size_t kUnsyncedBatchesMax = 1;      // a batch is decided while another syncs, no more
 
 // Deliveries
-constexpr std::uint32_t kCreditMax = 4096;  // deliveries in flight of one subscription
+constexpr std::uint32_t kCreditMax = 4096;             // deliveries in flight of one subscription
 constexpr std::size_t kInFlightBytesMax = 16U << 20U;  // views in flight of one subscription
 constexpr std::size_t kWindowMax =
     8192;  // waiting deliveries a subscription keeps in memory; the rest is on disk

@@ -242,7 +242,8 @@ TEST_CASE("an event of forty fields", "[.benchmark]") {
   std::size_t total = 0;
   for (int i = 0; i < kRounds; ++i) {
     EventBuilder builder;
-    for (const auto& [field, value] : values) REQUIRE(builder.set(field, value));
+    for (const auto& [field, value] : values)
+      if (!builder.set(field, value)) FAIL(field.text());
     total += builder.finish()->size();
   }
   const auto took = std::chrono::steady_clock::now() - start;
