@@ -24,10 +24,10 @@ struct CurveKeys {
 };
 
 struct ClientOptions {
-  std::string endpoint;            // inproc://, ipc:// or tcp://
-  void* zmq_context = nullptr;     // the hub's own for inproc; nullptr: one of its own
-  std::string client;              // name of this process or channel, for the record
-  std::string agency;              // on inproc and ipc; on TCP the key decides and this must agree or be empty
+  std::string endpoint;         // inproc://, ipc:// or tcp://
+  void* zmq_context = nullptr;  // the hub's own for inproc; nullptr: one of its own
+  std::string client;           // name of this process or channel, for the record
+  std::string agency;           // on inproc and ipc; on TCP the key decides and this must agree or be empty
   std::optional<CurveKeys> curve;
   std::size_t publish_queue_max = limits::kClientPublishQueueMax;
 };
@@ -35,11 +35,11 @@ struct ClientOptions {
 /// One message for the hub: an event, or a problem that is to be kept as a Refusal.
 struct Publication {
   std::string channel;
-  Bytes event;                     // a finished event::Event; empty when `problem` is set
-  Bytes identity;                  // what makes it the same message, as the pack defines; empty: the event's id
-  Hash content_hash{};             // SHA-256 of what the pack compares
+  Bytes event;          // a finished event::Event; empty when `problem` is set
+  Bytes identity;       // what makes it the same message, as the pack defines; empty: the event's id
+  Hash content_hash{};  // SHA-256 of what the pack compares
   wire::OnReuse on_reuse = wire::OnReuse::conflict;
-  Bytes original;                  // as received; the client compresses it
+  Bytes original;  // as received; the client compresses it
   std::string original_media_type;
   std::optional<wire::ProblemT> problem;
 };
@@ -60,7 +60,8 @@ struct Refused {
 struct NotKept {
   std::string text;
 };
-/// Error `unavailable` (closed while waiting) leaves open whether the hub has it: publish again with the same identity.
+/// Error `unavailable` (closed while waiting) leaves open whether the hub has it: publish again with the same
+/// identity.
 using PublishResult = std::variant<Receipt, Refused, NotKept, Error>;
 
 struct SubscribeOptions {
@@ -82,8 +83,8 @@ struct Answer {
 using Question = std::variant<wire::QueryT, wire::ReplayT, wire::HandleDeadLetterT>;
 using Reply = std::variant<wire::PageT, wire::ReplayedT, wire::HandledT>;
 
-/// A connection that mends itself: after socket loss it says Hello again, publishes again what has no outcome, and
-/// subscribes again. Thread-safe. Callbacks run on the client's thread and must not block.
+/// A connection that mends itself: after socket loss it says Hello again, publishes again what has no
+/// outcome, and subscribes again. Thread-safe. Callbacks run on the client's thread and must not block.
 class HubClient {
  public:
   /// Starts connecting; does not wait. Error `invalid`: endpoint or keys are malformed.
@@ -93,9 +94,10 @@ class HubClient {
   /// `done` is called exactly once. Error `overloaded` (done is not called) when the bounded queue is full.
   virtual Result<void> publish(Publication publication, std::function<void(PublishResult)> done) = 0;
 
-  /// `deliver` is called with each batch; every delivery is to be answered once. The client returns credit as answers
-  /// come. `refused` is called when the hub says no.
-  virtual Result<void> subscribe(SubscribeOptions options, std::function<void(std::vector<wire::DeliveryT>)> deliver,
+  /// `deliver` is called with each batch; every delivery is to be answered once. The client returns credit as
+  /// answers come. `refused` is called when the hub says no.
+  virtual Result<void> subscribe(SubscribeOptions options,
+                                 std::function<void(std::vector<wire::DeliveryT>)> deliver,
                                  std::function<void(Error)> refused) = 0;
 
   virtual void answer(const std::string& subscription, std::vector<Answer> answers) = 0;

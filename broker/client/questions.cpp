@@ -1,0 +1,90 @@
+#include "broker/client/questions.hpp"
+
+#include "broker/base/wire_frame.hpp"
+
+namespace carehub::client {
+
+namespace {
+
+constexpr std::int64_t kAnswerMs = 60'000;
+
+}  // namespace
+
+void Questions::add(Question question, Done done, std::int64_t now_ms) {
+  const std::uint64_t number = next_number_++;
+  std::visit([number](auto& each) { each.number = number; }, question);
+  all_.emplace(number, One{std::move(question), std::move(done), false, now_ms});
+}
+
+void Questions::take_frames(std::vector<Bytes>& out) {
+  for (auto& [number, one] : all_) {
+    if (one.sent) continue;
+    one.sent = true;
+    std::visit([&out](auto& question) { out.push_back(frame_bytes(std::move(question))); }, one.question);
+  }
+}
+
+void Questions::finish(std::uint64_t number, Result<Reply> reply) {
+  const auto found = all_.find(number);
+  if (found == all_.end()) return;
+  const Done done = std::move(found->second.done);
+  all_.erase(found);
+  done(std::move(reply));
+}
+
+void Questions::page(const wire::Page& frame) {
+  wire::PageT page;
+  frame.UnPackTo(&page);
+  const std::uint64_t number = page.number;
+  finish(number, Reply(std::move(page)));
+}
+
+void Questions::replayed(const wire::Replayed& frame, std::int64_t now_ms) {
+  const auto found = all_.find(frame.number());
+  if (found == all_.end()) return;
+  wire::ReplayedT part;
+  frame.UnPackTo(&part);
+  if (part.last) {
+    finish(frame.number(), Reply(std::move(part)));
+    return;
+  }
+  found->second.heard_ms = now_ms;
+  found->second.done(Reply(std::move(part)));
+}
+
+void Questions::handled(const wire::Handled& frame) {
+  wire::HandledT handled;
+  frame.UnPackTo(&handled);
+  const std::uint64_t number = handled.number;
+  finish(number, Reply(std::move(handled)));
+}
+
+bool Questions::rejected(std::uint64_t number, const Error& error) {
+  if (!all_.contains(number)) return false;
+  finish(number, tl::unexpected(error));
+  return true;
+}
+
+void Questions::fail_sent(const Error& error) {
+  std::vector<std::uint64_t> numbers;
+  for (const auto& [number, one] : all_) {
+    if (one.sent) numbers.push_back(number);
+  }
+  for (const std::uint64_t number : numbers) finish(number, tl::unexpected(error));
+}
+
+void Questions::fail_late(std::int64_t now_ms) {
+  std::vector<std::uint64_t> numbers;
+  for (const auto& [number, one] : all_) {
+    if (now_ms - one.heard_ms > kAnswerMs) numbers.push_back(number);
+  }
+  for (const std::uint64_t number : numbers) {
+    finish(number, fail(ErrorKind::unavailable, "the hub did not answer within a minute; ask again"));
+  }
+}
+
+void Questions::fail_all(const Error& error) {
+  while (!all_.empty()) finish(all_.begin()->first, tl::unexpected(error));
+}
+
+}  // namespace carehub::client
