@@ -8,6 +8,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -41,7 +42,10 @@ class TestHub {
     if (zmq_bind(socket_, endpoint_.c_str()) != 0) throw std::runtime_error("cannot bind the test's hub");
   }
   void unbind() {
-    if (socket_ != nullptr) zmq_close(socket_);
+    if (socket_ == nullptr) return;
+    zmq_close(socket_);
+    // ZeroMQ removes an ipc file in its own time; a new one must not be there yet.
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
     socket_ = nullptr;
   }
 

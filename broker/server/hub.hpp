@@ -1,0 +1,71 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/base/clock.hpp"
+#include "broker/base/random.hpp"
+#include "broker/core/policy.hpp"
+#include "broker/core/rules.hpp"
+#include "broker/server/authenticator.hpp"
+#include "broker/server/metrics.hpp"
+
+namespace carehub::server {
+
+/// The hub's own end inside its process, over the context that Hub::zmq_context() gives.
+constexpr const char* kInprocEndpoint = "inproc://carehub";
+
+struct HubOptions {
+  std::string name;
+  std::filesystem::path data;          // made when missing; ledger, state, vault and mark live here
+  std::vector<std::string> endpoints;  // ipc:// and tcp://; inproc is always there
+  core::HubRules rules;
+  std::vector<AllowedKey> allowed;  // keys that may connect over TCP
+  std::string curve_secret;         // Z85; needed with a tcp:// endpoint
+  const Clock* clock = nullptr;     // nullptr: the system's
+  Random* random = nullptr;         // nullptr: the kernel's; must be thread-safe
+  /// Called now and then while the state is made again from the ledger.
+  std::function<void(Sequence done, Sequence all)> progress;
+};
+
+/// The broker: storage, folds, decisions and network in one piece. Everything is opened first, then bound,
+/// then served; when any of it fails all is released and nothing is half-started.
+class Hub {
+ public:
+  /// Opens and serves. Errors: `invalid` (policy, endpoint, keys), `unavailable` (port taken, disk, another
+  /// hub runs on this data), `corrupt` (stop and page a human). The text names what and where.
+  static Result<std::unique_ptr<Hub>> start(HubOptions options);
+
+  /// Stops at once when still running.
+  ~Hub();
+
+  /// Takes nothing more in, makes durable what was, tells the clients, and releases everything. The error is
+  /// why it had stopped before, if it had.
+  Result<void> stop();
+
+  /// False once the loop has ended, be it by stop() or by a failure. Thread-safe.
+  bool running() const;
+
+  /// Called once, on the hub's thread, when the loop ends by a failure: the process should end with exit code
+  /// and restart. Set it before anything can fail, right after start().
+  void on_failure(std::function<void(Error)> report);
+
+  /// The ZeroMQ context that clients inside this process connect through.
+  void* zmq_context() const;
+
+  /// The keys that may connect from now on; connections of others are closed. Thread-safe.
+  void allow(std::vector<AllowedKey> keys);
+
+  /// Counts as of the last step. Thread-safe.
+  Statistics statistics() const;
+
+ private:
+  struct Impl;
+  explicit Hub(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace carehub::server
