@@ -71,7 +71,7 @@ Bytes record_place(const KeyId& id, std::uint64_t record) {
 
 class FileVault final : public Vault {
  public:
-  FileVault(File file, SecretKey vault_key, SecretKey index_key, Random& random)
+  FileVault(File file, const SecretKey& vault_key, const SecretKey& index_key, Random& random)
       : file_(std::move(file)), vault_key_(vault_key), index_key_(index_key), random_(random) {}
 
   Result<KeyId> mint() override {
@@ -213,8 +213,9 @@ Result<SecretKey> read_master_key(const fs::path& path) {
   while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
   std::array<std::uint8_t, kKeyBytes> bytes{};
   std::size_t decoded = 0;
-  const int parsed = sodium_hex2bin(bytes.data(), bytes.size(), text_of(*text).data(), text->size(), nullptr,
-                                    &decoded, nullptr);
+  const std::string_view hex = text_of(*text);
+  const int parsed =
+      sodium_hex2bin(bytes.data(), bytes.size(), hex.data(), hex.size(), nullptr, &decoded, nullptr);
   const bool good = parsed == 0 && decoded == kKeyBytes && text->size() == kHexCharacters;
   sodium_memzero(text->data(), text->size());
   if (!good) {

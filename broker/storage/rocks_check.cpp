@@ -46,7 +46,7 @@ Result<void> check_entries(rocksdb::DB& database, const std::filesystem::path& p
   const Sequence from = std::max<Sequence>(1, std::min(*tiled + 1, known));
   bool leaf_differs = false;
   bool root_differs = false;
-  const Result<void> read = for_each_entry(database, place, from, head, [&](const SealedEntry& entry) {
+  Result<void> read = for_each_entry(database, place, from, head, [&](const SealedEntry& entry) {
     if (entry.header.sequence <= known) {
       leaf_differs = entry.header.sequence == known && entry.leaf != mark.last_leaf;
       return !leaf_differs;
