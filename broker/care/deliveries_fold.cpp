@@ -51,7 +51,7 @@ auto cut_short(const char* what) {
   return fail(ErrorKind::corrupt, std::string(what) + " row is cut short: run carehub rebuild");
 }
 
-Result<std::optional<PendingRow>> pending_row(const Rows& rows, std::string_view subscription,
+Result<std::optional<PendingRow>> pending_row(const RowReads& rows, std::string_view subscription,
                                               Sequence sequence) {
   auto row = rows.get(row_keys::pending(subscription, sequence));
   if (!row) return tl::unexpected(row.error());
@@ -264,7 +264,7 @@ Result<void> fold_operator_action(const ledger::OperatorAction& action, Rows& ro
   return {};
 }
 
-Result<std::vector<core::Pending>> pending_rows(const Rows& rows, const std::string& subscription,
+Result<std::vector<core::Pending>> pending_rows(const RowReads& rows, const std::string& subscription,
                                                 Sequence after, std::size_t rows_max) {
   auto found =
       rows.scan(row_keys::pending_of(subscription), row_keys::pending(subscription, after + 1), rows_max);
@@ -279,7 +279,7 @@ Result<std::vector<core::Pending>> pending_rows(const Rows& rows, const std::str
   return pending;
 }
 
-Result<std::vector<core::Pending>> pending_rows_of(const Rows& rows, const std::string& subscription,
+Result<std::vector<core::Pending>> pending_rows_of(const RowReads& rows, const std::string& subscription,
                                                    const PersonKey& person, Sequence after,
                                                    std::size_t rows_max) {
   auto found = rows.scan(row_keys::gate_of(subscription, person),
@@ -306,7 +306,7 @@ Result<DeadRow> decode_dead(Sequence sequence, std::string_view row) {
   return dead;
 }
 
-Result<std::optional<DeadRow>> dead_row(const Rows& rows, const std::string& subscription,
+Result<std::optional<DeadRow>> dead_row(const RowReads& rows, const std::string& subscription,
                                         Sequence sequence) {
   auto row = rows.get(row_keys::dead(subscription, sequence));
   if (!row) return tl::unexpected(row.error());
@@ -328,7 +328,7 @@ Result<ShownRow> decode_shown(std::string_view row) {
   return shown;
 }
 
-Result<BacklogRow> backlog_row(const Rows& rows, std::string_view subscription) {
+Result<BacklogRow> backlog_row(const RowReads& rows, std::string_view subscription) {
   auto row = rows.get(row_keys::backlog(subscription));
   if (!row) return tl::unexpected(row.error());
   BacklogRow backlog;

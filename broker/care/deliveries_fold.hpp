@@ -14,9 +14,9 @@ Result<void> fold_nacked(const ledger::Nacked& nacked, Rows& rows);
 Result<void> fold_dead_letter(const FoldEntry& entry, const ledger::DeadLetter& letter, Rows& rows);
 Result<void> fold_operator_action(const ledger::OperatorAction& action, Rows& rows);
 
-Result<std::vector<core::Pending>> pending_rows(const Rows& rows, const std::string& subscription,
+Result<std::vector<core::Pending>> pending_rows(const RowReads& rows, const std::string& subscription,
                                                 Sequence after, std::size_t rows_max);
-Result<std::vector<core::Pending>> pending_rows_of(const Rows& rows, const std::string& subscription,
+Result<std::vector<core::Pending>> pending_rows_of(const RowReads& rows, const std::string& subscription,
                                                    const PersonKey& person, Sequence after,
                                                    std::size_t rows_max);
 
@@ -26,7 +26,8 @@ struct DeadRow {
   Timestamp at;
   std::string code;
 };
-Result<std::optional<DeadRow>> dead_row(const Rows& rows, const std::string& subscription, Sequence sequence);
+Result<std::optional<DeadRow>> dead_row(const RowReads& rows, const std::string& subscription,
+                                        Sequence sequence);
 Result<DeadRow> decode_dead(Sequence sequence, std::string_view row);
 
 enum class ShownState : std::uint8_t { offered = 1, acked, dead };
@@ -44,6 +45,6 @@ struct BacklogRow {
   std::uint64_t dead = 0;
   std::uint64_t gaps = 0;  // children whose next delivery comes after a gap
 };
-Result<BacklogRow> backlog_row(const Rows& rows, std::string_view subscription);
+Result<BacklogRow> backlog_row(const RowReads& rows, std::string_view subscription);
 
 }  // namespace carehub::care

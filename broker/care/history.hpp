@@ -8,6 +8,7 @@
 /// asker's role may see it under the policy that decides, or not at all.
 namespace carehub::care {
 
+/// Sees what is durable, so a question runs once its Access entry is. Thread-safe apart from use_policy().
 class History {
  public:
   History(const State& state, const storage::Ledger& ledger, const storage::Sealer& sealer,
@@ -17,11 +18,13 @@ class History {
   /// The policy under which questions are answered from now on.
   void use_policy(core::Policy policy);
 
-  /// timeline, dead_letters, subscriptions, status. Errors become the page's error and text.
+  /// timeline (of a person, newest first; of a journey or an agency, oldest first), dead_letters,
+  /// subscriptions, status. A page that has more says in next_after what the next question's `after` is.
+  /// Errors become the page's error and text.
   wire::PageT answer(const core::Ask& ask) const;
 
   /// The next part of a replay from sequence `from`: at most a Deliver frame's worth. `last` when it is over;
-  /// `next` is where to go on.
+  /// `next` is where to go on. Its counts are this part's.
   struct ReplayPart {
     wire::ReplayedT frame;
     Sequence next = 0;

@@ -42,7 +42,7 @@ Result<void> fold_people(const FoldEntry& entry, const ledger::EventEntry& event
   return {};
 }
 
-Result<std::optional<core::PersonRecord>> person_record(const Rows& rows, const PersonKey& person) {
+Result<std::optional<core::PersonRecord>> person_record(const RowReads& rows, const PersonKey& person) {
   auto row = rows.get(row_keys::person(person));
   if (!row) return tl::unexpected(row.error());
   if (!*row) return std::optional<core::PersonRecord>();
@@ -55,7 +55,7 @@ Result<std::optional<core::PersonRecord>> person_record(const Rows& rows, const 
   return std::optional(record);
 }
 
-Result<std::optional<PersonKey>> person_linked(const Rows& rows, const KeyedHash& identifier) {
+Result<std::optional<PersonKey>> person_linked(const RowReads& rows, const KeyedHash& identifier) {
   auto row = rows.get(row_keys::link(identifier));
   if (!row) return tl::unexpected(row.error());
   if (!*row) return std::optional<PersonKey>();

@@ -10,7 +10,7 @@ namespace carehub::care {
 
 Result<void> fold_people(const FoldEntry& entry, const ledger::EventEntry& event, Rows& rows);
 
-Result<std::optional<core::PersonRecord>> person_record(const Rows& rows, const PersonKey& person);
-Result<std::optional<PersonKey>> person_linked(const Rows& rows, const KeyedHash& identifier);
+Result<std::optional<core::PersonRecord>> person_record(const RowReads& rows, const PersonKey& person);
+Result<std::optional<PersonKey>> person_linked(const RowReads& rows, const KeyedHash& identifier);
 
 }  // namespace carehub::care

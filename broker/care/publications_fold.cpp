@@ -17,7 +17,7 @@ void fold_publications(const FoldEntry& entry, const ledger::EventEntry& event, 
   }
 }
 
-Result<core::KnownPublication> known_publication(const Rows& rows, const Fingerprint& fingerprint,
+Result<core::KnownPublication> known_publication(const RowReads& rows, const Fingerprint& fingerprint,
                                                  const KeyedHash& identity) {
   core::KnownPublication known;
   auto same = rows.get(row_keys::fingerprint(fingerprint));

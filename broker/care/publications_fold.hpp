@@ -10,7 +10,7 @@ namespace carehub::care {
 
 void fold_publications(const FoldEntry& entry, const ledger::EventEntry& event, Rows& rows);
 
-Result<core::KnownPublication> known_publication(const Rows& rows, const Fingerprint& fingerprint,
+Result<core::KnownPublication> known_publication(const RowReads& rows, const Fingerprint& fingerprint,
                                                  const KeyedHash& identity);
 
 }  // namespace carehub::care

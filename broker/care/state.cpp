@@ -179,13 +179,6 @@ Result<void> State::durable(Sequence head) {
 
 Sequence State::head() const { return impl_->head; }
 
-Result<std::optional<std::string>> State::row(std::string_view key) const { return impl_->rows.get(key); }
-
-Result<std::vector<storage::Row>> State::rows(std::string_view prefix, std::string_view from,
-                                              std::size_t rows_max) const {
-  return impl_->rows.scan(prefix, from, rows_max);
-}
-
 Result<core::KnownPublication> State::publication(const Fingerprint& fingerprint,
                                                   const KeyedHash& identity) const {
   if (!impl_->health) return tl::unexpected(impl_->health.error());

@@ -51,11 +51,6 @@ class State final : public core::StateReader, public core::Journal {
   /// The newest entry, durable or not.
   Sequence head() const;
 
-  /// Rows as the folds left them, for questions about the past; keys are made by care/row_keys.hpp.
-  Result<std::optional<std::string>> row(std::string_view key) const;
-  Result<std::vector<storage::Row>> rows(std::string_view prefix, std::string_view from,
-                                         std::size_t rows_max) const;
-
   Result<core::KnownPublication> publication(const Fingerprint& fingerprint,
                                              const KeyedHash& identity) const override;
   Result<std::vector<std::optional<PersonKey>>> linked(

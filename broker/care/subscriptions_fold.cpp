@@ -54,7 +54,7 @@ Result<void> fold_day_key(const FoldEntry& entry, const std::string& purpose, Ro
   return {};
 }
 
-Result<std::vector<core::Subscription>> subscription_rows(const Rows& rows) {
+Result<std::vector<core::Subscription>> subscription_rows(const RowReads& rows) {
   auto found = rows.scan(row_keys::subscriptions(), {}, kRowsMax);
   if (!found) return tl::unexpected(found.error());
   std::vector<core::Subscription> subscriptions;
@@ -77,7 +77,7 @@ Result<std::vector<core::Subscription>> subscription_rows(const Rows& rows) {
   return subscriptions;
 }
 
-Result<std::vector<core::EngineState::KnownPolicy>> policy_rows(const Rows& rows) {
+Result<std::vector<core::EngineState::KnownPolicy>> policy_rows(const RowReads& rows) {
   std::vector<core::EngineState::KnownPolicy> policies;
   while (true) {
     const auto from = policies.empty() ? 0 : policies.back().version + 1;
@@ -92,7 +92,7 @@ Result<std::vector<core::EngineState::KnownPolicy>> policy_rows(const Rows& rows
   }
 }
 
-Result<std::optional<KeyId>> day_key_row(const Rows& rows, const std::string& purpose, std::int64_t day) {
+Result<std::optional<KeyId>> day_key_row(const RowReads& rows, const std::string& purpose, std::int64_t day) {
   auto row = rows.get(row_keys::day_key(purpose, day));
   if (!row) return tl::unexpected(row.error());
   if (!*row) return std::optional<KeyId>();

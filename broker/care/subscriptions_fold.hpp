@@ -14,9 +14,9 @@ void fold_policy_changed(const FoldEntry& entry, const ledger::PolicyChanged& ch
 Result<void> fold_day_key(const FoldEntry& entry, const std::string& purpose, Rows& rows);
 
 /// Those that are not removed, in order of their names.
-Result<std::vector<core::Subscription>> subscription_rows(const Rows& rows);
+Result<std::vector<core::Subscription>> subscription_rows(const RowReads& rows);
 /// In version order.
-Result<std::vector<core::EngineState::KnownPolicy>> policy_rows(const Rows& rows);
-Result<std::optional<KeyId>> day_key_row(const Rows& rows, const std::string& purpose, std::int64_t day);
+Result<std::vector<core::EngineState::KnownPolicy>> policy_rows(const RowReads& rows);
+Result<std::optional<KeyId>> day_key_row(const RowReads& rows, const std::string& purpose, std::int64_t day);
 
 }  // namespace carehub::care

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <optional>
+
+#include "broker/core/disclosure.hpp"
+#include "broker/storage/ledger.hpp"
+#include "broker/storage/sealer.hpp"
+
+namespace carehub::care {
+
+/// An event entry read back out of the ledger, opened and verified. Movable; `event` points into `bytes`.
+struct PastEvent {
+  Sequence sequence = 0;
+  Timestamp appended_at;
+  PersonKey person;
+  Sequence previous_of_person = 0;
+  std::string agency;
+  std::string journey;
+  Bytes bytes;
+  const event::Event* event = nullptr;
+  std::vector<ledger::Mark> marks;
+};
+
+/// nullopt: the entry is no event, or its key is gone. Error `corrupt`: it does not open or verify.
+Result<std::optional<PastEvent>> open_event(const storage::SealedEntry& sealed,
+                                            const storage::Sealer& sealer);
+
+}  // namespace carehub::care
