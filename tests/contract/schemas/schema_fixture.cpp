@@ -114,6 +114,7 @@ class Filler {
                         bool shallow) {
     const auto fields = fields_by_id(object);
     std::vector<uoffset_t> offsets;
+    offsets.reserve(fields.size());
     for (const auto* field : fields) {
       offsets.push_back(wanted(*field, root, shallow) ? write_outside(builder, *field) : 0);
     }
