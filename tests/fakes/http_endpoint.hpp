@@ -1,0 +1,115 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <list>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "tests/fakes/tcp_peer.hpp"
+
+namespace carehub::fakes {
+
+/// A partner's HTTP endpoint: answers each request with the bytes that the test says. Empty bytes: it never
+/// answers; "close": it closes the connection.
+class HttpEndpoint {
+ public:
+  struct Request {
+    std::string head;
+    std::string body;
+    int connection = 0;
+
+    std::string header(const std::string& name) const {
+      const auto at = head.find("\r\n" + name + ": ");
+      if (at == std::string::npos) return {};
+      const auto start = at + name.size() + 4;
+      return head.substr(start, head.find("\r\n", start) - start);
+    }
+  };
+  using Respond = std::function<std::string(const Request&)>;
+
+  explicit HttpEndpoint(Respond respond) : respond_(std::move(respond)) {
+    listener_ = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    if (::bind(listener_, reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
+        ::listen(listener_, 128) != 0) {
+      throw std::runtime_error("cannot listen");
+    }
+    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    acceptor_ = std::thread([this] { accept(); });
+  }
+  ~HttpEndpoint() {
+    stopping_ = true;
+    ::shutdown(listener_, SHUT_RDWR);
+    acceptor_.join();
+    ::close(listener_);
+    for (auto& server : servers_) server.join();
+  }
+
+  std::uint16_t port() const { return port_; }
+  std::string url(const std::string& path = "/hook") const {
+    return "http://127.0.0.1:" + std::to_string(port_) + path;
+  }
+  std::vector<Request> requests() {
+    const std::lock_guard lock(mutex_);
+    return requests_;
+  }
+  int connections() const { return connections_; }
+
+  static std::string answer(const std::string& status, const std::string& headers = {}) {
+    return "HTTP/1.1 " + status + "\r\nContent-Length: 0\r\n" + headers + "\r\n";
+  }
+
+ private:
+  void accept() {
+    while (!stopping_) {
+      const int fd = ::accept(listener_, nullptr, nullptr);
+      if (fd < 0) break;
+      servers_.emplace_back([this, fd, number = ++connections_] { serve(TcpPeer(fd), number); });
+    }
+  }
+  void serve(TcpPeer peer, int number) {
+    while (!stopping_) {
+      Request request;
+      request.connection = number;
+      request.head = peer.receive_until("\r\n\r\n", 100);
+      if (request.head.empty()) {
+        if (peer.closed_by_peer(1)) return;
+        continue;
+      }
+      const std::string length = request.header("Content-Length");
+      request.body = peer.receive(static_cast<std::size_t>(std::stoul(length.empty() ? "0" : length)));
+      {
+        const std::lock_guard lock(mutex_);
+        requests_.push_back(request);
+      }
+      const std::string response = respond_(request);
+      if (response == "close") return;
+      if (response.empty()) {
+        while (!stopping_ && !peer.closed_by_peer(10)) {
+        }
+        return;
+      }
+      peer.send(response);
+      if (response.find("Connection: close") != std::string::npos) return;
+    }
+  }
+
+  Respond respond_;
+  int listener_ = -1;
+  std::uint16_t port_ = 0;
+  std::atomic<bool> stopping_{false};
+  std::atomic<int> connections_{0};
+  std::mutex mutex_;
+  std::vector<Request> requests_;
+  std::list<std::thread> servers_;
+  std::thread acceptor_;
+};
+
+}  // namespace carehub::fakes

@@ -1,0 +1,207 @@
+#include "adapters/transports/webhook_sender.hpp"
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <map>
+#include <mutex>
+
+#include "tests/fakes/http_endpoint.hpp"
+
+namespace carehub::adapters {
+namespace {
+
+using fakes::eventually;
+using fakes::HttpEndpoint;
+using ledger::NakKind;
+
+Rendered message(const std::string& id, const std::string& body = "{}") {
+  return {Bytes(body.begin(), body.end()), "application/json", id};
+}
+
+struct Sending {
+  explicit Sending(WebhookSenderOptions options) {
+    options.channel = "council-duty-desk";
+    auto made = WebhookSender::make(io, std::move(options));
+    REQUIRE(made);
+    sender = std::move(*made);
+  }
+  void send(Rendered rendered) {
+    const std::string id = rendered.id;
+    sender->send(std::move(rendered), [this, id](SendResult result) {
+      const std::lock_guard lock(mutex);
+      results.emplace(id, std::move(result));
+    });
+  }
+  bool done(std::size_t count) {
+    return eventually([&] {
+      const std::lock_guard lock(mutex);
+      return results.size() == count;
+    });
+  }
+  SendResult send_and_wait(Rendered rendered) {
+    const std::string id = rendered.id;
+    send(std::move(rendered));
+    REQUIRE(eventually([&] {
+      const std::lock_guard lock(mutex);
+      return results.count(id) == 1;
+    }));
+    return results.at(id);
+  }
+
+  IoThread io;
+  std::mutex mutex;
+  std::map<std::string, SendResult> results;
+  std::unique_ptr<WebhookSender> sender;
+};
+
+TEST_CASE("a message is posted to its URL with its id, its type and the token") {
+  HttpEndpoint partner([](const auto&) { return HttpEndpoint::answer("204 No Content"); });
+  Sending sending({.url = partner.url("/duty-desk?x=1"), .token = "a-long-enough-secret"});
+  const SendResult result = sending.send_and_wait(message("id-1", R"({"a":1})"));
+  CHECK_FALSE(result.nak);
+  const auto requests = partner.requests();
+  REQUIRE(requests.size() == 1);
+  CHECK(requests[0].head.starts_with("POST /duty-desk?x=1 HTTP/1.1\r\n"));
+  CHECK(requests[0].header("Host") == "127.0.0.1:" + std::to_string(partner.port()));
+  CHECK(requests[0].header("Content-Type") == "application/json");
+  CHECK(requests[0].header("Authorization") == "Bearer a-long-enough-secret");
+  CHECK(requests[0].header("webhook-id") == "id-1");
+  CHECK(requests[0].header("webhook-signature").empty());
+  CHECK(requests[0].body == R"({"a":1})");
+}
+
+TEST_CASE("a signed message carries the signature of what was sent") {
+  HttpEndpoint partner([](const auto&) { return HttpEndpoint::answer("200 OK"); });
+  const Bytes key(32, 7);
+  Sending sending({.url = partner.url(), .signing_key = key});
+  sending.send_and_wait(message("id-1", "body"));
+  const auto request = partner.requests().at(0);
+  CHECK(request.header("webhook-signature") ==
+        webhook_signature(key, "id-1", std::stoll(request.header("webhook-timestamp")), bytes_of("body")));
+}
+
+TEST_CASE("one connection serves message after message") {
+  HttpEndpoint partner([](const auto&) { return HttpEndpoint::answer("200 OK"); });
+  Sending sending({.url = partner.url(), .connections_max = 4});
+  for (int i = 0; i < 10; ++i) CHECK_FALSE(sending.send_and_wait(message(std::to_string(i))).nak);
+  CHECK(partner.connections() == 1);
+}
+
+TEST_CASE("many messages are under way at once, up to the limit") {
+  std::atomic<int> now{0};
+  std::atomic<int> most{0};
+  HttpEndpoint partner([&](const auto&) {
+    most = std::max(most.load(), ++now);
+    ::usleep(20'000);
+    --now;
+    return HttpEndpoint::answer("200 OK");
+  });
+  Sending sending({.url = partner.url(), .connections_max = 4});
+  for (int i = 0; i < 40; ++i) sending.send(message(std::to_string(i)));
+  REQUIRE(sending.done(40));
+  CHECK(most > 1);
+  CHECK(most <= 4);
+  CHECK(partner.connections() == 4);
+}
+
+TEST_CASE("a kept connection that the partner has closed costs nothing") {
+  std::atomic<int> served{0};
+  HttpEndpoint fickle([&](const auto&) { return ++served == 2 ? "close" : HttpEndpoint::answer("200 OK"); });
+  Sending sending({.url = fickle.url()});
+  CHECK_FALSE(sending.send_and_wait(message("1")).nak);
+  CHECK_FALSE(
+      sending.send_and_wait(message("2")).nak);  // closed on the kept connection, then sent on a fresh one
+  CHECK(fickle.connections() == 2);
+}
+
+TEST_CASE("a partner that closes without an answer is unavailable, and is not asked for ever") {
+  HttpEndpoint partner([](const auto&) { return "close"; });
+  Sending sending({.url = partner.url()});
+  const SendResult result = sending.send_and_wait(message("1"));
+  CHECK(result.nak == NakKind::unavailable);
+  CHECK(result.code == "connection lost");
+  CHECK(partner.requests().size() == 1);
+}
+
+TEST_CASE("a partner that is down is unavailable") {
+  std::string url;
+  {
+    HttpEndpoint gone([](const auto&) { return HttpEndpoint::answer("200 OK"); });
+    url = gone.url();
+  }
+  Sending sending({.url = url});
+  const SendResult result = sending.send_and_wait(message("1"));
+  CHECK(result.nak == NakKind::unavailable);
+  CHECK(result.code == "connection refused");
+}
+
+TEST_CASE("a partner that does not answer in time is unavailable, and holds up no other message") {
+  HttpEndpoint partner([](const auto& request) {
+    return request.body == "slow" ? std::string() : HttpEndpoint::answer("200 OK");
+  });
+  Sending sending({.url = partner.url(), .connections_max = 2, .timeout_ms = 300});
+  sending.send(message("slow", "slow"));
+  for (int i = 0; i < 5; ++i) CHECK_FALSE(sending.send_and_wait(message(std::to_string(i))).nak);
+  REQUIRE(sending.done(6));
+  CHECK(sending.results.at("slow").nak == NakKind::unavailable);
+  CHECK(sending.results.at("slow").code == "timeout");
+}
+
+TEST_CASE("what the partner says decides how the delivery is answered") {
+  HttpEndpoint partner(
+      [](const auto& request) { return HttpEndpoint::answer(request.body, "Retry-After: 7\r\n"); });
+  Sending sending({.url = partner.url()});
+  const auto result_of = [&](const std::string& status) {
+    return sending.send_and_wait(message(status, status));
+  };
+  CHECK(result_of("500 Internal Server Error").nak == NakKind::failed);
+  CHECK(result_of("422 Unprocessable Entity").nak == NakKind::rejected);
+  const SendResult busy = result_of("429 Too Many Requests");
+  CHECK(busy.nak == NakKind::unavailable);
+  CHECK(busy.retry_after_ms == 7000);
+  CHECK(busy.code == "http 429");
+}
+
+TEST_CASE("a redirect is not followed") {
+  HttpEndpoint elsewhere([](const auto&) { return HttpEndpoint::answer("200 OK"); });
+  HttpEndpoint partner([&](const auto&) {
+    return HttpEndpoint::answer("307 Temporary Redirect", "Location: " + elsewhere.url() + "\r\n");
+  });
+  Sending sending({.url = partner.url()});
+  const SendResult result = sending.send_and_wait(message("1"));
+  CHECK(result.nak == NakKind::unavailable);
+  CHECK(result.code == "http 307");
+  CHECK(elsewhere.requests().empty());
+}
+
+TEST_CASE("an answer that is not HTTP, or endless, does no harm") {
+  HttpEndpoint noise([](const auto&) { return "220 mail.example ESMTP\r\nConnection: close\r\n\r\n"; });
+  Sending to_noise({.url = noise.url()});
+  CHECK(to_noise.send_and_wait(message("1")).nak == NakKind::unavailable);
+  HttpEndpoint endless([](const auto&) {
+    return "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + std::string(3U << 20U, 'x');
+  });
+  Sending to_endless({.url = endless.url()});
+  CHECK_FALSE(to_endless.send_and_wait(message("1")).nak);
+}
+
+TEST_CASE("a certificate that nobody vouches for, or no TLS at all, is unavailable") {
+  HttpEndpoint plain([](const auto&) { return HttpEndpoint::answer("200 OK"); });
+  Sending sending({.url = "https://127.0.0.1:" + std::to_string(plain.port()) + "/", .timeout_ms = 500});
+  const SendResult result = sending.send_and_wait(message("1"));
+  CHECK(result.nak == NakKind::unavailable);
+  for (const auto& request : plain.requests()) CHECK(request.head.find("POST") == std::string::npos);
+}
+
+TEST_CASE("a sender that stops says so for everything that waits") {
+  HttpEndpoint partner([](const auto&) { return std::string(); });
+  Sending sending({.url = partner.url(), .connections_max = 1});
+  for (int i = 0; i < 3; ++i) sending.send(message(std::to_string(i)));
+  REQUIRE(eventually([&] { return partner.requests().size() == 1; }));
+  sending.sender->stop();
+  REQUIRE(sending.done(3));
+  for (const auto& [id, result] : sending.results) CHECK(result.nak == NakKind::unavailable);
+}
+
+}  // namespace
+}  // namespace carehub::adapters
