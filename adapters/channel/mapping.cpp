@@ -10,30 +10,6 @@ namespace {
 
 using Bound = std::vector<std::uint32_t>;
 
-bool condition_holds_at(const Condition& condition, const Source& source, Bound& indices, std::string& scratch) {
-  if (indices.size() < condition.path.open_lists) {
-    const std::size_t count = source.count(condition.path, indices);
-    for (std::uint32_t i = 0; i < count; ++i) {
-      indices.push_back(i);
-      const bool held = condition_holds_at(condition, source, indices, scratch);
-      indices.pop_back();
-      if (held) return true;
-    }
-    return false;
-  }
-  const Found found = source.find(condition.path, indices, scratch);
-  if (condition.kind == ConditionKind::present || condition.kind == ConditionKind::absent) return found.present;
-  return std::find(condition.values.begin(), condition.values.end(), found.text) != condition.values.end();
-}
-
-bool condition_holds(const Condition& condition, const Source& source, Indices indices) {
-  Bound bound(indices.begin(), indices.end());
-  std::string scratch;
-  const bool any = condition_holds_at(condition, source, bound, scratch);
-  const bool against = condition.kind == ConditionKind::not_in || condition.kind == ConditionKind::absent;
-  return any != against;
-}
-
 template <class Identifier>
 Result<std::string> checked(std::string_view text) {
   auto identifier = Identifier::parse(text);
@@ -90,6 +66,44 @@ Result<std::string> in_form(const Pack& pack, const ValueRule& rule, FieldKind k
   if (kind == FieldKind::time) return as_time(pack, rule, text);
   if (kind == FieldKind::date) return as_date(pack, rule, text);
   return std::string(text);
+}
+
+/// Whether the text is an identifier of that form; forms that are none fit all.
+bool identifies(ValueForm form, std::string_view text) {
+  switch (form) {
+    case ValueForm::nhs_number: return checked<NhsNumber>(text).has_value();
+    case ValueForm::upn: return checked<Upn>(text).has_value();
+    case ValueForm::ods: return checked<OdsCode>(text).has_value();
+    case ValueForm::urn: return checked<Urn>(text).has_value();
+    case ValueForm::laestab: return checked<Laestab>(text).has_value();
+    case ValueForm::gss: return checked<GssCode>(text).has_value();
+    default: return true;
+  }
+}
+
+bool condition_holds_at(const Condition& condition, const Source& source, Bound& indices, std::string& scratch) {
+  if (indices.size() < condition.path.open_lists) {
+    const std::size_t count = source.count(condition.path, indices);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      indices.push_back(i);
+      const bool held = condition_holds_at(condition, source, indices, scratch);
+      indices.pop_back();
+      if (held) return true;
+    }
+    return false;
+  }
+  const Found found = source.find(condition.path, indices, scratch);
+  if (condition.kind == ConditionKind::is) return found.present && identifies(condition.form, found.text);
+  if (condition.kind == ConditionKind::present || condition.kind == ConditionKind::absent) return found.present;
+  return std::find(condition.values.begin(), condition.values.end(), found.text) != condition.values.end();
+}
+
+bool condition_holds(const Condition& condition, const Source& source, Indices indices) {
+  Bound bound(indices.begin(), indices.end());
+  std::string scratch;
+  const bool any = condition_holds_at(condition, source, bound, scratch);
+  const bool against = condition.kind == ConditionKind::not_in || condition.kind == ConditionKind::absent;
+  return any != against;
 }
 
 /// One value with where it was found.

@@ -335,17 +335,17 @@ class Reader {
         table.fault("invalid", "there is no way `" + *invalid + "`", "write fault or omit");
       }
     }
-    if (auto form = table.optional_text("as")) {
-      const auto* found = std::find_if(std::begin(kForms), std::end(kForms),
-                                       [&](const NamedForm& known) { return known.name == *form; });
-      if (found == std::end(kForms)) {
-        std::vector<std::string> names;
-        for (const NamedForm& known : kForms) names.emplace_back(known.name);
-        table.fault("as", "there is no form `" + *form + "`", "write `" + nearest_word(*form, names) + "`");
-      } else {
-        rule.form = found->form;
-      }
-    }
+    if (auto form = table.optional_text("as")) rule.form = read_form(table, "as", *form);
+  }
+
+  static ValueForm read_form(ConfigTable& table, std::string_view key, const std::string& name) {
+    const auto* found = std::find_if(std::begin(kForms), std::end(kForms),
+                                     [&](const NamedForm& known) { return known.name == name; });
+    if (found != std::end(kForms)) return found->form;
+    std::vector<std::string> names;
+    for (const NamedForm& known : kForms) names.emplace_back(known.name);
+    table.fault(key, "there is no form `" + name + "`", "write `" + nearest_word(name, names) + "`");
+    return ValueForm::by_kind;
   }
 
   std::vector<Condition> read_conditions(ConfigTable& table) {
@@ -373,8 +373,13 @@ class Reader {
         condition.kind = present ? ConditionKind::present : ConditionKind::absent;
         ++ways;
       }
+      if (auto form = one.optional_text("is")) {
+        condition.kind = ConditionKind::is;
+        condition.form = read_form(one, "is", *form);
+        ++ways;
+      }
       if (ways != 1) {
-        one.fault("path", "a condition needs one of equals, not_equals, in, not_in, present and absent",
+        one.fault("path", "a condition needs one of equals, not_equals, in, not_in, is, present and absent",
                   "write one of them");
         continue;
       }

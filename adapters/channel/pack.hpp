@@ -22,25 +22,26 @@ namespace carehub::adapters {
 /// How many `[]` a path may hold.
 constexpr std::size_t kOpenListsMax = 4;
 
-enum class ConditionKind : std::uint8_t { in, not_in, present, absent };
+enum class ConditionKind : std::uint8_t { in, not_in, present, absent, is };
+
+enum class UnknownCode : std::uint8_t { fault, omit, keep };
+enum class ValueForm : std::uint8_t {
+  by_kind,  // as the target says: text, date, time, number or name
+  nhs_number, upn, ods, urn, laestab, gss, upper, date, time
+};
 
 /// Holds when any binding of the path's own `[]` fits (`absent`, `not_in`: when none is against it).
 struct Condition {
   SourcePath path;
   ConditionKind kind = ConditionKind::present;
   std::vector<std::string> values;
+  ValueForm form = ValueForm::by_kind;  // `is`: the value can be read so
 };
 
 /// A code table by name.
 struct CodeTable {
   std::string name;
   std::map<std::string, std::string, std::less<>> values;
-};
-
-enum class UnknownCode : std::uint8_t { fault, omit, keep };
-enum class ValueForm : std::uint8_t {
-  by_kind,  // as the target says: text, date, time, number or name
-  nhs_number, upn, ods, urn, laestab, gss, upper, date, time
 };
 
 /// Where a value comes from and what becomes of it.
