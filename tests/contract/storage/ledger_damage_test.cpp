@@ -126,6 +126,7 @@ TEST_CASE("a lost tail of the log is refused at start, and the first missing ent
   const auto logs = files_with(data / "ledger", ".log");
   REQUIRE(logs.size() == 1);
   const auto size = fs::file_size(logs.front());
+  bool removed = false;
 
   SECTION("all of it") {
     fs::resize_file(logs.front(), 0);
@@ -147,12 +148,38 @@ TEST_CASE("a lost tail of the log is refused at start, and the first missing ent
   }
   SECTION("the file itself") {
     fs::remove(logs.front());
+    removed = true;
     const Outcome outcome = open_and_read(data);
     CHECK(outcome.refused);
     CHECK(outcome.text.find("entry 41 is missing") != std::string::npos);
   }
-  // A refusal leaves everything as it was for the person who looks into it.
+  // A refusal leaves logs and tables as they were for the person who looks into it.
   CHECK(open_and_read(data).refused);
+  CHECK(files_with(data / "ledger", ".sst").size() == 2);
+  CHECK(fs::exists(logs.front()) != removed);
+}
+
+TEST_CASE("a manifest that lost its end hides no entries") {
+  fakes::TemporaryDirectory work;
+  fill(work.path() / "whole");
+  const auto manifests = files_with(work.path() / "whole" / "ledger", "MANIFEST");
+  REQUIRE(manifests.size() == 1);
+  const std::uint64_t size = fs::file_size(manifests.front());
+  unsigned refused = 0;
+  for (std::uint64_t cut = 1; cut < size; cut += 7) {
+    const fs::path copy = work.path() / "copy";
+    fs::remove_all(copy);
+    fs::copy(work.path() / "whole", copy, fs::copy_options::recursive);
+    fs::resize_file(copy / "ledger" / manifests.front().filename(), size - cut);
+    CAPTURE(size, cut);
+    const Outcome outcome = open_and_read(copy);
+    CHECK(!outcome.found_on_read);
+    if (!outcome.refused) continue;  // the last line held nothing that is needed, and all was read as written
+    ++refused;
+    // The tables that the manifest forgot are still there.
+    CHECK(files_with(copy / "ledger", ".sst").size() == 2);
+  }
+  CHECK(refused > 0);
 }
 
 TEST_CASE("an unfinished batch above the mark is dropped and reported") {
