@@ -67,8 +67,9 @@ std::vector<EventType> all_types() {
 }
 
 std::vector<std::string> all_type_names() {
-  std::vector<std::string> names;
-  for (const auto type : all_types()) names.emplace_back(event_type_name(type));
+  const auto types = all_types();
+  std::vector<std::string> names(types.size());
+  std::ranges::transform(types, names.begin(), event_type_name);
   return names;
 }
 

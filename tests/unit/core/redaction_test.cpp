@@ -263,9 +263,8 @@ RandomEvent random_event(fakes::SeededRandom& random) {
     const auto leaf = path(name);
     for (std::uint64_t tries = leaf.open_lists() == 0 ? 1 : random.below(4); tries > 0; --tries) {
       if (!required && random.below(4) == 0) continue;
-      std::vector<std::uint32_t> indices;
-      for (std::size_t i = 0; i < leaf.open_lists(); ++i)
-        indices.push_back(static_cast<std::uint32_t>(random.below(3)));
+      std::vector<std::uint32_t> indices(leaf.open_lists());
+      for (auto& index : indices) index = static_cast<std::uint32_t>(random.below(3));
       const auto value = name == "type" ? own : random_value(leaf, random);
       REQUIRE(builder.set(leaf.at(indices), value));
     }
