@@ -17,7 +17,10 @@ class ChannelReader {
   explicit ChannelReader(ConfigDocument& document)
       : document_(document), home_(document.file().parent_path()), transports_(home_) {
     auto root = document.root();
-    if (auto hub = root.table("hub")) packs_ = home_ / hub->optional_text("packs").value_or(".");
+    if (auto hub = root.table("hub")) {
+      packs_ = home_ / hub->optional_text("packs").value_or(".");
+      hub_ = hub->optional_text("name").value_or("");
+    }
   }
 
   std::vector<ChannelConfig> read() {
@@ -36,6 +39,7 @@ class ChannelReader {
     // The broker says what is wrong with these.
     channel.name = table.optional_text("name").value_or("");
     channel.agency = table.optional_text("agency").value_or("");
+    channel.hub = hub_;
     const std::string direction = table.optional_text("direction").value_or("");
     channel.direction = direction == "out" ? Direction::out : Direction::in;
     if (direction != "in" && direction != "out") {
@@ -102,6 +106,7 @@ class ChannelReader {
   ConfigDocument& document_;
   fs::path home_;
   fs::path packs_;
+  std::string hub_;
   TransportReader transports_;
 };
 

@@ -28,6 +28,7 @@ using TransportConfig = std::variant<MllpListenerOptions, HttpListenerOptions, F
 struct ChannelConfig {
   std::string name;
   std::string agency;
+  std::string hub;  // its name, for what is sent out
   Direction direction = Direction::in;
   std::string role;  // out
   TransportConfig transport;

@@ -57,11 +57,14 @@ Result<std::unique_ptr<OutboundChannel>> make_outbound(const ChannelConfig& conf
                                                        const ChannelParts& parts) {
   auto sender = make_sender(config.transport, parts.io);
   if (!sender) return named(config, sender.error());
+  RendererOptions rendering;
+  if (!config.hub.empty()) rendering.hub = config.hub;
   client::SubscribeOptions subscription;
   subscription.name = config.name;
   subscription.role = config.role;
   subscription.credit = config.credit;
-  return std::make_unique<OutboundChannel>(std::move(subscription), make_renderer(config.pack),
+  return std::make_unique<OutboundChannel>(std::move(subscription),
+                                           make_renderer(config.pack, std::move(rendering)),
                                            std::move(*sender), parts.hub);
 }
 

@@ -1,0 +1,76 @@
+#include "adapters/channel/channel_set.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "tests/fakes/http_endpoint.hpp"
+#include "tests/fakes/temporary_folder.hpp"
+
+namespace carehub::adapters {
+namespace {
+
+using fakes::TcpPeer;
+using fakes::TemporaryFolder;
+
+ChannelConfig inbound(const std::string& name, std::uint16_t port) {
+  ChannelConfig config;
+  config.name = name;
+  config.agency = "elwick-hospital";
+  config.pack = std::make_shared<Pack>();
+  MllpListenerOptions mllp;
+  mllp.channel = name;
+  mllp.port = port;
+  mllp.stop_ms = 100;
+  config.transport = mllp;
+  return config;
+}
+
+/// A hub that is not there: channels start without it and wait.
+client::ClientOptions absent_hub(const TemporaryFolder& folder) {
+  client::ClientOptions options;
+  options.endpoint = "ipc://" + (folder.path() / "hub.sock").string();
+  return options;
+}
+
+std::uint16_t free_port() {
+  const fakes::HttpEndpoint endpoint([](const auto&) { return std::string("close"); });
+  return endpoint.port();
+}
+
+TEST_CASE("channels listen before the hub is there, and stop when told") {
+  TemporaryFolder folder;
+  const std::uint16_t port = free_port();
+  auto set = ChannelSet::start({inbound("elwick-adt", port)}, absent_hub(folder));
+  REQUIRE(set);
+  const auto status = (*set)->status();
+  REQUIRE(status.size() == 1);
+  CHECK(status[0].name == "elwick-adt");
+  CHECK_FALSE(status[0].connected);
+  TcpPeer peer = TcpPeer::connect(port);
+  (*set)->stop();
+  CHECK(peer.closed_by_peer());
+  CHECK_THROWS(TcpPeer::connect(port));
+}
+
+TEST_CASE("when one channel cannot start, none is left running") {
+  TemporaryFolder folder;
+  const std::uint16_t port = free_port();
+  const auto set =
+      ChannelSet::start({inbound("elwick-adt", port), inbound("fenbrook-adt", port)}, absent_hub(folder));
+  REQUIRE_FALSE(set);
+  CHECK(set.error().kind == ErrorKind::unavailable);
+  CHECK(set.error().text.find("channel fenbrook-adt cannot listen on 127.0.0.1:" + std::to_string(port)) ==
+        0);
+  CHECK_THROWS(TcpPeer::connect(port));
+}
+
+TEST_CASE("a channel whose transport goes the other way is not built") {
+  TemporaryFolder folder;
+  ChannelConfig config = inbound("elwick-adt", 0);
+  config.direction = Direction::out;
+  const auto set = ChannelSet::start({config}, absent_hub(folder));
+  REQUIRE_FALSE(set);
+  CHECK(set.error().kind == ErrorKind::invalid);
+}
+
+}  // namespace
+}  // namespace carehub::adapters
