@@ -68,7 +68,8 @@ std::optional<Waiting> Children::take(bool least_tried) {
     std::size_t looked = 0;
     for (auto turn = ready_.begin(); turn != ready_.end() && looked < kLooked; ++turn, ++looked) {
       const auto attempt = [&](const Turn& of) {
-        return children_.at(std::get<PersonKey>(of)).waiting.front().pending.attempt;
+        const auto& head = children_.at(std::get<PersonKey>(of)).waiting.front();
+        return head.pending.attempt + (head.left ? 1U : 0U);
       };
       if (attempt(*turn) < attempt(*chosen)) chosen = turn;
     }

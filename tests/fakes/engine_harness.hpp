@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/base/assert.hpp"
 #include "broker/care/state.hpp"
 #include "broker/core/engine.hpp"
 #include "broker/storage/memory_ledger.hpp"
@@ -118,6 +119,14 @@ std::vector<Table> frames_of(std::vector<Received>& received) {
     found.push_back(std::move(*reinterpret_cast<Table*>(one.frame.message.value)));
   }
   return found;
+}
+
+/// The entry that a body holds; it must be of this type.
+template <class Table>
+const Table& entry_of(const ledger::BodyT& body) {
+  CAREHUB_ASSERT(body.entry.type == ledger::EntryUnionTraits<Table>::enum_value,
+                 "the entry is of the expected type");
+  return *reinterpret_cast<const Table*>(body.entry.value);
 }
 
 /// All deliveries of a subscription, in the order in which they left.

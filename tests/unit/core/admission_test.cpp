@@ -22,8 +22,9 @@ bool marked(const wire::PublishOutcomeT& outcome, Mark mark) {
   return std::find(outcome.marks.begin(), outcome.marks.end(), mark) != outcome.marks.end();
 }
 
-const ledger::EventEntryT& event_entry(const std::vector<std::pair<Sequence, ledger::BodyT>>& entries, std::size_t at) {
-  return *entries.at(at).second.entry.AsEventEntry();
+const ledger::EventEntryT& event_entry(const std::vector<std::pair<Sequence, ledger::BodyT>>& entries,
+                                       std::size_t at) {
+  return entry_of<ledger::EventEntryT>(entries.at(at).second);
 }
 
 PersonKey person_of(const std::vector<std::pair<Sequence, ledger::BodyT>>& entries, std::size_t at) {
@@ -57,7 +58,8 @@ TEST_CASE("a message that comes twice gets the receipt of the first") {
   CHECK(hub.entries(storage::EntryKind::event).size() == 1);
 }
 
-TEST_CASE("the second of two same messages in one frame is a duplicate of the first, before either is synced") {
+TEST_CASE(
+    "the second of two same messages in one frame is a duplicate of the first, before either is synced") {
   EngineHarness hub;
   const auto event = make_event({});
   std::vector<wire::PublishItemT> items;
@@ -136,7 +138,8 @@ TEST_CASE("a channel of another agency is not published on, and nothing is writt
   CHECK(outcome.kind == wire::ErrorKind::denied);
   CHECK(outcome.sequence == 0);
   CHECK(hub.ledger.head() == before);
-  CHECK(hub.publish_one(EngineHarness::operator_peer(9), item_of(EventSpec{}, "")).kind == wire::ErrorKind::denied);
+  CHECK(hub.publish_one(EngineHarness::operator_peer(9), item_of(EventSpec{}, "")).kind ==
+        wire::ErrorKind::denied);
 }
 
 TEST_CASE("an event that names another agency is denied, and kept as a refusal") {
@@ -201,7 +204,7 @@ TEST_CASE("a fault of the content is a durable refusal with its place, and never
   const auto refusals = hub.entries(storage::EntryKind::refusal);
   REQUIRE(refusals.size() == 1);
   CHECK(refusals[0].first == outcome.sequence);
-  CHECK(refusals[0].second.entry.AsRefusal()->kept);
+  CHECK(entry_of<ledger::RefusalT>(refusals[0].second).kept);
 }
 
 TEST_CASE("a refused message that comes again is taken afresh") {
@@ -224,12 +227,14 @@ TEST_CASE("a message that could not be mapped is kept sealed with its reason, an
   CHECK(hub.alarmed("message_refused"));
   const auto refusals = hub.entries(storage::EntryKind::refusal);
   REQUIRE(refusals.size() == 1);
-  CHECK(refusals[0].second.entry.AsRefusal()->original == Bytes{'M', 'S', 'H'});
+  CHECK(entry_of<ledger::RefusalT>(refusals[0].second).original == Bytes{'M', 'S', 'H'});
 }
 
 TEST_CASE("a channel's refusals of one day share a key, also after a restart, and the next day has another") {
   EngineHarness hub;
-  const auto key_of = [&](Sequence sequence) { return hub.ledger.read(sequence, 1, 1)->front().header.key_id; };
+  const auto key_of = [&](Sequence sequence) {
+    return hub.ledger.read(sequence, 1, 1)->front().header.key_id;
+  };
   const auto first = hub.publish_one(kHospital, problem_item()).sequence;
   const auto second = hub.publish_one(kHospital, problem_item()).sequence;
   hub.restart();
