@@ -1,8 +1,43 @@
 #include "broker/app/configuration.hpp"
 
+#include <algorithm>
 #include <ostream>
+#include <tuple>
 
 namespace carehub::app {
+namespace {
+
+auto place(const ConfigFault& fault) { return std::tie(fault.file, fault.line, fault.column, fault.text); }
+
+/// Both sides read some keys, and several channels one pack: a fault is told once. hub.toml's own come first.
+void put_in_order(std::vector<ConfigFault>& faults, const std::string& main_file) {
+  const auto before = [&main_file](const ConfigFault& one, const ConfigFault& other) {
+    const bool one_elsewhere = one.file != main_file;
+    const bool other_elsewhere = other.file != main_file;
+    if (one_elsewhere != other_elsewhere) return other_elsewhere;
+    return place(one) < place(other);
+  };
+  std::stable_sort(faults.begin(), faults.end(), before);
+  const auto same = [](const ConfigFault& one, const ConfigFault& other) {
+    return place(one) == place(other);
+  };
+  faults.erase(std::unique(faults.begin(), faults.end(), same), faults.end());
+}
+
+}  // namespace
+
+Configuration read_configuration(const std::filesystem::path& file) {
+  Configuration configuration;
+  auto document = ConfigDocument::load(file);
+  if (document.faults().empty()) {
+    configuration.hub = server::read_config(document);
+    configuration.channels = adapters::read_channels(document);
+    document.report_unused();
+  }
+  configuration.faults = std::move(document.faults());
+  put_in_order(configuration.faults, file.string());
+  return configuration;
+}
 
 void print_faults(const std::vector<ConfigFault>& faults, std::ostream& out) {
   for (const auto& fault : faults) out << to_string(fault) << '\n';

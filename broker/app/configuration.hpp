@@ -4,9 +4,21 @@
 #include <iosfwd>
 #include <vector>
 
+#include "adapters/channel/channel_config.hpp"
 #include "broker/base/config_reader.hpp"
+#include "broker/server/config.hpp"
 
 namespace carehub::app {
+
+/// hub.toml whole: the broker's side and the channels', the policy and the packs. Good only without faults.
+struct Configuration {
+  server::HubConfig hub;
+  std::vector<adapters::ChannelConfig> channels;
+  std::vector<ConfigFault> faults;  // in the order of files and lines, each once
+};
+
+/// Opens no port, makes no file.
+Configuration read_configuration(const std::filesystem::path& file);
 
 /// One line a fault, and how many there are.
 void print_faults(const std::vector<ConfigFault>& faults, std::ostream& out);

@@ -219,14 +219,14 @@ class Reader {
 
   void read_clients() {
     for (auto& table : root_.tables("client")) {
-      AllowedClient client;
-      client.name = unique_name(table, "name", "client", client_places_);
-      client.is_operator = table.boolean("operator", false);
+      AllowedKey client;
+      client.client = unique_name(table, "name", "client", client_places_);
+      const bool is_operator = table.boolean("operator", false);
       client.agency = table.optional_text("agency").value_or("");
-      if (client.is_operator && !client.agency.empty()) {
+      if (is_operator && !client.agency.empty()) {
         table.fault("operator", "a client is either an operator's or an agency's",
                     "Remove `operator` or `agency`.");
-      } else if (!client.is_operator && client.agency.empty()) {
+      } else if (!is_operator && client.agency.empty()) {
         table.fault("", "the client names no agency", "Add agency = \"...\", or operator = true.");
       }
       check_agency(table, "agency", client.agency);
@@ -405,9 +405,8 @@ std::string HubConfig::local_endpoint() const {
 }
 
 std::filesystem::path beside(const ConfigDocument& document, const std::string& path) {
-  const std::filesystem::path given = path;
-  if (given.is_absolute()) return given;
-  return (document.file().parent_path() / given).lexically_normal();
+  // An absolute path stays as it is: operator/ replaces what stands before it.
+  return (document.file().parent_path() / path).lexically_normal();
 }
 
 HubConfig read_config(ConfigDocument& document) {

@@ -8,19 +8,12 @@
 #include "broker/base/config_reader.hpp"
 #include "broker/core/policy.hpp"
 #include "broker/core/rules.hpp"
+#include "broker/server/authenticator.hpp"
 
 /// The broker's side of hub.toml: [hub], [broker], [connect], [[agency]], [[client]], and of each [[channel]]
 /// the keys that decide (agency, direction, scope, role, filter, retry). Ages are birthdays: age_max = 18 is
 /// under 18. How a channel speaks to its partner is read by adapters/channel from the same document.
 namespace carehub::server {
-
-/// A key that may connect over TCP, and as whom.
-struct AllowedClient {
-  std::string name;
-  std::string agency;  // empty for an operator
-  bool is_operator = false;
-  std::string public_key;  // Z85, 40 characters
-};
 
 /// How a process of its own (an adapter, a command) reaches the hub; absent: the socket in the data
 /// directory.
@@ -36,7 +29,7 @@ struct HubConfig {
   std::filesystem::path packs;
   std::vector<std::string> listen;  // whole endpoints: ipc:///srv/carehub/hub.sock, tcp://10.0.0.1:5570
   std::filesystem::path curve_secret_file;  // empty without a TCP endpoint
-  std::vector<AllowedClient> clients;
+  std::vector<AllowedKey> clients;  // over TCP
   std::optional<ConnectRules> connect;
   core::HubRules rules;
   core::Policy policy;  // parsed from rules.policy_text
