@@ -8,7 +8,8 @@
 namespace carehub::adapters {
 
 std::unique_ptr<Interpreter> make_interpreter(std::shared_ptr<const Pack> pack, InterpreterOptions options) {
-  CAREHUB_ASSERT(pack != nullptr && pack->direction == Direction::in, "an interpreter needs a pack of direction in");
+  CAREHUB_ASSERT(pack != nullptr && pack->direction == Direction::in,
+                 "an interpreter needs a pack of direction in");
   CAREHUB_ASSERT(options.random != nullptr, "an interpreter needs randomness for the ids of events");
   switch (pack->format) {
     case Format::hl7v2: return make_hl7v2_interpreter(std::move(pack), std::move(options));

@@ -10,8 +10,8 @@
 /// Format and mapping of one inbound channel.
 namespace carehub::adapters {
 
-/// What to tell a sender of a message that could not be mapped: `refuse` says so (HL7 AE or AR), `keep` acknowledges
-/// once its Refusal is stored, so that one odd message never stops a feed.
+/// What to tell a sender of a message that could not be mapped: `refuse` says so (HL7 AE or AR), `keep`
+/// acknowledges once its Refusal is stored, so that one odd message never stops a feed.
 enum class Unmappable : std::uint8_t { refuse, keep };
 
 struct InterpreterOptions {

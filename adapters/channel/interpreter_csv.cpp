@@ -49,8 +49,8 @@ class CsvInterpreter final : public Interpreter {
  private:
   client::Publication problem(const csv::BadRow& row) const {
     const std::string place = "line " + std::to_string(row.line);
-    return make_publication(options_, {}, {{row.code, place, place + ": the row " + row.text}}, bytes_from(row.original),
-                            kMediaType);
+    return make_publication(options_, {}, {{row.code, place, place + ": the row " + row.text}},
+                            bytes_from(row.original), kMediaType);
   }
 
   client::Publication publication(const csv::Header& header, const csv::Row& row, const std::string& file,
@@ -61,7 +61,8 @@ class CsvInterpreter final : public Interpreter {
     if (rule == nullptr) {
       const std::string place = "line " + std::to_string(row.line);
       const std::vector<MappingFault> faults{
-          {"unsupported_event", place, place + ": no message of the mapping pack fits the row; correct its codes"}};
+          {"unsupported_event", place,
+           place + ": no message of the mapping pack fits the row; correct its codes"}};
       return make_publication(options_, {}, faults, std::move(original), kMediaType);
     }
     EventBuilder builder;
@@ -74,7 +75,8 @@ class CsvInterpreter final : public Interpreter {
     if (id.size() > limits::kNameBytesMax) id = file + "/" + std::to_string(row.line);
     const Envelope envelope{.message_id = id, .system = file, .received_at = arrival.received_at};
     Bytes event = finish_event(builder, *pack_, *rule, options_, envelope, mapping);
-    auto publication = make_publication(options_, std::move(event), mapping.faults, std::move(original), kMediaType);
+    auto publication =
+        make_publication(options_, std::move(event), mapping.faults, std::move(original), kMediaType);
     const std::vector<std::string_view> views(values.begin(), values.end());
     publication.identity = identity_of(views);
     publication.content_hash = sha256(row.text);
@@ -88,7 +90,8 @@ class CsvInterpreter final : public Interpreter {
 
 }  // namespace
 
-std::unique_ptr<Interpreter> make_csv_interpreter(std::shared_ptr<const Pack> pack, InterpreterOptions options) {
+std::unique_ptr<Interpreter> make_csv_interpreter(std::shared_ptr<const Pack> pack,
+                                                  InterpreterOptions options) {
   return std::make_unique<CsvInterpreter>(std::move(pack), std::move(options));
 }
 

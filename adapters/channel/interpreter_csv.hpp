@@ -5,6 +5,7 @@
 /// CSV files in: one publication a row, a summary of each as the answer.
 namespace carehub::adapters {
 
-std::unique_ptr<Interpreter> make_csv_interpreter(std::shared_ptr<const Pack> pack, InterpreterOptions options);
+std::unique_ptr<Interpreter> make_csv_interpreter(std::shared_ptr<const Pack> pack,
+                                                  InterpreterOptions options);
 
 }  // namespace carehub::adapters

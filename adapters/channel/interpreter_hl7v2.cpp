@@ -49,9 +49,8 @@ Hash content_hash(const Pack& pack, const hl7v2::Message& message) {
 MappingFault unsupported(const Pack& pack, const hl7v2::AckHeader& header) {
   const auto type_known = [&](const MessageRule& rule) {
     return std::any_of(rule.when.begin(), rule.when.end(), [&](const Condition& condition) {
-      return condition.path.text == "MSH-9.1" &&
-             std::find(condition.values.begin(), condition.values.end(), header.message_type) !=
-                 condition.values.end();
+      return condition.path.text == "MSH-9.1" && std::find(condition.values.begin(), condition.values.end(),
+                                                           header.message_type) != condition.values.end();
     });
   };
   const bool known = std::any_of(pack.messages.begin(), pack.messages.end(), type_known);
@@ -68,8 +67,8 @@ AckError ack_error(const MappingFault& fault) {
   return error;
 }
 
-/// HL7 table 0357 for a refusal of the hub's own. 206 and 207 would make a sender try again, so they are not used for
-/// what resending cannot mend.
+/// HL7 table 0357 for a refusal of the hub's own. 206 and 207 would make a sender try again, so they are not
+/// used for what resending cannot mend.
 std::uint16_t refusal_code(const client::Refused& refused) {
   switch (refused.kind) {
     case ErrorKind::denied: return 201;
@@ -82,8 +81,9 @@ std::uint16_t refusal_code(const client::Refused& refused) {
 
 class Hl7Inbound final : public InboundMessage {
  public:
-  Hl7Inbound(std::shared_ptr<const Pack> pack, const InterpreterOptions& options, Timestamp received_at)
-      : pack_(std::move(pack)), options_(options), received_at_(received_at) {}
+  Hl7Inbound(std::shared_ptr<const Pack> pack, std::shared_ptr<const InterpreterOptions> options,
+             Timestamp received_at)
+      : pack_(std::move(pack)), options_(std::move(options)), received_at_(received_at) {}
 
   void add(std::optional<Hl7Outcome> outcome) {
     if (outcome) outcomes_.push_back(std::move(*outcome));
@@ -102,8 +102,9 @@ class Hl7Inbound final : public InboundMessage {
     std::vector<Bytes> answers;
     for (std::size_t i = 0; i < std::min(results.size(), outcomes_.size()); ++i) {
       Bytes random(7);
-      options_.random->fill(random);
-      auto own = answer_hl7v2(*pack_, options_, outcomes_[i], results[i], "CH" + to_hex(random), received_at_);
+      options_->random->fill(random);
+      auto own =
+          answer_hl7v2(*pack_, *options_, outcomes_[i], results[i], "CH" + to_hex(random), received_at_);
       std::move(own.begin(), own.end(), std::back_inserter(answers));
     }
     return answers;
@@ -111,7 +112,7 @@ class Hl7Inbound final : public InboundMessage {
 
  private:
   std::shared_ptr<const Pack> pack_;
-  const InterpreterOptions& options_;
+  std::shared_ptr<const InterpreterOptions> options_;  // the message may outlive its interpreter
   Timestamp received_at_;
   std::vector<Hl7Outcome> outcomes_;
 };
@@ -119,25 +120,25 @@ class Hl7Inbound final : public InboundMessage {
 class Hl7Interpreter final : public Interpreter {
  public:
   Hl7Interpreter(std::shared_ptr<const Pack> pack, InterpreterOptions options)
-      : pack_(std::move(pack)), options_(std::move(options)) {}
+      : pack_(std::move(pack)), options_(std::make_shared<const InterpreterOptions>(std::move(options))) {}
 
   std::unique_ptr<InboundMessage> interpret(Bytes message, const Arrival& arrival) const override {
     auto inbound = std::make_unique<Hl7Inbound>(pack_, options_, arrival.received_at);
     const auto parts = hl7v2::split_batch(text_of(message));
     if (parts.size() == 1 && parts.front().size() == message.size()) {
-      inbound->add(interpret_hl7v2(*pack_, options_, std::move(message), arrival));
+      inbound->add(interpret_hl7v2(*pack_, *options_, std::move(message), arrival));
       return inbound;
     }
     for (const std::string_view part : parts) {
       const BytesView bytes = bytes_of(part);
-      inbound->add(interpret_hl7v2(*pack_, options_, Bytes(bytes.begin(), bytes.end()), arrival));
+      inbound->add(interpret_hl7v2(*pack_, *options_, Bytes(bytes.begin(), bytes.end()), arrival));
     }
     return inbound;
   }
 
  private:
   std::shared_ptr<const Pack> pack_;
-  InterpreterOptions options_;
+  std::shared_ptr<const InterpreterOptions> options_;
 };
 
 }  // namespace
@@ -187,19 +188,21 @@ std::optional<Hl7Outcome> interpret_hl7v2(const Pack& pack, const InterpreterOpt
   return outcome;
 }
 
-std::vector<Bytes> answer_hl7v2(const Pack& pack, const InterpreterOptions& options, const Hl7Outcome& outcome,
-                                const client::PublishResult& result, std::string_view control_id, Timestamp now) {
+std::vector<Bytes> answer_hl7v2(const Pack& pack, const InterpreterOptions& options,
+                                const Hl7Outcome& outcome, const client::PublishResult& result,
+                                std::string_view control_id, Timestamp now) {
   const auto* refused = std::get_if<client::Refused>(&result);
   std::vector<AckError> errors;
   AckOutcome ack = AckOutcome::accepted;
   if (refused != nullptr) {
     const bool keep = options.unmappable == Unmappable::keep && refused->kind != ErrorKind::denied;
-    if (!keep) ack = outcome.rejected || refused->kind == ErrorKind::denied ? AckOutcome::rejected : AckOutcome::error;
+    if (!keep)
+      ack = outcome.rejected || refused->kind == ErrorKind::denied ? AckOutcome::rejected : AckOutcome::error;
     for (const MappingFault& fault : outcome.mapping.faults) errors.push_back(ack_error(fault));
     if (errors.empty()) {
       const hl7v2::Message none;
-      MappingFault fault{refused->code, source_place(outcome.mapping, Hl7Source(none), refused->place), refused->text,
-                         refusal_code(*refused)};
+      MappingFault fault{refused->code, source_place(outcome.mapping, Hl7Source(none), refused->place),
+                         refused->text, refusal_code(*refused)};
       if (refused->kind == ErrorKind::denied && fault.place.empty()) fault.place = "MSH-9";
       if (!fault.place.empty()) fault.text = fault.place + ": " + fault.text;
       errors.push_back(ack_error(fault));
@@ -208,7 +211,8 @@ std::vector<Bytes> answer_hl7v2(const Pack& pack, const InterpreterOptions& opti
   return hl7v2::acknowledge(outcome.header, ack, errors, control_id, now, *pack.zone);
 }
 
-std::unique_ptr<Interpreter> make_hl7v2_interpreter(std::shared_ptr<const Pack> pack, InterpreterOptions options) {
+std::unique_ptr<Interpreter> make_hl7v2_interpreter(std::shared_ptr<const Pack> pack,
+                                                    InterpreterOptions options) {
   return std::make_unique<Hl7Interpreter>(std::move(pack), std::move(options));
 }
 

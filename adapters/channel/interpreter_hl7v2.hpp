@@ -22,9 +22,11 @@ std::optional<Hl7Outcome> interpret_hl7v2(const Pack& pack, const InterpreterOpt
                                           const Arrival& arrival, std::vector<MappedValue>* values = nullptr);
 
 /// What to answer, given what the hub said.
-std::vector<Bytes> answer_hl7v2(const Pack& pack, const InterpreterOptions& options, const Hl7Outcome& outcome,
-                                const client::PublishResult& result, std::string_view control_id, Timestamp now);
+std::vector<Bytes> answer_hl7v2(const Pack& pack, const InterpreterOptions& options,
+                                const Hl7Outcome& outcome, const client::PublishResult& result,
+                                std::string_view control_id, Timestamp now);
 
-std::unique_ptr<Interpreter> make_hl7v2_interpreter(std::shared_ptr<const Pack> pack, InterpreterOptions options);
+std::unique_ptr<Interpreter> make_hl7v2_interpreter(std::shared_ptr<const Pack> pack,
+                                                    InterpreterOptions options);
 
 }  // namespace carehub::adapters

@@ -55,8 +55,8 @@ class NativeWalk {
 
  private:
   void set(const json::Value& value, const std::string& path, const std::string& at) {
-    if (path == "received_at" || path == "mapping_name" || path == "mapping_version" || path == "source_channel" ||
-        path == "source_agency") {
+    if (path == "received_at" || path == "mapping_name" || path == "mapping_version" ||
+        path == "source_channel" || path == "source_agency") {
       return;  // the hub's to say
     }
     auto field = FieldPath::parse(path);
@@ -86,7 +86,8 @@ std::string outcome_json(const client::PublishResult& result, const Item& item) 
     writer.set_number(path_of("sequence"), {}, static_cast<std::int64_t>(receipt->sequence));
     text("appended_at", to_rfc3339(receipt->appended_at));
     for (std::uint32_t i = 0; i < receipt->marks.size(); ++i) {
-      writer.set_text(path_of("marks[]"), std::vector<std::uint32_t>{i}, ledger::EnumNameMark(receipt->marks[i]));
+      writer.set_text(path_of("marks[]"), std::vector<std::uint32_t>{i},
+                      ledger::EnumNameMark(receipt->marks[i]));
     }
   } else if (const auto* refused = std::get_if<client::Refused>(&result)) {
     text("outcome", "refused");
@@ -160,7 +161,8 @@ class JsonInterpreter final : public Interpreter {
       return inbound;
     }
     if (root.size() > limits::kPublishItemsMax) {
-      const std::string text = "$: more than " + std::to_string(limits::kPublishItemsMax) + " events; send fewer at a time";
+      const std::string text =
+          "$: more than " + std::to_string(limits::kPublishItemsMax) + " events; send fewer at a time";
       inbound->items.push_back(faulty("$", {{"too_many", "$", text}}, std::move(message)));
       return inbound;
     }
@@ -181,10 +183,11 @@ class JsonInterpreter final : public Interpreter {
     return item;
   }
 
-  Item item(const std::shared_ptr<json::Document>& document, json::Value value, const std::string& at, Bytes original,
-            const Arrival& arrival) const {
+  Item item(const std::shared_ptr<json::Document>& document, json::Value value, const std::string& at,
+            Bytes original, const Arrival& arrival) const {
     if (value.kind() != json::Kind::object) {
-      return faulty(at, {{"unreadable", at, at + ": it is no object; send an event as an object"}}, std::move(original));
+      return faulty(at, {{"unreadable", at, at + ": it is no object; send an event as an object"}},
+                    std::move(original));
     }
     Item item = pack_->native ? native(value, at, std::move(original), arrival)
                               : mapped(value, at, std::move(original), arrival);
@@ -196,7 +199,8 @@ class JsonInterpreter final : public Interpreter {
   /// The names of event.fbs, or a CloudEvents 1.0 envelope around them (structured mode).
   Item native(const json::Value& value, const std::string& at, Bytes original, const Arrival& arrival) const {
     const auto data = value.member("data");
-    const bool cloud_event = value.member("specversion").has_value() && data && data->kind() == json::Kind::object;
+    const bool cloud_event =
+        value.member("specversion").has_value() && data && data->kind() == json::Kind::object;
     const json::Value body = cloud_event ? *data : value;
     const std::string body_at = cloud_event ? at + ".data" : at;
     std::vector<MappingFault> faults;
@@ -213,8 +217,9 @@ class JsonInterpreter final : public Interpreter {
     if (type.empty() && cloud_event) type = cloud_event_type(own("type"));
     rule.event = event_type_from(type);
     if (rule.event == event::EventType::unknown) {
-      faults.insert(faults.begin(), {"unsupported_event", body_at + ".type",
-                                     body_at + ".type: it names no event; write one of event.fbs, such as admission"});
+      faults.insert(faults.begin(),
+                    {"unsupported_event", body_at + ".type",
+                     body_at + ".type: it names no event; write one of event.fbs, such as admission"});
     }
     Mapping mapping;
     Envelope envelope{.message_id = {}, .system = {}, .received_at = arrival.received_at};
@@ -256,8 +261,9 @@ class JsonInterpreter final : public Interpreter {
     const JsonSource source(value, at);
     const MessageRule* rule = choose_message(*pack_, source);
     if (rule == nullptr) {
-      return faulty(at, {{"unsupported_event", at, at + ": no message of the mapping pack fits; correct its codes"}},
-                    std::move(original));
+      return faulty(
+          at, {{"unsupported_event", at, at + ": no message of the mapping pack fits; correct its codes"}},
+          std::move(original));
     }
     Item item;
     item.at = at;
@@ -285,7 +291,8 @@ class JsonInterpreter final : public Interpreter {
 
 }  // namespace
 
-std::unique_ptr<Interpreter> make_json_interpreter(std::shared_ptr<const Pack> pack, InterpreterOptions options) {
+std::unique_ptr<Interpreter> make_json_interpreter(std::shared_ptr<const Pack> pack,
+                                                   InterpreterOptions options) {
   return std::make_unique<JsonInterpreter>(std::move(pack), std::move(options));
 }
 

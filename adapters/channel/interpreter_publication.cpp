@@ -32,8 +32,8 @@ const EnvelopePaths& envelope_paths() {
 
 }  // namespace
 
-Bytes finish_event(EventBuilder& builder, const Pack& pack, const MessageRule& rule, const InterpreterOptions& options,
-                   const Envelope& envelope, Mapping& mapping) {
+Bytes finish_event(EventBuilder& builder, const Pack& pack, const MessageRule& rule,
+                   const InterpreterOptions& options, const Envelope& envelope, Mapping& mapping) {
   const EnvelopePaths& paths = envelope_paths();
   const auto set = [&](const FieldPath& path, std::string_view value) {
     if (value.empty()) return;

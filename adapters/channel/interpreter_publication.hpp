@@ -17,15 +17,16 @@ struct Envelope {
 };
 
 /// Sets the envelope's fields and a new id, and finishes the event. Faults that show only now are added.
-Bytes finish_event(EventBuilder& builder, const Pack& pack, const MessageRule& rule, const InterpreterOptions& options,
-                   const Envelope& envelope, Mapping& mapping);
+Bytes finish_event(EventBuilder& builder, const Pack& pack, const MessageRule& rule,
+                   const InterpreterOptions& options, const Envelope& envelope, Mapping& mapping);
 
 /// A publication of `event`, or of the first of `faults` with the count of the others when there are any.
 client::Publication make_publication(const InterpreterOptions& options, Bytes event,
                                      const std::vector<MappingFault>& faults, Bytes original,
                                      std::string original_media_type);
 
-/// The values at the pack's identity paths, each with its length before it, so that no two sets of values look alike.
+/// The values at the pack's identity paths, each with its length before it, so that no two sets of values
+/// look alike.
 Bytes identity_of(const std::vector<std::string_view>& values);
 
 Hash sha256(std::string_view text);

@@ -81,7 +81,8 @@ bool identifies(ValueForm form, std::string_view text) {
   }
 }
 
-bool condition_holds_at(const Condition& condition, const Source& source, Bound& indices, std::string& scratch) {
+bool condition_holds_at(const Condition& condition, const Source& source, Bound& indices,
+                        std::string& scratch) {
   if (indices.size() < condition.path.open_lists) {
     const std::size_t count = source.count(condition.path, indices);
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -94,7 +95,8 @@ bool condition_holds_at(const Condition& condition, const Source& source, Bound&
   }
   const Found found = source.find(condition.path, indices, scratch);
   if (condition.kind == ConditionKind::is) return found.present && identifies(condition.form, found.text);
-  if (condition.kind == ConditionKind::present || condition.kind == ConditionKind::absent) return found.present;
+  if (condition.kind == ConditionKind::present || condition.kind == ConditionKind::absent)
+    return found.present;
   return std::find(condition.values.begin(), condition.values.end(), found.text) != condition.values.end();
 }
 
@@ -125,7 +127,8 @@ class Evaluation {
     null_ = false;
     std::optional<Picked> picked;
     if (rule_.constant) {
-      if (holds(rule_.when, source_, indices) && each_present(indices)) picked = Picked{*rule_.constant, nullptr, indices};
+      if (holds(rule_.when, source_, indices) && each_present(indices))
+        picked = Picked{*rule_.constant, nullptr, indices};
       return picked;
     }
     if (!rule_.compose.empty()) {
@@ -246,8 +249,10 @@ class Evaluation {
       if (rule_.otherwise) return Picked{*rule_.otherwise, &path, indices};
       if (rule_.unknown == UnknownCode::omit) return std::nullopt;
       if (rule_.unknown == UnknownCode::fault) {
-        complain("unknown_code", "its code is not in table `" + rule_.table->name +
-                                     "`; add the code to the channel's overrides or correct it", 103, path, indices);
+        complain("unknown_code",
+                 "its code is not in table `" + rule_.table->name +
+                     "`; add the code to the channel's overrides or correct it",
+                 103, path, indices);
         return std::nullopt;
       }
     }
@@ -311,8 +316,8 @@ class Mapper {
     return false;
   }
 
-  void each_binding(const FieldRule& rule, Bound& indices, Bound& target, std::uint32_t first, Evaluation& evaluation,
-                    bool& set) {
+  void each_binding(const FieldRule& rule, Bound& indices, Bound& target, std::uint32_t first,
+                    Evaluation& evaluation, bool& set) {
     if (target.size() == rule.to.open_lists()) {
       set = fill(rule, evaluation, indices, target) || set;
       return;
@@ -341,9 +346,11 @@ class Mapper {
     if (!picked) return false;
     const FieldPath path = target.empty() ? rule.to : rule.to.at(target);
     if (auto good = builder_.set(path, picked->text); !good) {
-      const std::string place = picked->source == nullptr ? std::string{} : source_.place(*picked->source, picked->indices);
+      const std::string place =
+          picked->source == nullptr ? std::string{} : source_.place(*picked->source, picked->indices);
       auto& list = rule.omit_invalid ? mapping_.warnings : mapping_.faults;
-      list.push_back({"bad_value", place, (place.empty() ? rule.place : place) + ": " + good.error().text, 102});
+      list.push_back(
+          {"bad_value", place, (place.empty() ? rule.place : place) + ": " + good.error().text, 102});
       return false;
     }
     Origin origin{.rule = &rule, .source = picked->source};
@@ -352,8 +359,9 @@ class Mapper {
     std::copy_n(picked->indices.begin(), origin.source_depth, origin.source_indices.begin());
     mapping_.origins.push_back(origin);
     if (values_ != nullptr) {
-      values_->push_back({path.text(), picked->text,
-                          picked->source == nullptr ? "constant" : source_.place(*picked->source, picked->indices)});
+      values_->push_back(
+          {path.text(), picked->text,
+           picked->source == nullptr ? "constant" : source_.place(*picked->source, picked->indices)});
     }
     return true;
   }

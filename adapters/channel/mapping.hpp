@@ -16,7 +16,7 @@ namespace carehub::adapters {
 struct MappingFault {
   std::string code;  // missing_field, bad_value, unknown_code, unsupported_event, unreadable
   std::string place;
-  std::string text;  // why, and what to do
+  std::string text;              // why, and what to do
   std::uint16_t hl7_code = 207;  // HL7 table 0357
 };
 
@@ -45,12 +45,14 @@ struct Mapping {
 /// The first message of the pack whose conditions hold; nullptr when none does.
 const MessageRule* choose_message(const Pack& pack, const Source& source);
 
-/// Sets what `rule` can out of `source`; every fault is gathered. `values`, where given, lists all that was set.
+/// Sets what `rule` can out of `source`; every fault is gathered. `values`, where given, lists all that was
+/// set.
 Mapping map_message(const Pack& pack, const MessageRule& rule, const Source& source, EventBuilder& builder,
                     std::vector<MappedValue>* values = nullptr);
 
-/// The place in the message that the value at `target` (a path of event.fbs) came from; empty when nothing in the
-/// message did. Lists close their gaps in an event, so an element that does not match exactly is matched by its list.
+/// The place in the message that the value at `target` (a path of event.fbs) came from; empty when nothing in
+/// the message did. Lists close their gaps in an event, so an element that does not match exactly is matched
+/// by its list.
 std::string source_place(const Mapping& mapping, const Source& source, std::string_view target);
 
 /// One output value of a view: nullopt when absent. Faults as for messages.

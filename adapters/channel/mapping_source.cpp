@@ -31,7 +31,8 @@ Result<SourcePath> parse_source_path(Format format, std::string_view text) {
       return with(path, text, path ? path->open_lists() : 0);
     }
     case Format::csv: {
-      if (trimmed(text).empty()) return fail(ErrorKind::invalid, "the name of a column is empty; write it as the header does");
+      if (trimmed(text).empty())
+        return fail(ErrorKind::invalid, "the name of a column is empty; write it as the header does");
       return with(Result<csv::Path>(csv::Path{std::string(trimmed(text))}), text, 0);
     }
     case Format::json: {

@@ -42,7 +42,8 @@ class Source {
   virtual ~Source() = default;
   /// How many elements the list has that the `[]` number indices.size() of `path` stands for.
   virtual std::size_t count(const SourcePath& path, Indices indices) const = 0;
-  /// The value at `path`, every `[]` bound. `scratch` may hold the text; it lives as long as that is left alone.
+  /// The value at `path`, every `[]` bound. `scratch` may hold the text; it lives as long as that is left
+  /// alone.
   virtual Found find(const SourcePath& path, Indices indices, std::string& scratch) const = 0;
   /// The place as a person knows it: PID-3[2].1, column NHS Number, $.items[3].name.
   virtual std::string place(const SourcePath& path, Indices indices) const = 0;

@@ -10,11 +10,11 @@ struct NamedForm {
   std::string_view name;
   ValueForm form;
 };
-constexpr NamedForm kForms[] = {
-    {"text", ValueForm::by_kind}, {"nhs_number", ValueForm::nhs_number}, {"upn", ValueForm::upn},
-    {"ods", ValueForm::ods},      {"urn", ValueForm::urn},               {"laestab", ValueForm::laestab},
-    {"gss", ValueForm::gss},      {"upper", ValueForm::upper},           {"date", ValueForm::date},
-    {"time", ValueForm::time}};
+constexpr NamedForm kForms[] = {{"text", ValueForm::by_kind}, {"nhs_number", ValueForm::nhs_number},
+                                {"upn", ValueForm::upn},      {"ods", ValueForm::ods},
+                                {"urn", ValueForm::urn},      {"laestab", ValueForm::laestab},
+                                {"gss", ValueForm::gss},      {"upper", ValueForm::upper},
+                                {"date", ValueForm::date},    {"time", ValueForm::time}};
 
 /// Tables by name; the pack's and the override's own.
 using Tables = std::map<std::string, std::shared_ptr<CodeTable>, std::less<>>;
@@ -32,7 +32,8 @@ class Reader {
     for (ConfigTable table : root.tables("field")) read_output(table, "to");
     for (ConfigTable table : root.tables("column")) read_output(table, "name");
     if (pack_.direction == Direction::in && !pack_.native && pack_.messages.empty()) {
-      root.fault("message", "the pack knows no message", "add a [[message]] with `event` and [[message.field]]s");
+      root.fault("message", "the pack knows no message",
+                 "add a [[message]] with `event` and [[message.field]]s");
     }
     if (pack_.direction == Direction::out && pack_.outputs.empty()) {
       root.fault("column", "the pack writes nothing", "add [[column]]s (csv) or [[field]]s (json)");
@@ -99,7 +100,8 @@ class Reader {
     pack_.header = table->boolean("header", true);
     pack_.on_reuse = pack_.format == Format::hl7v2 ? wire::OnReuse::mark_and_keep : wire::OnReuse::conflict;
     read_pack_changes(*table);
-    for (const std::string& text : table->texts("identity")) add_path(*table, "identity", text, pack_.identity);
+    for (const std::string& text : table->texts("identity"))
+      add_path(*table, "identity", text, pack_.identity);
     for (const std::string& text : table->texts("identity_ignores")) {
       add_path(*table, "identity_ignores", text, pack_.identity_ignores);
     }
@@ -179,7 +181,8 @@ class Reader {
     message.event = event_type_from(event);
     if (message.event == event::EventType::unknown && !event.empty()) {
       std::vector<std::string> names;
-      for (const event::EventType type : event::EnumValuesEventType()) names.emplace_back(event_type_name(type));
+      for (const event::EventType type : event::EnumValuesEventType())
+        names.emplace_back(event_type_name(type));
       table.fault("event", "there is no event `" + event + "`", "write `" + nearest_word(event, names) + "`");
     }
     for (ConfigTable field : table.tables("field")) {
@@ -188,7 +191,8 @@ class Reader {
     for (const std::string& name : table.texts("use")) {
       const auto group = groups.find(name);
       if (group == groups.end()) {
-        table.fault("use", "there is no group `" + name + "`", "add [[group." + name + ".field]] or leave it out");
+        table.fault("use", "there is no group `" + name + "`",
+                    "add [[group." + name + ".field]] or leave it out");
         continue;
       }
       message.fields.insert(message.fields.end(), group->second.begin(), group->second.end());
@@ -276,7 +280,8 @@ class Reader {
     rule.place = table.place();
     bool good = true;
     const auto paths = [&](std::string_view key, std::vector<SourcePath>& into) {
-      for (const std::string& text : table.text_or_texts(key)) good = add_path(table, key, text, into) && good;
+      for (const std::string& text : table.text_or_texts(key))
+        good = add_path(table, key, text, into) && good;
     };
     // `from` is one place or a list of them.
     paths("from", rule.from);
@@ -298,7 +303,8 @@ class Reader {
         table.fault("format", checked.error().text, "use the codes %Y %m %d %H %M %S");
       }
     }
-    const int sources = (rule.from.empty() ? 0 : 1) + (rule.compose.empty() ? 0 : 1) + (rule.constant ? 1 : 0);
+    const int sources =
+        (rule.from.empty() ? 0 : 1) + (rule.compose.empty() ? 0 : 1) + (rule.constant ? 1 : 0);
     if (sources != 1 && good) {
       table.fault("from", "a field needs one of `from`, `compose` and `value`", "write one of them");
       good = false;
@@ -315,7 +321,8 @@ class Reader {
         std::vector<std::string> names;
         for (const auto& [known, unused] : tables_) names.push_back(known);
         table.fault("table", "there is no table `" + *name + "`",
-                    "add [table." + *name + "]" + (names.empty() ? "" : " or write `" + nearest_word(*name, names) + "`"));
+                    "add [table." + *name + "]" +
+                        (names.empty() ? "" : " or write `" + nearest_word(*name, names) + "`"));
       } else {
         rule.table = found->second;
       }
@@ -357,9 +364,9 @@ class Reader {
       Condition condition;
       condition.path = std::move(path.front());
       int ways = 0;
-      for (const auto& [key, kind] : {std::pair{"in", ConditionKind::in}, std::pair{"not_in", ConditionKind::not_in},
-                                      std::pair{"equals", ConditionKind::in},
-                                      std::pair{"not_equals", ConditionKind::not_in}}) {
+      for (const auto& [key, kind] :
+           {std::pair{"in", ConditionKind::in}, std::pair{"not_in", ConditionKind::not_in},
+            std::pair{"equals", ConditionKind::in}, std::pair{"not_equals", ConditionKind::not_in}}) {
         if (!one.has(key)) continue;
         condition.kind = kind;
         condition.values = one.text_or_texts(key);
@@ -388,7 +395,8 @@ class Reader {
     return conditions;
   }
 
-  bool add_path(ConfigTable& table, std::string_view key, const std::string& text, std::vector<SourcePath>& into) {
+  bool add_path(ConfigTable& table, std::string_view key, const std::string& text,
+                std::vector<SourcePath>& into) {
     auto path = parse_source_path(source_format(), text);
     if (!path) {
       table.fault(key, path.error().text, "mend the path");
@@ -406,7 +414,8 @@ class Reader {
       const std::string first = rule.to.text().substr(0, rule.to.text().find_first_of(".["));
       const event::EventType type = event_type_from(first);
       const bool fits = type == event::EventType::unknown || type == message.event;
-      const bool named = messages.empty() || std::find(messages.begin(), messages.end(), message.name) != messages.end();
+      const bool named =
+          messages.empty() || std::find(messages.begin(), messages.end(), message.name) != messages.end();
       if (!fits || !named) continue;
       replaced.insert(rule.to.text());
       fields.push_back(rule);

@@ -15,8 +15,8 @@
 #include "broker/base/event_fields.hpp"
 #include "schemas/wire_generated.h"
 
-/// A mapping pack: data that says how one partner's messages become events, or how views become theirs. The form is in
-/// README.md beside this file.
+/// A mapping pack: data that says how one partner's messages become events, or how views become theirs. The
+/// form is in README.md beside this file.
 namespace carehub::adapters {
 
 /// How many `[]` a path may hold.
@@ -27,7 +27,15 @@ enum class ConditionKind : std::uint8_t { in, not_in, present, absent, is };
 enum class UnknownCode : std::uint8_t { fault, omit, keep };
 enum class ValueForm : std::uint8_t {
   by_kind,  // as the target says: text, date, time, number or name
-  nhs_number, upn, ods, urn, laestab, gss, upper, date, time
+  nhs_number,
+  upn,
+  ods,
+  urn,
+  laestab,
+  gss,
+  upper,
+  date,
+  time
 };
 
 /// Holds when any binding of the path's own `[]` fits (`absent`, `not_in`: when none is against it).
@@ -50,8 +58,8 @@ struct ValueRule {
   std::vector<SourcePath> compose;  // or all of these, with `between` between those that are present
   std::string between = " ";
   std::optional<std::string> constant;
-  std::optional<SourcePath> each;    // what the `[]` of `to` counts, for a constant or a composed value
-  std::vector<SourcePath> after;     // lists that stand in the target before this one
+  std::optional<SourcePath> each;  // what the `[]` of `to` counts, for a constant or a composed value
+  std::vector<SourcePath> after;   // lists that stand in the target before this one
   std::shared_ptr<const CodeTable> table;
   UnknownCode unknown = UnknownCode::fault;
   std::optional<std::string> otherwise;  // for a code that the table lacks
@@ -82,7 +90,7 @@ struct MessageRule {
 
 /// One value of a partner's row or object.
 struct OutputRule : ValueRule {
-  std::string name;     // the column, or the JSON path as written
+  std::string name;  // the column, or the JSON path as written
   json::Path to;
   bool number = false;  // written as a JSON number
 };
@@ -94,11 +102,11 @@ struct Pack {
   std::string version;
   Format format = Format::json;
   Direction direction = Direction::in;
-  std::optional<Zone> zone;  // always set in a loaded pack
+  std::optional<Zone> zone;                      // always set in a loaded pack
   Charset character_set = Charset::windows1252;  // what text is that is not UTF-8 and does not say
   char delimiter = ',';
-  bool header = true;    // CSV out: a first line with the columns' names
-  bool native = false;   // JSON in: the names of event.fbs themselves
+  bool header = true;        // CSV out: a first line with the columns' names
+  bool native = false;       // JSON in: the names of event.fbs themselves
   bool windows1252 = false;  // CSV out
   std::vector<SourcePath> identity;
   std::vector<SourcePath> identity_ignores;
@@ -107,8 +115,8 @@ struct Pack {
   std::vector<OutputRule> outputs;
 };
 
-/// Reads a pack and, over it, the channel's own file. Every fault of both is added to `faults` with its place and
-/// remedy; nullptr when there was one. Files are read once; the pack is then shared by threads.
+/// Reads a pack and, over it, the channel's own file. Every fault of both is added to `faults` with its place
+/// and remedy; nullptr when there was one. Files are read once; the pack is then shared by threads.
 std::shared_ptr<const Pack> load_pack(const std::filesystem::path& file,
                                       const std::optional<std::filesystem::path>& overrides,
                                       std::vector<ConfigFault>& faults);

@@ -15,7 +15,8 @@ json::Path path_of(std::string_view text) { return *json::Path::parse(text); }
 
 Result<const event::Event*> view_of(const wire::DeliveryT& delivery) {
   const auto* view = verified_event(delivery.view);
-  if (view == nullptr) return fail(ErrorKind::corrupt, "the delivery's view is not an event; look at the hub's record");
+  if (view == nullptr)
+    return fail(ErrorKind::corrupt, "the delivery's view is not an event; look at the hub's record");
   return view;
 }
 
@@ -23,7 +24,8 @@ std::string_view text_or_empty(const flatbuffers::String* text) {
   return text == nullptr ? std::string_view{} : std::string_view(text->data(), text->size());
 }
 
-/// The hub's CloudEvents 1.0 form. Extension attributes are lower-case letters and digits, as section 3 has it.
+/// The hub's CloudEvents 1.0 form. Extension attributes are lower-case letters and digits, as section 3 has
+/// it.
 class CloudEventRenderer final : public Renderer {
  public:
   explicit CloudEventRenderer(RendererOptions options) : options_(std::move(options)) {}
@@ -43,17 +45,20 @@ class CloudEventRenderer final : public Renderer {
     text("source", "/" + options_.hub + (agency.empty() ? std::string{} : "/" + std::string(agency)));
     text("type", std::string("uk.carehub.") + event_type_name(delivery.type) + ".v1");
     text("time", to_rfc3339({delivery.appended_at}));
-    if (delivery.person) text("subject", to_hex({delivery.person->bytes()->data(), delivery.person->bytes()->size()}));
+    if (delivery.person)
+      text("subject", to_hex({delivery.person->bytes()->data(), delivery.person->bytes()->size()}));
     text("datacontenttype", "application/json");
     writer.set_number(path_of("sequence"), {}, static_cast<std::int64_t>(delivery.sequence));
     writer.set_number(path_of("attempt"), {}, delivery.attempt);
     text("legalbasis", delivery.legal_basis);
-    for (const auto& [name, flag] : {std::pair{"late", delivery.late}, std::pair{"aftergap", delivery.after_gap},
-                                     std::pair{"replay", delivery.replay}}) {
+    for (const auto& [name, flag] :
+         {std::pair{"late", delivery.late}, std::pair{"aftergap", delivery.after_gap},
+          std::pair{"replay", delivery.replay}}) {
       if (flag) writer.set_boolean(path_of(name), {}, true);
     }
     std::string marks;
-    for (const ledger::Mark mark : delivery.marks) marks += (marks.empty() ? "" : " ") + std::string(EnumNameMark(mark));
+    for (const ledger::Mark mark : delivery.marks)
+      marks += (marks.empty() ? "" : " ") + std::string(EnumNameMark(mark));
     text("marks", marks);
     if (auto good = writer.set_json(path_of("data"), {}, event_to_json(event)); !good) {
       return tl::unexpected(good.error());
@@ -80,7 +85,9 @@ class PackRenderer : public Renderer {
     if (!faults.empty()) {
       return fail(ErrorKind::invalid, faults.front().text + " (mapping pack " + pack_->name + ")");
     }
-    return Rendered{.bytes = std::move(bytes), .media_type = media_type(), .id = std::string(text_or_empty((*view)->id()))};
+    return Rendered{.bytes = std::move(bytes),
+                    .media_type = media_type(),
+                    .id = std::string(text_or_empty((*view)->id()))};
   }
 
  protected:
@@ -93,7 +100,8 @@ class PackRenderer : public Renderer {
     auto text = output_value(*pack_, rule, source, indices, faults);
     if (!text) {
       if (rule.required && faults.empty() && holds(rule.when, source, indices)) {
-        faults.push_back({"missing_field", rule.name, rule.name + ": it is required, and the view does not have it"});
+        faults.push_back(
+            {"missing_field", rule.name, rule.name + ": it is required, and the view does not have it"});
       }
       return text;
     }

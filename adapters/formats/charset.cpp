@@ -38,7 +38,8 @@ std::string convert(std::string_view text, const char* to, const char* from, std
     do {
       ++in;
       --left;
-    } while (left > 0 && std::string_view(from) == "UTF-8" && (static_cast<unsigned char>(*in) & 0xC0U) == 0x80U);
+    } while (left > 0 && std::string_view(from) == "UTF-8" &&
+             (static_cast<unsigned char>(*in) & 0xC0U) == 0x80U);
   }
   return out;
 }
@@ -53,10 +54,12 @@ Result<Charset> charset_from(std::string_view name) {
   }
   if (plain == "ASCII" || plain == "USASCII" || plain == "ISOIR6") return Charset::ascii;
   if (plain == "UNICODEUTF8" || plain == "UTF8" || plain == "UNICODE") return Charset::utf8;
-  if (plain == "88591" || plain == "ISO88591" || plain == "LATIN1" || plain == "ISOIR100") return Charset::latin1;
+  if (plain == "88591" || plain == "ISO88591" || plain == "LATIN1" || plain == "ISOIR100")
+    return Charset::latin1;
   if (plain == "WINDOWS1252" || plain == "CP1252" || plain == "WIN1252") return Charset::windows1252;
-  return fail(ErrorKind::invalid,
-              "the character set is not one of ASCII, 8859/1, UNICODE UTF-8 and WINDOWS-1252; use one of those");
+  return fail(
+      ErrorKind::invalid,
+      "the character set is not one of ASCII, 8859/1, UNICODE UTF-8 and WINDOWS-1252; use one of those");
 }
 
 bool is_ascii(std::string_view text) {

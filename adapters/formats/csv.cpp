@@ -31,7 +31,8 @@ std::string_view line_at(std::string_view text, std::size_t at) {
 }
 
 bool blank(std::string_view line) {
-  return std::all_of(line.begin(), line.end(), [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; });
+  return std::all_of(line.begin(), line.end(),
+                     [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; });
 }
 
 struct FreeParser {
@@ -94,13 +95,15 @@ class Reader {
       }
       Row row{.line = line_, .fields = {}, .text = {}};
       if (auto bad = take_row(row, first)) {
-        if (!header) return fail(ErrorKind::invalid, "the header (line " + std::to_string(line_) + ") " + bad->text);
+        if (!header)
+          return fail(ErrorKind::invalid, "the header (line " + std::to_string(line_) + ") " + bad->text);
         file.bad_rows.push_back(std::move(*bad));
         advance(first.size());
         continue;
       }
       if (!header) {
-        if (auto good = take_header(std::move(row.fields), file.header); !good) return tl::unexpected(good.error());
+        if (auto good = take_header(std::move(row.fields), file.header); !good)
+          return tl::unexpected(good.error());
         header = true;
         continue;
       }
@@ -134,7 +137,8 @@ class Reader {
       ++lines;
       const bool last = line.back() != '\n' && line.back() != '\r';
       if (!parser_.feed(line) || (last && !parser_.feed("\n"))) {
-        return bad_row(line_, "bad_quote", "has a quote inside a field; quote the field and double the quote", first);
+        return bad_row(line_, "bad_quote", "has a quote inside a field; quote the field and double the quote",
+                       first);
       }
       // An open field began on the row's first line or later.
       const std::size_t open = end - at_;
@@ -162,7 +166,8 @@ class Reader {
     std::set<std::string> seen;
     for (std::size_t i = 0; i < names.size(); ++i) {
       if (key_of(names[i]).empty() || seen.insert(key_of(names[i])).second) continue;
-      return fail(ErrorKind::invalid, "the header names column " + std::to_string(i + 1) + " twice; rename one");
+      return fail(ErrorKind::invalid,
+                  "the header names column " + std::to_string(i + 1) + " twice; rename one");
     }
     header = Header(std::move(names));
     return {};
@@ -171,11 +176,11 @@ class Reader {
   static void judge(Row row, File& file) {
     const std::size_t columns = file.header.names().size();
     if (row.fields.size() < columns) {
-      file.bad_rows.push_back(
-          bad_row(row.line, "too_few_columns", "has fewer fields than the header; fill the row up", row.text));
+      file.bad_rows.push_back(bad_row(row.line, "too_few_columns",
+                                      "has fewer fields than the header; fill the row up", row.text));
     } else if (row.fields.size() > columns) {
-      file.bad_rows.push_back(
-          bad_row(row.line, "too_many_columns", "has more fields than the header; quote the delimiter", row.text));
+      file.bad_rows.push_back(bad_row(row.line, "too_many_columns",
+                                      "has more fields than the header; quote the delimiter", row.text));
     } else {
       file.rows.push_back(std::move(row));
     }
@@ -187,13 +192,15 @@ class Reader {
   std::uint32_t line_ = 1;
 };
 
-/// What a spreadsheet would run as a formula: OWASP's list for CSV injection. A plain number or telephone is none.
+/// What a spreadsheet would run as a formula: OWASP's list for CSV injection. A plain number or telephone is
+/// none.
 bool formula(std::string_view field) {
   if (field.empty()) return false;
   const char first = field.front();
   if (first == '\t' || first == '\r' || first == '=' || first == '@') return true;
   if (first != '+' && first != '-') return false;
-  return !std::all_of(field.begin() + 1, field.end(), [](char c) { return (c >= '0' && c <= '9') || c == '.' || c == ' '; });
+  return !std::all_of(field.begin() + 1, field.end(),
+                      [](char c) { return (c >= '0' && c <= '9') || c == '.' || c == ' '; });
 }
 
 }  // namespace
@@ -212,7 +219,8 @@ Result<File> read(std::string_view bytes, char delimiter, Charset fallback) {
   if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
   std::string converted;
   if (!is_utf8(bytes)) {
-    converted = to_utf8(bytes, fallback == Charset::utf8 || fallback == Charset::ascii ? Charset::windows1252 : fallback);
+    converted = to_utf8(
+        bytes, fallback == Charset::utf8 || fallback == Charset::ascii ? Charset::windows1252 : fallback);
     bytes = converted;
   }
   return Reader(bytes, delimiter).read();
@@ -225,7 +233,8 @@ std::string write_row(const std::vector<std::string>& fields, char delimiter) {
     if (!first) out += delimiter;
     first = false;
     const std::string safe = (formula(field) ? "'" : "") + field;
-    const bool plain = safe.find_first_of("\"\r\n") == std::string::npos && safe.find(delimiter) == std::string::npos &&
+    const bool plain = safe.find_first_of("\"\r\n") == std::string::npos &&
+                       safe.find(delimiter) == std::string::npos &&
                        (safe.empty() || (safe.front() != ' ' && safe.back() != ' '));
     if (plain) {
       out += safe;

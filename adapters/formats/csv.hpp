@@ -51,14 +51,16 @@ struct File {
   std::vector<BadRow> bad_rows;
 };
 
-/// Reads a whole file: byte order mark, CRLF, LF or CR, quoted fields with line ends in them. UTF-8 where it is valid,
-/// else `fallback`. Blank rows are skipped. A row that is wrong is set aside and the others go on; a field longer than
-/// limits::kCsvFieldBytesMax makes its row bad, and reading goes on at the line after that row's start, so that one lone
-/// quote cannot eat a file. Error `invalid`: no header, a column twice, more columns than limits::kCsvColumnsMax.
+/// Reads a whole file: byte order mark, CRLF, LF or CR, quoted fields with line ends in them. UTF-8 where it
+/// is valid, else `fallback`. Blank rows are skipped. A row that is wrong is set aside and the others go on;
+/// a field longer than limits::kCsvFieldBytesMax makes its row bad, and reading goes on at the line after
+/// that row's start, so that one lone quote cannot eat a file. Error `invalid`: no header, a column twice,
+/// more columns than limits::kCsvColumnsMax.
 Result<File> read(std::string_view bytes, char delimiter, Charset fallback);
 
-/// One row with CRLF. Fields that hold the delimiter, quotes or line ends are quoted; a field that a spreadsheet would
-/// take for a formula (= + - @ tab or CR first) gets an apostrophe before it, numbers excepted.
+/// One row with CRLF. Fields that hold the delimiter, quotes or line ends are quoted; a field that a
+/// spreadsheet would take for a formula (= + - @ tab or CR first) gets an apostrophe before it, numbers
+/// excepted.
 std::string write_row(const std::vector<std::string>& fields, char delimiter);
 
 }  // namespace carehub::adapters::csv

@@ -49,9 +49,11 @@ std::string_view part(std::string_view text, char separator, std::size_t number)
   return text.substr(0, text.find(separator));
 }
 
-/// Whether `text` begins as a segment does: three name characters, then a field separator or the end of the line.
+/// Whether `text` begins as a segment does: three name characters, then a field separator or the end of the
+/// line.
 bool looks_like_segment(std::string_view text, char separator) {
-  if (text.size() < 3 || !name_character(text[0]) || !name_character(text[1]) || !name_character(text[2])) return false;
+  if (text.size() < 3 || !name_character(text[0]) || !name_character(text[1]) || !name_character(text[2]))
+    return false;
   return text.size() == 3 || text[3] == separator || text[3] == '\r' || text[3] == '\n';
 }
 
@@ -103,8 +105,8 @@ bool undo(std::string_view code, const Delimiters& delimiters, std::string& out,
 
 Result<Path> Path::parse(std::string_view text) {
   const auto wrong = [&] {
-    return fail(ErrorKind::invalid, "`" + std::string(text) + "` is not a place in an HL7 message; " +
-                                        std::string(kPathForm));
+    return fail(ErrorKind::invalid,
+                "`" + std::string(text) + "` is not a place in an HL7 message; " + std::string(kPathForm));
   };
   std::string_view rest = text;
   if (rest.size() < 3 || !std::all_of(rest.begin(), rest.begin() + 3, name_character)) return wrong();
@@ -159,7 +161,8 @@ std::string Path::text() const {
 
 Result<Message> Message::parse(std::string_view text) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-  while (!text.empty() && (text.front() == '\r' || text.front() == '\n' || text.front() == ' ')) text.remove_prefix(1);
+  while (!text.empty() && (text.front() == '\r' || text.front() == '\n' || text.front() == ' '))
+    text.remove_prefix(1);
   if (text.size() < 8 || !text.starts_with("MSH")) {
     return fail(ErrorKind::invalid, "there is no MSH segment at the start; send one HL7 version 2 message");
   }
@@ -174,7 +177,9 @@ Result<Message> Message::parse(std::string_view text) {
   delimiters.repetition = nth(1);
   delimiters.escape = nth(2);
   delimiters.subcomponent = nth(3);
-  const auto bad = [](char c) { return letter_or_digit(c) || static_cast<unsigned char>(c) <= ' ' || c == '"'; };
+  const auto bad = [](char c) {
+    return letter_or_digit(c) || static_cast<unsigned char>(c) <= ' ' || c == '"';
+  };
   std::string all(1, delimiters.field);
   all += encoding.substr(0, 4);
   std::sort(all.begin(), all.end());
@@ -183,7 +188,8 @@ Result<Message> Message::parse(std::string_view text) {
     return fail(ErrorKind::invalid, "MSH-1 and MSH-2 do not name different delimiters; send |^~\\&");
   }
 
-  const bool ends_in_cr = text[text.find_first_of("\r\n") == std::string_view::npos ? 0 : text.find_first_of("\r\n")] == '\r';
+  const bool ends_in_cr =
+      text[text.find_first_of("\r\n") == std::string_view::npos ? 0 : text.find_first_of("\r\n")] == '\r';
   message.segments_.reserve(32);
   message.starts_.reserve(512);
   std::size_t at = 0;
@@ -254,7 +260,8 @@ std::size_t Message::repetitions(const Path& path) const {
   const std::string_view all = field(*segment, path.field);
   if (all.empty()) return 0;
   if (delimiters_.repetition == '\0' || (segment->name == "MSH" && path.field <= 2)) return 1;
-  const auto separators = static_cast<std::size_t>(std::count(all.begin(), all.end(), delimiters_.repetition));
+  const auto separators =
+      static_cast<std::size_t>(std::count(all.begin(), all.end(), delimiters_.repetition));
   return std::min(separators + 1, limits::kHl7RepetitionsMax);
 }
 
@@ -283,7 +290,8 @@ Raw Message::value(const Path& path) const {
   if (value.empty()) return {};
   if (segment->name == "MSH" && path.field <= 2) return Raw{value, false};
   value = part(value, delimiters_.repetition, static_cast<std::size_t>(std::max(path.repetition, 0)));
-  if (value == "\"\"" && path.component > 0) return raw_of(value);  // the whole field is deleted, its parts too
+  if (value == "\"\"" && path.component > 0)
+    return raw_of(value);  // the whole field is deleted, its parts too
   value = part(value, delimiters_.component, path.component > 0 ? path.component - 1U : 0U);
   value = part(value, delimiters_.subcomponent, path.subcomponent > 0 ? path.subcomponent - 1U : 0U);
   return raw_of(value);
@@ -292,7 +300,8 @@ Raw Message::value(const Path& path) const {
 std::optional<std::string_view> Message::text_at(const Path& path, std::string& scratch) const {
   const Raw raw = value(path);
   if (raw.null || raw.empty()) return std::nullopt;
-  if (delimiters_.escape == '\0' || raw.text.find(delimiters_.escape) == std::string_view::npos) return raw.text;
+  if (delimiters_.escape == '\0' || raw.text.find(delimiters_.escape) == std::string_view::npos)
+    return raw.text;
   scratch = unescape(raw.text, delimiters_);
   return scratch;
 }

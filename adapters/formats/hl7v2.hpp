@@ -11,8 +11,8 @@
 #include "adapters/formats/charset.hpp"
 #include "broker/base/result.hpp"
 
-/// HL7 version 2, as a view of segments and fields over the text of one message (HL7 v2.5.1 chapter 2). Nothing is
-/// copied; a Message is good for as long as its text is.
+/// HL7 version 2, as a view of segments and fields over the text of one message (HL7 v2.5.1 chapter 2).
+/// Nothing is copied; a Message is good for as long as its text is.
 namespace carehub::adapters::hl7v2 {
 
 /// What MSH-1 and MSH-2 say. '\0': the sender named none.
@@ -24,22 +24,24 @@ struct Delimiters {
   char subcomponent = '&';
 };
 
-/// A place in a message: PID-3[1].1.2, PV1-3.2, NK1[2]-2.1, NTE[]-3, MSH-9.1. Numbers start at 1; `[]` stands for
-/// every occurrence of a segment or repetition of a field, and is bound from the left by indices that start at 0.
-/// A path that stops at a field or component means its first component or subcomponent (HL7 v2.5.1 section 2.8.2:
-/// a receiver reads an extended data type as its first part).
+/// A place in a message: PID-3[1].1.2, PV1-3.2, NK1[2]-2.1, NTE[]-3, MSH-9.1. Numbers start at 1; `[]` stands
+/// for every occurrence of a segment or repetition of a field, and is bound from the left by indices that
+/// start at 0. A path that stops at a field or component means its first component or subcomponent (HL7
+/// v2.5.1 section 2.8.2: a receiver reads an extended data type as its first part).
 struct Path {
   static constexpr std::int32_t kEvery = -1;
   std::array<char, 3> segment{};
-  std::int32_t occurrence = 0;   // from 0
-  std::uint16_t field = 0;       // 0: the segment as a whole
-  std::int32_t repetition = 0;   // from 0
-  std::uint16_t component = 0;   // 0: not said
+  std::int32_t occurrence = 0;  // from 0
+  std::uint16_t field = 0;      // 0: the segment as a whole
+  std::int32_t repetition = 0;  // from 0
+  std::uint16_t component = 0;  // 0: not said
   std::uint16_t subcomponent = 0;
 
   /// Error `invalid` says what the form is.
   static Result<Path> parse(std::string_view text);
-  std::size_t open_lists() const { return (occurrence == kEvery ? 1U : 0U) + (repetition == kEvery ? 1U : 0U); }
+  std::size_t open_lists() const {
+    return (occurrence == kEvery ? 1U : 0U) + (repetition == kEvery ? 1U : 0U);
+  }
   /// The path with its `[]` filled.
   Path at(std::span<const std::uint32_t> indices) const;
   /// As it is written; a first occurrence or repetition is left out.
@@ -73,8 +75,8 @@ class Message {
   std::size_t occurrences(const std::array<char, 3>& segment) const;
   /// Repetitions of the field at `path` (occurrence bound); 0 when it is empty or absent.
   std::size_t repetitions(const Path& path) const;
-  /// The whole field with its repetitions, or the whole repetition, component or subcomponent that `path` names, and
-  /// nothing narrower. Every `[]` must be bound.
+  /// The whole field with its repetitions, or the whole repetition, component or subcomponent that `path`
+  /// names, and nothing narrower. Every `[]` must be bound.
   Raw whole(const Path& path) const;
   /// The value at `path`, which must be bound.
   Raw value(const Path& path) const;
@@ -91,17 +93,19 @@ class Message {
   std::vector<std::uint32_t> starts_;  // of every field of every segment, in order
 };
 
-/// Undoes \F\ \S\ \T\ \R\ \E\ \Xhh..\ \.br\ (HL7 v2.5.1 section 2.7); unknown ones stay as they are. Bytes written
-/// as hexadecimal that are not UTF-8 are taken for Windows-1252.
+/// Undoes \F\ \S\ \T\ \R\ \E\ \Xhh..\ \.br\ (HL7 v2.5.1 section 2.7); unknown ones stay as they are. Bytes
+/// written as hexadecimal that are not UTF-8 are taken for Windows-1252.
 std::string unescape(std::string_view text, const Delimiters& delimiters);
 /// Makes text safe inside a field.
 std::string escape(std::string_view text, const Delimiters& delimiters);
 
-/// The text of a message in UTF-8. `converted` holds it where the bytes could not be used as they are. The character
-/// set is MSH-18's; where that is empty, unknown or wrong, valid UTF-8 is taken as such and all else as `fallback`.
+/// The text of a message in UTF-8. `converted` holds it where the bytes could not be used as they are. The
+/// character set is MSH-18's; where that is empty, unknown or wrong, valid UTF-8 is taken as such and all
+/// else as `fallback`.
 std::string_view utf8_text(std::string_view bytes, Charset fallback, std::string& converted);
 
-/// Offsets where the messages of a batch (FHS, BHS) begin, or of several messages in one frame; one for a plain one.
+/// Offsets where the messages of a batch (FHS, BHS) begin, or of several messages in one frame; one for a
+/// plain one.
 std::vector<std::string_view> split_batch(std::string_view text);
 
 }  // namespace carehub::adapters::hl7v2

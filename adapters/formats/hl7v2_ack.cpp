@@ -43,8 +43,8 @@ class Writer {
     const auto fill = [&](char& delimiter, std::string_view choices) {
       if (delimiter != '\0') return;
       for (const char choice : choices) {
-        const char all[] = {delimiters_.field, delimiters_.component, delimiters_.repetition, delimiters_.escape,
-                            delimiters_.subcomponent};
+        const char all[] = {delimiters_.field, delimiters_.component, delimiters_.repetition,
+                            delimiters_.escape, delimiters_.subcomponent};
         if (std::find(std::begin(all), std::end(all), choice) == std::end(all)) {
           delimiter = choice;
           return;
@@ -86,7 +86,8 @@ class Writer {
 
  private:
   std::string place(const Path& path, char separator, bool position_first) const {
-    // ELD (up to 2.4): segment, sequence, field. ERL (from 2.5): repetition, component and subcomponent besides.
+    // ELD (up to 2.4): segment, sequence, field. ERL (from 2.5): repetition, component and subcomponent
+    // besides.
     std::string out(path.segment.begin(), path.segment.end());
     out += separator + std::to_string(std::max(path.occurrence, 0) + 1);
     if (path.field == 0) return out;
@@ -99,8 +100,8 @@ class Writer {
   }
 
   std::string coded(const AckError& error, char separator) const {
-    return std::to_string(error.code) + separator + escape(error_meaning(error.code), delimiters_) + separator +
-           "HL70357";
+    return std::to_string(error.code) + separator + escape(error_meaning(error.code), delimiters_) +
+           separator + "HL70357";
   }
 
   void write_error(const AckError& error) {
@@ -111,9 +112,11 @@ class Writer {
       out_ += bar + coded(error, delimiters_.component) + bar + "E";
       out_ += std::string(4, bar) + escape(error.text, delimiters_);
     } else {
-      const std::string where = error.place ? place(*error.place, delimiters_.component, false) : std::string{};
+      const std::string where =
+          error.place ? place(*error.place, delimiters_.component, false) : std::string{};
       const auto parts = std::count(where.begin(), where.end(), delimiters_.component);
-      out_ += where + std::string(static_cast<std::size_t>(where.empty() ? 3 : 3 - parts), delimiters_.component);
+      out_ +=
+          where + std::string(static_cast<std::size_t>(where.empty() ? 3 : 3 - parts), delimiters_.component);
       out_ += coded(error, delimiters_.subcomponent);
     }
     out_ += '\r';
@@ -145,8 +148,9 @@ AckHeader ack_header(const Message& message) {
   return header;
 }
 
-std::vector<Bytes> acknowledge(const AckHeader& header, AckOutcome outcome, const std::vector<AckError>& errors,
-                               std::string_view control_id, Timestamp now, const Zone& zone) {
+std::vector<Bytes> acknowledge(const AckHeader& header, AckOutcome outcome,
+                               const std::vector<AckError>& errors, std::string_view control_id,
+                               Timestamp now, const Zone& zone) {
   if (header.is_answer) return {};
   const bool success = outcome == AckOutcome::accepted;
   const std::string time = hl7_time(now, zone);

@@ -86,8 +86,9 @@ void write(const bj::value& value, std::string& out, std::size_t depth) {
 
 Result<Path> Path::parse(std::string_view text) {
   const auto wrong = [&] {
-    return fail(ErrorKind::invalid, "`" + std::string(text) +
-                                        "` is not a place in a JSON document; write person.name, items[0].x or items[].x");
+    return fail(ErrorKind::invalid,
+                "`" + std::string(text) +
+                    "` is not a place in a JSON document; write person.name, items[0].x or items[].x");
   };
   Path path;
   std::string_view rest = text;
@@ -111,7 +112,8 @@ Result<Path> Path::parse(std::string_view text) {
       std::int32_t index = kEvery;
       if (!inside.empty()) {
         const auto [end, error] = std::from_chars(inside.data(), inside.data() + inside.size(), index);
-        if (error != std::errc{} || end != inside.data() + inside.size() || index < 0 || index > 9999) return wrong();
+        if (error != std::errc{} || end != inside.data() + inside.size() || index < 0 || index > 9999)
+          return wrong();
       }
       path.steps.push_back({{}, index});
       rest.remove_prefix(close + 1);
@@ -129,8 +131,8 @@ Result<Path> Path::parse(std::string_view text) {
 }
 
 std::size_t Path::open_lists() const {
-  return static_cast<std::size_t>(
-      std::count_if(steps.begin(), steps.end(), [](const Step& s) { return s.key.empty() && s.index == kEvery; }));
+  return static_cast<std::size_t>(std::count_if(
+      steps.begin(), steps.end(), [](const Step& s) { return s.key.empty() && s.index == kEvery; }));
 }
 
 std::string Path::text(std::string_view root, std::span<const std::uint32_t> indices) const {
@@ -289,7 +291,8 @@ void Writer::set_boolean(const Path& path, std::span<const std::uint32_t> indice
   slot(impl_->root, path, indices) = value;
 }
 
-Result<void> Writer::set_json(const Path& path, std::span<const std::uint32_t> indices, std::string_view json) {
+Result<void> Writer::set_json(const Path& path, std::span<const std::uint32_t> indices,
+                              std::string_view json) {
   bj::error_code error;
   bj::value value = bj::parse(bj::string_view(json.data(), json.size()), error);
   if (error) return fail(ErrorKind::invalid, "the nested JSON is not well-formed");

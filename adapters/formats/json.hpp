@@ -14,13 +14,13 @@
 /// JSON documents (RFC 8259) as a tree of fields by path. The library stays inside json.cpp.
 namespace carehub::adapters::json {
 
-/// A place in a document: person.nhs_number, $.data.items[0].x, items[].name. Indices start at 0; `[]` stands for every
-/// element and is bound from the left. `$` alone is the document.
+/// A place in a document: person.nhs_number, $.data.items[0].x, items[].name. Indices start at 0; `[]` stands
+/// for every element and is bound from the left. `$` alone is the document.
 struct Path {
   static constexpr std::int32_t kEvery = -1;
   struct Step {
-    std::string key;           // empty: an element
-    std::int32_t index = 0;    // of an element
+    std::string key;         // empty: an element
+    std::int32_t index = 0;  // of an element
   };
   std::vector<Step> steps;
 
@@ -36,7 +36,8 @@ enum class Kind : std::uint8_t { null, boolean, number, text, array, object };
 class Value {
  public:
   Kind kind() const;
-  /// Text as it is, numbers as whole numbers or shortest decimals, true and false. Empty for null, array and object.
+  /// Text as it is, numbers as whole numbers or shortest decimals, true and false. Empty for null, array and
+  /// object.
   std::string scalar() const;
   /// The text of a text value without a copy; empty for other kinds.
   std::string_view text() const;
@@ -60,7 +61,8 @@ class Value {
 
 class Document {
  public:
-  /// Error `invalid` names line and column; deeper than kDepthMax or longer than limits::kHttpBodyBytesMax is refused.
+  /// Error `invalid` names line and column; deeper than kDepthMax or longer than limits::kHttpBodyBytesMax is
+  /// refused.
   static Result<Document> parse(std::string_view text);
   static constexpr std::size_t kDepthMax = 32;
 

@@ -122,16 +122,35 @@ Result<Parts> parse_as(std::string_view text, std::string_view format) {
     const char code = format[1];
     format.remove_prefix(2);
     // A single digit is read where a separator or the end follows: 3/9/2012.
-    const std::size_t digits = code == 'Y' ? 4 : (text.size() > 1 && starts_with_digit(text.substr(1)) ? 2 : 1);
+    const std::size_t digits =
+        code == 'Y' ? 4 : (text.size() > 1 && starts_with_digit(text.substr(1)) ? 2 : 1);
     const auto value = take_digits(text, digits);
     if (!value) return wrong();
     switch (code) {
-      case 'Y': parts.year = *value; reach(TimePrecision::year); break;
-      case 'm': parts.month = static_cast<unsigned>(*value); reach(TimePrecision::month); break;
-      case 'd': parts.day = static_cast<unsigned>(*value); reach(TimePrecision::day); break;
-      case 'H': parts.hour = *value; reach(TimePrecision::hour); break;
-      case 'M': parts.minute = *value; reach(TimePrecision::minute); break;
-      case 'S': parts.second = *value; reach(TimePrecision::second); break;
+      case 'Y':
+        parts.year = *value;
+        reach(TimePrecision::year);
+        break;
+      case 'm':
+        parts.month = static_cast<unsigned>(*value);
+        reach(TimePrecision::month);
+        break;
+      case 'd':
+        parts.day = static_cast<unsigned>(*value);
+        reach(TimePrecision::day);
+        break;
+      case 'H':
+        parts.hour = *value;
+        reach(TimePrecision::hour);
+        break;
+      case 'M':
+        parts.minute = *value;
+        reach(TimePrecision::minute);
+        break;
+      case 'S':
+        parts.second = *value;
+        reach(TimePrecision::second);
+        break;
       default: return wrong();
     }
   }
@@ -167,11 +186,14 @@ std::string format_parts(const Parts& parts, std::string_view format) {
   }
   // 12/2012 rather than /12/2012 when the day is not known.
   const auto first = out.find_first_of("0123456789");
-  return first == std::string::npos ? std::string{} : out.substr(first) + (parts.precision >= TimePrecision::day ? pending : "");
+  return first == std::string::npos
+             ? std::string{}
+             : out.substr(first) + (parts.precision >= TimePrecision::day ? pending : "");
 }
 
 Parts parts_of(const event::Time& time) {
-  const date::local_time<Microseconds> wall{Microseconds(time.utc_us()) + std::chrono::minutes(time.offset_minutes())};
+  const date::local_time<Microseconds> wall{Microseconds(time.utc_us()) +
+                                            std::chrono::minutes(time.offset_minutes())};
   const auto day = date::floor<date::days>(wall);
   const date::year_month_day ymd{day};
   const date::hh_mm_ss<Microseconds> clock{wall - day};
@@ -200,8 +222,8 @@ Result<Zone> Zone::find(std::string_view name) {
 std::pair<Timestamp, std::int16_t> Zone::resolve(std::int64_t local_us) const {
   const date::local_time<Microseconds> wall{Microseconds(local_us)};
   const date::local_info info = zone_of(zone_).get_info(wall);
-  // For a time that is unique, ambiguous or skipped alike, the offset before the change is the documented choice:
-  // it picks the first of two, and carries a skipped time forward by the gap.
+  // For a time that is unique, ambiguous or skipped alike, the offset before the change is the documented
+  // choice: it picks the first of two, and carries a skipped time forward by the gap.
   const auto before = std::chrono::duration_cast<std::chrono::minutes>(info.first.offset);
   const Timestamp at{(wall.time_since_epoch() - info.first.offset).count()};
   if (info.result != date::local_info::nonexistent) return {at, static_cast<std::int16_t>(before.count())};
@@ -237,7 +259,8 @@ Result<event::Date> parse_hl7_date(std::string_view text) {
   if (!parts) return tl::unexpected(parts.error());
   const bool month = parts->precision >= TimePrecision::month;
   const bool day = parts->precision >= TimePrecision::day;
-  return event::Date(static_cast<std::int16_t>(parts->year), static_cast<std::uint8_t>(month ? parts->month : 0),
+  return event::Date(static_cast<std::int16_t>(parts->year),
+                     static_cast<std::uint8_t>(month ? parts->month : 0),
                      static_cast<std::uint8_t>(day ? parts->day : 0));
 }
 
@@ -279,9 +302,11 @@ std::string format_date(const event::Date& date, std::string_view format) {
 
 Result<void> check_time_format(std::string_view format) {
   for (std::size_t at = format.find('%'); at != std::string_view::npos; at = format.find('%', at + 2)) {
-    if (at + 1 >= format.size() || std::string_view("YmdHMS").find(format[at + 1]) == std::string_view::npos) {
-      return fail(ErrorKind::invalid, "`" + std::string(format) +
-                                          "` has a code other than %Y %m %d %H %M %S; write it as %d/%m/%Y %H:%M");
+    if (at + 1 >= format.size() ||
+        std::string_view("YmdHMS").find(format[at + 1]) == std::string_view::npos) {
+      return fail(ErrorKind::invalid,
+                  "`" + std::string(format) +
+                      "` has a code other than %Y %m %d %H %M %S; write it as %d/%m/%Y %H:%M");
     }
   }
   return {};

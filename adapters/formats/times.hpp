@@ -7,9 +7,9 @@
 #include "broker/base/result.hpp"
 #include "schemas/event_generated.h"
 
-/// Dates and times as legacy systems write them. Partial precision is kept. A time without an offset is local to a
-/// zone: of the hour that comes twice the first is meant (summer time still holds); a time in the hour that never
-/// comes is moved forward by the length of the gap.
+/// Dates and times as legacy systems write them. Partial precision is kept. A time without an offset is local
+/// to a zone: of the hour that comes twice the first is meant (summer time still holds); a time in the hour
+/// that never comes is moved forward by the length of the gap.
 namespace carehub::adapters {
 
 /// A zone of the system's tz database, such as Europe/London. Cheap to copy; thread-safe.
@@ -37,8 +37,8 @@ std::string hl7_time(Timestamp at, const Zone& zone);
 /// `format` of %Y %m %d %H %M %S and other characters as they are: %d/%m/%Y %H:%M.
 Result<event::Time> parse_time_as(std::string_view text, std::string_view format, const Zone& zone);
 Result<event::Date> parse_date_as(std::string_view text, std::string_view format);
-/// The parts of a time (in its own offset) or date written by such a format; a part that is not known is left out
-/// with the character before it.
+/// The parts of a time (in its own offset) or date written by such a format; a part that is not known is left
+/// out with the character before it.
 std::string format_time(const event::Time& time, std::string_view format);
 std::string format_date(const event::Date& date, std::string_view format);
 /// Error `invalid` when a format holds another % code.
