@@ -20,8 +20,9 @@ constexpr const char* kInprocEndpoint = "inproc://carehub";
 
 struct HubOptions {
   std::string name;
-  std::filesystem::path data;          // made when missing; ledger, state, vault and mark live here
-  std::vector<std::string> endpoints;  // ipc:// and tcp://; inproc is always there
+  std::filesystem::path data;             // made when missing; ledger, state, vault and mark live here
+  std::vector<std::string> endpoints;     // ipc:// and tcp://; inproc is always there
+  std::filesystem::path master_key_file;  // empty: master.key in the data directory; made with the vault
   core::HubRules rules;
   std::vector<AllowedKey> allowed;  // keys that may connect over TCP
   std::string curve_secret;         // Z85; needed with a tcp:// endpoint
@@ -53,7 +54,10 @@ class Hub {
   /// and restart. Set it before anything can fail, right after start().
   void on_failure(std::function<void(Error)> report);
 
-  /// The ZeroMQ context that clients inside this process connect through.
+  /// The endpoints as bound, with ports filled in.
+  std::vector<std::string> endpoints() const;
+
+  /// The ZeroMQ context that clients inside this process connect through. Close them before the hub goes.
   void* zmq_context() const;
 
   /// The keys that may connect from now on; connections of others are closed. Thread-safe.

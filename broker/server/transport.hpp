@@ -30,8 +30,8 @@ class Transport {
 
   virtual ~Transport() = default;
 
-  /// Blocks until something can be received, wake() is called, or `timeout_ms` passed.
-  virtual void wait(std::uint32_t timeout_ms) = 0;
+  /// Blocks until wake() is called, `timeout_ms` passed, or, where `for_frames`, something can be received.
+  virtual void wait(std::uint32_t timeout_ms, bool for_frames) = 0;
 
   /// Ends the wait under way, or the next one. The only function that any thread may call.
   virtual void wake() = 0;

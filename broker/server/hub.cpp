@@ -1,0 +1,289 @@
+#include "broker/server/hub.hpp"
+
+#include <zmq.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "broker/base/limits.hpp"
+#include "broker/core/disclosure.hpp"
+#include "broker/server/log.hpp"
+#include "broker/server/loop.hpp"
+#include "broker/server/zmq_transport.hpp"
+#include "broker/storage/file_vault.hpp"
+#include "broker/storage/rocks_ledger.hpp"
+#include "broker/storage/rocks_state_store.hpp"
+
+namespace carehub::server {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::uint32_t kStepMs = 500;
+constexpr const char* kVaultFile = "vault";
+constexpr const char* kMasterKeyFile = "master.key";
+
+struct ContextCloser {
+  void operator()(void* context) const { zmq_ctx_term(context); }
+};
+
+void tell(const std::vector<std::string>& notices) {
+  for (const std::string& notice : notices) log_notice("start-mended", notice);
+}
+
+}  // namespace
+
+struct Hub::Impl {
+  explicit Impl(HubOptions given) : options(std::move(given)) {
+    clock = options.clock != nullptr ? options.clock : &system_clock;
+    random = options.random != nullptr ? options.random : &system_random;
+  }
+  ~Impl() { static_cast<void>(stop()); }
+
+  Result<void> open_storage();
+  Result<void> open_vault();
+  Result<void> open_state();
+  Result<void> catch_up();
+  Result<core::Decision> start_engine();
+  Result<void> open_network();
+  void serve();
+  void publish_statistics();
+  Result<void> stop();
+
+  HubOptions options;
+  SystemClock system_clock;
+  SystemRandom system_random;
+  const Clock* clock = nullptr;
+  Random* random = nullptr;
+  std::unique_ptr<void, ContextCloser> context;
+
+  std::unique_ptr<storage::RocksLedger> ledger;
+  std::unique_ptr<storage::Vault> vault;
+  std::unique_ptr<storage::StateStore> store;
+  std::unique_ptr<storage::Sealer> sealer;
+  std::unique_ptr<care::State> state;
+  std::unique_ptr<core::Engine> engine;
+  std::unique_ptr<care::History> history;
+  std::unique_ptr<Authenticator> authenticator;
+  std::unique_ptr<ZmqTransport> transport;
+  std::unique_ptr<Loop> loop;
+
+  std::thread thread;
+  std::atomic<bool> stopping = false;
+  std::atomic<bool> running = false;
+  bool stopped = false;
+
+  mutable std::mutex mutex;  // callers read counts and leave their callback while the loop runs
+  Statistics statistics;
+  std::optional<Error> failure;
+  std::function<void(Error)> report;
+};
+
+Result<void> Hub::Impl::open_storage() {
+  std::error_code error;
+  fs::create_directories(options.data, error);
+  if (error) {
+    return fail(ErrorKind::unavailable,
+                "data directory `" + options.data.string() + "` cannot be made: " + error.message());
+  }
+  fs::permissions(options.data, fs::perms::owner_all, error);
+  if (error) {
+    return fail(ErrorKind::unavailable,
+                "data directory `" + options.data.string() + "` is not ours: " + error.message());
+  }
+  auto opened = storage::RocksLedger::open(options.data);
+  if (!opened) return tl::unexpected(opened.error());
+  tell(opened->notices);
+  ledger = std::move(opened->ledger);
+  if (auto vaulted = open_vault(); !vaulted) return vaulted;
+  sealer = std::make_unique<storage::Sealer>(*vault, *random);
+  return open_state();
+}
+
+Result<void> Hub::Impl::open_vault() {
+  const fs::path file = options.data / kVaultFile;
+  std::error_code error;
+  if (ledger->head() > 0 && !fs::exists(file, error)) {
+    return fail(ErrorKind::corrupt, "vault `" + file.string() +
+                                        "` is missing, but the ledger holds entries that " +
+                                        "only its keys open: restore it, and nothing else");
+  }
+  const fs::path master =
+      options.master_key_file.empty() ? options.data / kMasterKeyFile : options.master_key_file;
+  auto opened = storage::open_vault(file, master, *random);
+  if (!opened) return tl::unexpected(opened.error());
+  tell(opened->notices);
+  vault = std::move(opened->vault);
+  return {};
+}
+
+/// State is made again from the ledger when it is damaged or ahead.
+Result<void> Hub::Impl::open_state() {
+  auto opened = storage::RocksStateStore::open(options.data);
+  Result<void> caught;
+  if (opened) {
+    store = std::move(*opened);
+    caught = catch_up();
+  } else {
+    caught = tl::unexpected(opened.error());
+  }
+  if (caught || caught.error().kind != ErrorKind::corrupt) return caught;
+  log_notice("state-rebuilt", "the state is made again from the ledger, because: " + caught.error().text);
+  state.reset();
+  store.reset();
+  if (auto destroyed = storage::RocksStateStore::destroy(options.data); !destroyed) return destroyed;
+  opened = storage::RocksStateStore::open(options.data);
+  if (!opened) return tl::unexpected(opened.error());
+  store = std::move(*opened);
+  return catch_up();
+}
+
+Result<void> Hub::Impl::catch_up() {
+  state = std::make_unique<care::State>(*store, *ledger, *sealer);
+  return state->catch_up(options.progress ? options.progress : [](Sequence, Sequence) {});
+}
+
+Result<core::Decision> Hub::Impl::start_engine() {
+  engine = std::make_unique<core::Engine>(*state, *state, *vault, *random);
+  auto folded = state->engine_state();
+  if (!folded) return tl::unexpected(folded.error());
+  core::Decision decision;
+  if (auto started = engine->start(options.rules, std::move(*folded), clock->now(), decision); !started) {
+    return tl::unexpected(started.error());
+  }
+  folded = state->engine_state();  // the policy's version is known now
+  if (!folded) return tl::unexpected(folded.error());
+  const std::uint64_t version = folded->policies.empty() ? 0 : folded->policies.back().version;
+  auto policy = core::Disclosure::parse_policy(options.rules.policy_text, options.rules.policy_file, version);
+  if (!policy) return tl::unexpected(policy.error());
+  history = std::make_unique<care::History>(*state, *ledger, *sealer, *store, *vault, options.rules.agencies);
+  history->use_policy(std::move(*policy));
+  return decision;
+}
+
+Result<void> Hub::Impl::open_network() {
+  context.reset(zmq_ctx_new());
+  if (context == nullptr) return fail(ErrorKind::unavailable, "no ZeroMQ context: too many open files");
+  zmq_ctx_set(context.get(), ZMQ_MAX_SOCKETS, static_cast<int>(4 * limits::kConnectionsMax));
+  auto opened = Authenticator::open(context.get(), options.allowed);
+  if (!opened) return tl::unexpected(opened.error());
+  authenticator = std::move(*opened);
+  ZmqTransport::Options network;
+  network.context = context.get();
+  network.endpoints = {kInprocEndpoint};
+  network.endpoints.insert(network.endpoints.end(), options.endpoints.begin(), options.endpoints.end());
+  network.curve_secret = options.curve_secret;
+  network.authenticator = authenticator.get();
+  auto bound = ZmqTransport::open(network);
+  if (!bound) return tl::unexpected(bound.error());
+  transport = std::move(*bound);
+  return {};
+}
+
+void Hub::Impl::publish_statistics() {
+  Statistics now = loop->statistics();
+  now.frames_unaddressed = transport->unaddressed();
+  now.keys_refused = authenticator->refused();
+  const std::lock_guard lock(mutex);
+  statistics = now;
+}
+
+void Hub::Impl::serve() {
+  Result<void> outcome;
+  while (outcome && !stopping) {
+    outcome = loop->step(kStepMs);
+    publish_statistics();
+  }
+  if (outcome) outcome = loop->drain();
+  publish_statistics();
+  running = false;
+  if (outcome) return;
+  log_failure("hub-stopped", outcome.error().text);
+  std::function<void(Error)> call;
+  {
+    const std::lock_guard lock(mutex);
+    failure = outcome.error();
+    call = report;
+  }
+  if (call) call(outcome.error());
+}
+
+Result<void> Hub::Impl::stop() {
+  if (stopped) return {};
+  stopped = true;
+  stopping = true;
+  if (transport != nullptr) transport->wake();
+  if (thread.joinable()) thread.join();
+  // The ledger's thread reports into the loop until it is closed.
+  Result<void> outcome;
+  if (failure) outcome = tl::unexpected(*failure);
+  if (ledger != nullptr) {
+    if (auto closed = ledger->close(); !closed && outcome) outcome = closed;
+  }
+  loop.reset();
+  transport.reset();
+  authenticator.reset();
+  history.reset();
+  engine.reset();
+  state.reset();
+  if (store != nullptr) {
+    if (auto closed = store->close(); !closed && outcome) outcome = closed;
+  }
+  store.reset();
+  sealer.reset();
+  vault.reset();
+  ledger.reset();
+  return outcome;
+}
+
+Result<std::unique_ptr<Hub>> Hub::start(HubOptions options) {
+  auto impl = std::make_unique<Impl>(std::move(options));
+  if (auto opened = impl->open_storage(); !opened) return tl::unexpected(opened.error());
+  auto started = impl->start_engine();
+  if (!started) return tl::unexpected(started.error());
+  if (auto opened = impl->open_network(); !opened) return tl::unexpected(opened.error());
+  impl->loop =
+      std::make_unique<Loop>(LoopParts{*impl->transport, *impl->engine, *impl->state, *impl->history,
+                                       *impl->ledger, *impl->sealer, *impl->clock, impl->options.name});
+  if (auto begun = impl->loop->begin(std::move(*started)); !begun) return tl::unexpected(begun.error());
+  impl->running = true;
+  impl->thread = std::thread([self = impl.get()] { self->serve(); });
+  return std::unique_ptr<Hub>(new Hub(std::move(impl)));
+}
+
+Hub::Hub(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Hub::~Hub() = default;
+
+Result<void> Hub::stop() { return impl_->stop(); }
+
+bool Hub::running() const { return impl_->running; }
+
+void Hub::on_failure(std::function<void(Error)> report) {
+  std::optional<Error> already;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->report = report;
+    already = impl_->failure;
+  }
+  if (already) report(*already);
+}
+
+std::vector<std::string> Hub::endpoints() const { return impl_->transport->endpoints(); }
+
+void* Hub::zmq_context() const { return impl_->context.get(); }
+
+void Hub::allow(std::vector<AllowedKey> keys) {
+  impl_->authenticator->allow(keys);
+  impl_->transport->check_keys();
+}
+
+Statistics Hub::statistics() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->statistics;
+}
+
+}  // namespace carehub::server

@@ -1,0 +1,352 @@
+#include "broker/server/loop.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <limits>
+#include <mutex>
+
+#include "broker/base/limits.hpp"
+#include "broker/base/wire_frame.hpp"
+#include "broker/core/wire_frames.hpp"
+#include "broker/server/log.hpp"
+
+namespace carehub::server {
+
+namespace {
+
+constexpr std::uint32_t kBacklogRetryMs = 1;
+constexpr std::int64_t kTouchUs = 250 * kMillisecondUs;
+constexpr std::int64_t kDrainUs = 10 * kSecondUs;
+
+constexpr std::int64_t us_of(std::uint32_t ms) { return std::int64_t{ms} * kMillisecondUs; }
+
+}  // namespace
+
+/// Where appends report, on whatever thread; outlives the loop while an append is under way.
+struct Loop::Completions {
+  std::mutex mutex;  // the ledger's thread reports while the loop collects
+  std::vector<Result<Sequence>> done;
+  Transport* transport = nullptr;  // nullptr once the loop is gone
+
+  void report(Result<Sequence> head) {
+    const std::lock_guard lock(mutex);
+    done.push_back(std::move(head));
+    if (transport != nullptr) transport->wake();
+  }
+};
+
+Loop::Loop(LoopParts parts)
+    : parts_(std::move(parts)),
+      backlog_(parts_.transport),
+      replays_(parts_.history, backlog_),
+      completions_(std::make_shared<Completions>()),
+      durable_(parts_.ledger.head()) {
+  completions_->transport = &parts_.transport;
+  tick();
+}
+
+Loop::~Loop() {
+  const std::lock_guard lock(completions_->mutex);
+  completions_->transport = nullptr;
+}
+
+/// Time never goes back, so appended_at does not either.
+Timestamp Loop::tick() {
+  now_ = std::max(now_, parts_.clock.now());
+  return now_;
+}
+
+bool Loop::may_decide() const { return appends_.size() <= limits::kUnsyncedBatchesMax; }
+
+Result<void> Loop::begin(core::Decision started) {
+  received_at_ = now_;
+  return commit(std::move(started));
+}
+
+std::uint32_t Loop::wait_ms(std::uint32_t wait_ms_max) {
+  if (may_decide() && (!inbox_.empty() || replay_ready_)) return 0;
+  Timestamp until{now_.us + us_of(wait_ms_max)};
+  until = std::min(until, Timestamp{touched_.us + kTouchUs});
+  if (may_decide()) until = std::min(until, due_);
+  if (!backlog_.empty()) until = std::min(until, Timestamp{now_.us + us_of(kBacklogRetryMs)});
+  const std::int64_t us = std::max<std::int64_t>(0, until.us - now_.us);
+  return static_cast<std::uint32_t>((us + kMillisecondUs - 1) / kMillisecondUs);
+}
+
+Result<void> Loop::step(std::uint32_t wait_ms_max) {
+  if (failed_) return tl::unexpected(*failed_);
+  tick();
+  parts_.transport.wait(wait_ms(wait_ms_max), may_decide());
+  tick();
+  const auto run = [this]() -> Result<void> {
+    if (auto taken = take_completions(); !taken) return taken;
+    for (const ConnectionId connection : backlog_.flush()) disconnect(connection);
+    if (!may_decide()) return {};
+    receive();
+    core::Decision decision;
+    if (auto handled = handle_inbox(decision); !handled) return handled;
+    auto due = parts_.engine.advance(now_, decision);
+    if (!due) return tl::unexpected(due.error());
+    due_ = *due;
+    return commit(std::move(decision));
+  };
+  if (auto ran = run(); !ran) {
+    failed_ = ran.error();
+    return ran;
+  }
+  // What a MemoryLedger has finished at once leaves in this step, too.
+  if (auto taken = take_completions(); !taken) {
+    failed_ = taken.error();
+    return taken;
+  }
+  if (const auto lost = replays_.advance(replay_ready_)) disconnect(*lost);
+  keep_in_touch();
+  return {};
+}
+
+Result<void> Loop::take_completions() {
+  std::vector<Result<Sequence>> done;
+  {
+    const std::lock_guard lock(completions_->mutex);
+    done.swap(completions_->done);
+  }
+  for (const auto& head : done) {
+    if (!head) return tl::unexpected(head.error());
+    const Append append = appends_.front();
+    appends_.pop_front();
+    durable_ = append.head;
+    statistics_.sync.add(tick().us - append.at.us);
+    if (auto applied = parts_.state.durable(durable_); !applied) return applied;
+  }
+  release();
+  return {};
+}
+
+void Loop::receive() {
+  if (!inbox_.empty()) return;
+  std::vector<Received> received;
+  parts_.transport.receive(received, limits::kDrainFramesMax, limits::kBatchBytesMax);
+  inbox_drained_ = received.size() < limits::kDrainFramesMax;
+  received_at_ = tick();
+  for (Received& each : received) {
+    if (!each.gone) peers_.heard(each.connection, now_);
+    inbox_.push_back(std::move(each));
+  }
+}
+
+Result<void> Loop::handle_inbox(core::Decision& out) {
+  while (!inbox_.empty()) {
+    // One more frame has to fit, with what it brings about.
+    const auto size = parts_.state.batch_size();
+    if (size.entries >= limits::kBatchEntriesMax / 2 || size.bytes >= limits::kBatchBytesMax / 2) return {};
+    const Received received = std::move(inbox_.front());
+    inbox_.pop_front();
+    if (auto handled = handle(received, out); !handled) return handled;
+  }
+  return {};
+}
+
+Result<void> Loop::handle(const Received& received, core::Decision& out) {
+  if (received.gone) {
+    if (peers_.find(received.connection) != nullptr) ++statistics_.connections_lost;
+    disconnect(received.connection);
+    return {};
+  }
+  ++statistics_.frames_received;
+  const wire::Frame* frame = verified_frame(received.bytes);
+  if (frame == nullptr) {
+    refuse(received.connection, ErrorKind::invalid, "this is not a frame of the hub's protocol", true);
+    return {};
+  }
+  if (frame->major() != kWireMajor || frame->minor() > kWireMinor) {
+    refuse(received.connection, ErrorKind::invalid,
+           "this hub speaks version 1.0 of the protocol; use that one", true);
+    return {};
+  }
+  const wire::Message verb = frame->message_type();
+  if (verb == wire::Message::Hello) return take_hello(received, *frame->message_as_Hello());
+  const core::Peer* peer = peers_.find(received.connection);
+  if (peer == nullptr) {
+    refuse(received.connection, ErrorKind::unavailable, "say Hello first, on a new connection", true);
+    return {};
+  }
+  switch (verb) {
+    case wire::Message::Heartbeat: return {};
+    case wire::Message::Goodbye: disconnect(received.connection); return {};
+    case wire::Message::Publish:
+    case wire::Message::Subscribe:
+    case wire::Message::Unsubscribe:
+    case wire::Message::Credit:
+    case wire::Message::Ack:
+    case wire::Message::Nak:
+    case wire::Message::Query:
+    case wire::Message::Replay:
+    case wire::Message::HandleDeadLetter: return parts_.engine.handle(*peer, *frame, now_, out);
+    default:
+      refuse(received.connection, ErrorKind::invalid, "this hub does not know that verb", false);
+      return {};
+  }
+}
+
+Result<void> Loop::take_hello(const Received& received, const wire::Hello& hello) {
+  if (auto greeted = peers_.greet(received, hello, now_); !greeted) {
+    refuse(received.connection, greeted.error().kind, greeted.error().text, true);
+    return {};
+  }
+  if (hello.last_receipt() > durable_) {
+    return fail(ErrorKind::corrupt, "this ledger ends at " + std::to_string(durable_) +
+                                        ", but a client holds the receipt of entry " +
+                                        std::to_string(hello.last_receipt()) +
+                                        ": entries are missing. Restore the newest copy of the ledger");
+  }
+  wire::WelcomeT welcome;
+  welcome.hub = parts_.hub_name;
+  welcome.head = durable_;
+  welcome.heartbeat_ms = limits::kHeartbeatMs;
+  welcome.publish_bytes_max = limits::kPublishBytesMax;
+  welcome.in_flight_max = limits::kClientPublishQueueMax;
+  send(received.connection, frame_bytes(std::move(welcome)));
+  return {};
+}
+
+void Loop::refuse(ConnectionId connection, ErrorKind kind, const std::string& text, bool closing) {
+  ++statistics_.frames_refused;
+  send(connection, core::rejected_frame(kind, text, closing));
+  if (closing) disconnect(connection);
+}
+
+Result<void> Loop::commit(core::Decision decision) {
+  for (const core::Alarm& alarm : decision.alarms) {
+    ++statistics_.alarms;
+    log_alarm(alarm.code, alarm.text);
+  }
+  auto drafted = parts_.state.take_batch();
+  if (!drafted.empty()) {
+    if (auto appended = append(std::move(drafted)); !appended) return appended;
+  }
+  const bool leaves = !decision.sends.empty() || !decision.asks.empty() || !decision.replays.empty();
+  if (leaves) held_.push_back({parts_.state.head(), received_at_, std::move(decision)});
+  release();
+  return {};
+}
+
+/// Seals and appends, in as few batches as the ledger's limits allow.
+Result<void> Loop::append(std::vector<care::State::Drafted> drafted) {
+  std::vector<storage::SealedEntry> batch;
+  std::size_t bytes = 0;
+  const auto send_off = [&] {
+    const Sequence head = batch.back().header.sequence;
+    statistics_.entries += batch.size();
+    ++statistics_.batches;
+    appends_.push_back({head, now_});
+    parts_.ledger.append(std::move(batch),
+                         [to = completions_](Result<Sequence> done) { to->report(std::move(done)); });
+    batch.clear();
+    bytes = 0;
+  };
+  parts_.sealer.begin_batch();
+  for (care::State::Drafted& each : drafted) {
+    auto sealed =
+        parts_.sealer.seal(each.entry.kind, each.entry.key_id, each.sequence, each.at, each.entry.body);
+    if (!sealed) return tl::unexpected(sealed.error());
+    const std::size_t size =
+        sealed->ciphertext.size() + storage::kClearBytes + storage::kNonceBytes + sizeof(Hash);
+    if (!batch.empty() &&
+        (batch.size() >= limits::kBatchEntriesMax || bytes + size > limits::kBatchBytesMax)) {
+      send_off();
+    }
+    bytes += size;
+    batch.push_back(std::move(*sealed));
+  }
+  send_off();
+  return {};
+}
+
+void Loop::release() {
+  while (!held_.empty() && held_.front().needs <= durable_) {
+    statistics_.frame_to_release.add(tick().us - held_.front().received.us);
+    core::Decision decision = std::move(held_.front().decision);
+    held_.pop_front();
+    let_go(decision);
+  }
+}
+
+void Loop::let_go(core::Decision& decision) {
+  for (core::Send& each : decision.sends) send(each.to, std::move(each.frame));
+  for (core::Ask& ask : decision.asks) {
+    auto page = parts_.history.answer(ask);
+    page.number = ask.query.number;
+    send(ask.peer.connection, core::page_frame(page));
+  }
+  for (core::AskReplay& ask : decision.replays) {
+    if (peers_.find(ask.peer.connection) == nullptr) continue;
+    const ConnectionId connection = ask.peer.connection;
+    if (auto refused = replays_.start(std::move(ask))) send(connection, std::move(*refused));
+    replay_ready_ = true;
+  }
+}
+
+void Loop::send(ConnectionId connection, Bytes frame) {
+  peers_.said(connection, now_);
+  if (backlog_.send(connection, std::move(frame)) == Backlog::Outcome::taken) return;
+  if (peers_.find(connection) == nullptr) return;
+  ++statistics_.connections_lost;
+  disconnect(connection);
+}
+
+void Loop::disconnect(ConnectionId connection) {
+  parts_.transport.close(connection);
+  backlog_.forget(connection);
+  replays_.forget(connection);
+  if (peers_.find(connection) == nullptr) return;
+  peers_.forget(connection);
+  parts_.engine.disconnected(connection, now_);
+}
+
+void Loop::keep_in_touch() {
+  if (now_.us - touched_.us < kTouchUs) return;
+  touched_ = now_;
+  for (const ConnectionId connection : peers_.unspoken({now_.us - us_of(limits::kHeartbeatMs)})) {
+    wire::HeartbeatT heartbeat;
+    heartbeat.at = now_.us;
+    send(connection, frame_bytes(std::move(heartbeat)));
+  }
+  // Silence counts only when everything that had come in was read.
+  if (!inbox_.empty() || !inbox_drained_ || !may_decide()) return;
+  for (const ConnectionId connection : peers_.silent({now_.us - us_of(limits::kPeerSilenceMs)})) {
+    ++statistics_.connections_lost;
+    disconnect(connection);
+  }
+}
+
+Result<void> Loop::drain() {
+  if (failed_) return tl::unexpected(*failed_);
+  const Timestamp until{tick().us + kDrainUs};
+  while (!appends_.empty() || !backlog_.empty()) {
+    if (tick() > until)
+      return fail(ErrorKind::unavailable, "the ledger's disk did not finish within ten seconds");
+    parts_.transport.wait(kBacklogRetryMs, false);
+    if (auto taken = take_completions(); !taken) {
+      failed_ = taken.error();
+      return taken;
+    }
+    for (const ConnectionId connection : backlog_.flush()) disconnect(connection);
+  }
+  for (const ConnectionId connection : peers_.all()) {
+    wire::GoodbyeT goodbye;
+    goodbye.text = "the hub is stopping";
+    send(connection, frame_bytes(std::move(goodbye)));
+  }
+  failed_ = Error{ErrorKind::unavailable, "the hub has been stopped"};
+  return {};
+}
+
+const Statistics& Loop::statistics() {
+  statistics_.engine = parts_.engine.counters();
+  statistics_.connections = peers_.count();
+  statistics_.sends_held_back = backlog_.frames();
+  statistics_.head = durable_;
+  return statistics_;
+}
+
+}  // namespace carehub::server

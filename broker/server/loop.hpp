@@ -1,0 +1,104 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+
+#include "broker/care/history.hpp"
+#include "broker/care/state.hpp"
+#include "broker/core/engine.hpp"
+#include "broker/server/backlog.hpp"
+#include "broker/server/metrics.hpp"
+#include "broker/server/peers.hpp"
+#include "broker/server/replays.hpp"
+#include "broker/server/transport.hpp"
+#include "broker/storage/ledger.hpp"
+#include "broker/storage/sealer.hpp"
+
+namespace carehub::server {
+
+/// What the loop works with; all of it outlives the loop. The ledger may call back until it is closed, so
+/// close it before the transport goes.
+struct LoopParts {
+  Transport& transport;
+  core::Engine& engine;
+  care::State& state;
+  const care::History& history;
+  storage::Ledger& ledger;
+  storage::Sealer& sealer;
+  const Clock& clock;
+  std::string hub_name;
+};
+
+/// Drain, decide, append one batch with one sync, send (decisions 3 and 4). Nothing leaves before all that
+/// was appended before it is durable. While one batch syncs the next is decided, and no more is taken in than
+/// that. For one thread.
+class Loop {
+ public:
+  explicit Loop(LoopParts parts);
+  ~Loop();
+
+  /// Appends what the engine's start has decided. Call it once, first.
+  Result<void> begin(core::Decision started);
+
+  /// Waits at most `wait_ms_max` for something to do, and does it. An error is final: an append failed, the
+  /// state could not be read, or a client holds a receipt that this ledger lacks. Nothing leaves any more,
+  /// then.
+  Result<void> step(std::uint32_t wait_ms_max);
+
+  /// Takes nothing more in, waits until what was taken in is durable and answered, and says Goodbye.
+  Result<void> drain();
+
+  /// Counts as of now. The transport's own are not in it.
+  const Statistics& statistics();
+
+ private:
+  struct Completions;
+  struct Append {
+    Sequence head = 0;
+    Timestamp at;
+  };
+  struct Held {
+    Sequence needs = 0;  // leaves when the ledger holds this
+    Timestamp received;
+    core::Decision decision;
+  };
+
+  Timestamp tick();
+  bool may_decide() const;
+  std::uint32_t wait_ms(std::uint32_t wait_ms_max);
+  Result<void> take_completions();
+  void receive();
+  Result<void> handle_inbox(core::Decision& out);
+  Result<void> handle(const Received& received, core::Decision& out);
+  Result<void> take_hello(const Received& received, const wire::Hello& hello);
+  void refuse(ConnectionId connection, ErrorKind kind, const std::string& text, bool closing);
+  Result<void> commit(core::Decision decision);
+  Result<void> append(std::vector<care::State::Drafted> drafted);
+  void release();
+  void let_go(core::Decision& decision);
+  void send(ConnectionId connection, Bytes frame);
+  void disconnect(ConnectionId connection);
+  void keep_in_touch();
+
+  LoopParts parts_;
+  Peers peers_;
+  Backlog backlog_;
+  Replays replays_;
+  std::shared_ptr<Completions> completions_;
+
+  std::deque<Received> inbox_;
+  bool inbox_drained_ = true;  // the transport had no more when it was last asked
+  std::deque<Append> appends_;
+  std::deque<Held> held_;
+  Sequence durable_ = 0;
+  Timestamp now_;
+  Timestamp received_at_;
+  Timestamp due_;
+  Timestamp touched_;
+  std::optional<Error> failed_;
+  bool replay_ready_ = false;
+  Statistics statistics_;
+};
+
+}  // namespace carehub::server
