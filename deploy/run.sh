@@ -71,7 +71,7 @@ fi
 
 step "Six children's stories, through MLLP, HTTP and a folder"
 verdict=0
-python3 deploy/sample/play.py --config "$config" --files "$run/northmarch-files" --carehub "$carehub" || verdict=$?
+python3 deploy/sample/play.py --config "$config" --files "$run/northmarch-files" || verdict=$?
 
 if [[ "$mode" == "--once" ]]; then
   step "Stopping"

@@ -3,6 +3,7 @@
 council's duty desk and the commissioner's case list."""
 import argparse
 import http.server
+import json
 import pathlib
 import sys
 
@@ -19,7 +20,8 @@ def main():
         def do_POST(self):
             body = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), 8 << 20))
             name = "".join(c for c in self.path if c.isalnum() or c == "-")
-            event = "".join(c for c in self.headers.get("webhook-id", "event") if c.isalnum() or c in "-_.")
+            # One file an event: a delivery that comes twice is the same file.
+            event = "".join(c for c in str(json.loads(body)["id"]) if c.isalnum() or c == "-")
             folder = options.into / name
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{event}.json").write_bytes(body)
