@@ -105,6 +105,7 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
     const boost::urls::url url(boost::urls::parse_uri(options.url).value());
     secure = url.scheme() == "https";
     host = url.host_address();
+    host_is_name = url.host_type() == boost::urls::host_type::name;
     port = url.has_port() ? std::string(url.port()) : secure ? "443" : "80";
     authority = std::string(url.encoded_host_and_port());
     target = std::string(url.encoded_resource());
@@ -224,10 +225,11 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
     line.lowest().socket().set_option(tcp::no_delay(true), ignored);
     if (!secure) co_return error;
     line.tls->set_verify_callback(ssl::host_name_verification(host), ignored);
-    // The macro SSL_set_tlsext_host_name, without its C cast.
-    if (SSL_ctrl(line.tls->native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-                 const_cast<char*>(host.c_str())) != 1)
+    // The macro SSL_set_tlsext_host_name, without its C cast. An address is no name (RFC 6066 section 3).
+    if (host_is_name && SSL_ctrl(line.tls->native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME,
+                                 TLSEXT_NAMETYPE_host_name, host.data()) != 1) {
       co_return asio::error::invalid_argument;
+    }
     co_await line.tls->async_handshake(ssl::stream_base::client, redirect_error(use_awaitable, error));
     co_return error;
   }
@@ -254,6 +256,7 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
   WebhookSenderOptions options;
   ssl::context tls_context;
   bool secure = false;
+  bool host_is_name = false;
   std::string host, port, authority, target;
   std::deque<Job> jobs;
   std::list<std::shared_ptr<Line>> lines;

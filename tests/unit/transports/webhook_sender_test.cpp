@@ -6,6 +6,8 @@
 #include <mutex>
 
 #include "tests/fakes/http_endpoint.hpp"
+#include "tests/fakes/temporary_folder.hpp"
+#include "tests/fakes/tls_endpoint.hpp"
 
 namespace carehub::adapters {
 namespace {
@@ -185,12 +187,39 @@ TEST_CASE("an answer that is not HTTP, or endless, does no harm") {
   CHECK_FALSE(to_endless.send_and_wait(message("1")).nak);
 }
 
-TEST_CASE("a certificate that nobody vouches for, or no TLS at all, is unavailable") {
+TEST_CASE("https goes only to a partner whose certificate is trusted and is for this host") {
+  fakes::TemporaryFolder folder;
+  const auto file = folder.path() / "partner.pem";
+  fakes::TlsEndpoint partner("IP:127.0.0.1", file);
+  {
+    Sending trusting({.url = partner.url(), .ca_file = file});
+    CHECK_FALSE(trusting.send_and_wait(message("1")).nak);
+    CHECK(partner.requests() == 1);
+  }
+  Sending stranger({.url = partner.url()});
+  const SendResult result = stranger.send_and_wait(message("2"));
+  CHECK(result.nak == NakKind::unavailable);
+  CHECK(result.code == "tls");
+  const auto other_file = folder.path() / "other.pem";
+  fakes::TlsEndpoint other("IP:127.0.0.2", other_file);
+  Sending misled({.url = other.url(), .ca_file = other_file});
+  CHECK(misled.send_and_wait(message("3")).code == "tls");
+  CHECK(other.requests() == 0);
+  CHECK(partner.requests() == 1);
+}
+
+TEST_CASE("https never falls back to a partner without TLS") {
   HttpEndpoint plain([](const auto&) { return HttpEndpoint::answer("200 OK"); });
   Sending sending({.url = "https://127.0.0.1:" + std::to_string(plain.port()) + "/", .timeout_ms = 500});
-  const SendResult result = sending.send_and_wait(message("1"));
-  CHECK(result.nak == NakKind::unavailable);
+  CHECK(sending.send_and_wait(message("1")).nak == NakKind::unavailable);
   for (const auto& request : plain.requests()) CHECK(request.head.find("POST") == std::string::npos);
+}
+
+TEST_CASE("a CA file that holds no certificate is said at once") {
+  fakes::TemporaryFolder folder;
+  folder.write("ca.pem", "not a certificate");
+  IoThread io;
+  CHECK_FALSE(WebhookSender::make(io, {.url = "https://desk.example/", .ca_file = folder.path() / "ca.pem"}));
 }
 
 TEST_CASE("a sender that stops says so for everything that waits") {

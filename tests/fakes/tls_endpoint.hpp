@@ -1,0 +1,102 @@
+#pragma once
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <thread>
+
+#include "tests/fakes/tcp_peer.hpp"
+
+namespace carehub::fakes {
+
+/// An HTTPS endpoint on 127.0.0.1 with a certificate of its own making, for the subject alternative name that
+/// a test gives ("IP:127.0.0.1"). It answers every request with 200.
+class TlsEndpoint {
+ public:
+  TlsEndpoint(const std::string& alternative_name, const std::filesystem::path& certificate_file) {
+    key_.reset(EVP_EC_gen("P-256"));
+    certificate_.reset(X509_new());
+    X509* certificate = certificate_.get();
+    X509_set_version(certificate, X509_VERSION_3);
+    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+    X509_set_pubkey(certificate, key_.get());
+    X509_NAME* name = X509_get_subject_name(certificate);
+    const std::string common_name = "partner";
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, bytes(common_name), -1, -1, 0);
+    X509_set_issuer_name(certificate, name);
+    X509_EXTENSION* extension =
+        X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, alternative_name.c_str());
+    X509_add_ext(certificate, extension, -1);
+    X509_EXTENSION_free(extension);
+    X509_sign(certificate, key_.get(), EVP_sha256());
+    std::unique_ptr<BIO, decltype(&BIO_free)> out(BIO_new_file(certificate_file.c_str(), "w"), BIO_free);
+    PEM_write_bio_X509(out.get(), certificate);
+    listen();
+    server_ = std::thread([this] { serve(); });
+  }
+  ~TlsEndpoint() {
+    stopping_ = true;
+    ::shutdown(listener_, SHUT_RDWR);
+    server_.join();
+    ::close(listener_);
+  }
+
+  std::string url() const { return "https://127.0.0.1:" + std::to_string(port_) + "/"; }
+  int requests() const { return requests_; }
+
+ private:
+  static const unsigned char* bytes(const std::string& text) {
+    return reinterpret_cast<const unsigned char*>(text.c_str());
+  }
+  void listen() {
+    listener_ = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    if (::bind(listener_, reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
+        ::listen(listener_, 8) != 0) {
+      throw std::runtime_error("cannot listen");
+    }
+    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+  }
+  void serve() {
+    std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
+    SSL_CTX_use_certificate(context.get(), certificate_.get());
+    SSL_CTX_use_PrivateKey(context.get(), key_.get());
+    while (!stopping_) {
+      const int fd = ::accept(listener_, nullptr, nullptr);
+      if (fd < 0) break;
+      std::unique_ptr<SSL, decltype(&SSL_free)> tls(SSL_new(context.get()), SSL_free);
+      SSL_set_fd(tls.get(), fd);
+      if (SSL_accept(tls.get()) == 1) answer_one(tls.get());
+      ::close(fd);
+    }
+  }
+  void answer_one(SSL* tls) {
+    std::array<char, 65536> buffer;
+    if (SSL_read(tls, buffer.data(), static_cast<int>(buffer.size())) <= 0) return;
+    ++requests_;
+    const std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    SSL_write(tls, answer.data(), static_cast<int>(answer.size()));
+    SSL_shutdown(tls);
+  }
+
+  std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key_{nullptr, EVP_PKEY_free};
+  std::unique_ptr<X509, decltype(&X509_free)> certificate_{nullptr, X509_free};
+  int listener_ = -1;
+  std::uint16_t port_ = 0;
+  std::atomic<bool> stopping_{false};
+  std::atomic<int> requests_{0};
+  std::thread server_;
+};
+
+}  // namespace carehub::fakes
