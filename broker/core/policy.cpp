@@ -53,8 +53,8 @@ std::optional<T> look_up(const std::array<Word<T>, N>& words, std::string_view n
 
 template <class T, std::size_t N>
 std::vector<std::string> names_of(const std::array<Word<T>, N>& words) {
-  std::vector<std::string> names;
-  for (const auto& word : words) names.emplace_back(word.name);
+  std::vector<std::string> names(N);
+  std::ranges::transform(words, names.begin(), [](const Word<T>& word) { return std::string(word.name); });
   return names;
 }
 
