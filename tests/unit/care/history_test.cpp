@@ -1,0 +1,237 @@
+#include "broker/care/history.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "broker/base/event_fields.hpp"
+#include "broker/core/disclosure.hpp"
+#include "tests/fakes/engine_harness.hpp"
+
+using namespace carehub;
+using namespace carehub::fakes;
+
+namespace {
+
+const core::Peer kHospital = EngineHarness::peer(1, "elwick-hospital");
+const core::Peer kCouncil = EngineHarness::peer(2, "northmarch-council");
+const core::Peer kOperator = EngineHarness::operator_peer(9);
+
+struct Past {
+  EngineHarness hub;
+
+  std::unique_ptr<care::History> history() {
+    auto history = std::make_unique<care::History>(*hub.state, hub.ledger, *hub.sealer, hub.store, hub.vault,
+                                                   hub.rules.agencies);
+    history->use_policy(*core::Disclosure::parse_policy(hub.rules.policy_text, "policy.toml", 1));
+    return history;
+  }
+  Sequence publish(int child, event::EventType type = event::EventType::admission,
+                   const std::string& journey = {}) {
+    EventSpec spec;
+    spec.child = child;
+    spec.type = type;
+    auto event = make_event(spec);
+    event.journey = journey;
+    return hub.publish_one(kHospital, item_of(event)).sequence;
+  }
+  wire::PageT ask(const core::Peer& peer, wire::QueryT query) {
+    return history()->answer({peer, std::move(query)});
+  }
+  wire::PageT timeline(const core::Peer& peer, const std::string& person, const std::string& role,
+                       std::uint32_t rows_max = 0, std::uint64_t after = 0) {
+    wire::QueryT query;
+    query.number = 3;
+    query.kind = wire::QueryKind::timeline;
+    query.person = person;
+    query.role = role;
+    query.rows_max = rows_max;
+    query.after = after;
+    return ask(peer, std::move(query));
+  }
+};
+
+std::vector<Sequence> events_of(const wire::PageT& page) {
+  std::vector<Sequence> sequences;
+  for (const auto& row : page.rows) {
+    if (row->kind == "event") sequences.push_back(row->sequence);
+  }
+  return sequences;
+}
+
+using Sequences = std::vector<Sequence>;
+
+}  // namespace
+
+TEST_CASE("a child's timeline is newest first, found by number or by any of its entries") {
+  Past past;
+  const auto first = past.publish(1);
+  past.publish(2);
+  const auto second = past.publish(1, event::EventType::discharge);
+  const auto by_number = past.timeline(kOperator, "nhs:" + test_nhs_number(1), "auditor");
+  CHECK(by_number.number == 3);
+  CHECK(events_of(by_number) == Sequences{second, first});
+  CHECK_FALSE(by_number.more);
+  const auto by_entry = past.timeline(kOperator, "sequence:" + std::to_string(first), "auditor");
+  CHECK(events_of(by_entry) == Sequences{second, first});
+}
+
+TEST_CASE("a timeline goes on page by page") {
+  Past past;
+  Sequences published;
+  for (int round = 0; round < 5; ++round) published.push_back(past.publish(1));
+  Sequences seen;
+  std::uint64_t after = 0;
+  for (int page = 0; page < 10; ++page) {
+    const auto got = past.timeline(kCouncil, "nhs:" + test_nhs_number(1), "social-care-duty", 2, after);
+    for (const auto sequence : events_of(got)) seen.push_back(sequence);
+    if (!got.more) break;
+    after = got.next_after;
+  }
+  CHECK(seen == Sequences(published.rbegin(), published.rend()));
+}
+
+TEST_CASE("a timeline shows what the role may see, and leaves out what it may not") {
+  Past past;
+  const auto admission = past.publish(1);
+  past.publish(1, event::EventType::movement);
+  const auto page = past.timeline(kCouncil, "nhs:" + test_nhs_number(1), "social-care-duty");
+  CHECK(events_of(page) == Sequences{admission});
+  const auto& row = *page.rows[0];
+  const auto* view = verified_event(row.view);
+  REQUIRE(view != nullptr);
+  CHECK(view->admission() != nullptr);
+  CHECK((view->person() == nullptr || view->person()->birth_date() == nullptr));
+  CHECK_FALSE(row.legal_basis.empty());
+}
+
+TEST_CASE("a timeline says to whom each event was offered and who took it") {
+  Past past;
+  past.hub.subscribe(kCouncil, "council-duty-desk", "social-care-duty");
+  const auto sequence = past.publish(1);
+  past.hub.ack(kCouncil, "council-duty-desk", sequence);
+  const auto page = past.timeline(kOperator, "nhs:" + test_nhs_number(1), "auditor");
+  std::string desk;
+  std::string school;
+  for (const auto& row : page.rows) {
+    if (row->subscription == "council-duty-desk") desk = row->kind;
+    if (row->subscription == "holm-notices") school = row->kind;
+  }
+  CHECK(desk == "acked");
+  CHECK(school == "offered");
+  const auto council = past.timeline(kCouncil, "nhs:" + test_nhs_number(1), "social-care-duty");
+  for (const auto& row : council.rows) CHECK(row->subscription != "holm-notices");
+}
+
+TEST_CASE("nobody by that identifier, and an identifier that is none, are told apart") {
+  Past past;
+  CHECK(past.timeline(kOperator, "nhs:" + test_nhs_number(5), "auditor").error == wire::ErrorKind::not_found);
+  CHECK(past.timeline(kOperator, "nhs:1234567890", "auditor").error == wire::ErrorKind::invalid);
+  CHECK(past.timeline(kOperator, "name:Ashdown", "auditor").error == wire::ErrorKind::invalid);
+}
+
+TEST_CASE("a timeline ends with a word where an entry has been erased") {
+  Past past;
+  const auto sequence = past.publish(1);
+  past.hub.vault.destroy(past.hub.ledger.read(sequence, 1, 1)->front().header.key_id);
+  const auto page = past.timeline(kOperator, "nhs:" + test_nhs_number(1), "auditor");
+  CHECK(events_of(page).empty());
+  CHECK(page.text.find("erased") != std::string::npos);
+}
+
+TEST_CASE("a journey and an agency are found by a bounded scan, oldest first") {
+  Past past;
+  const auto one = past.publish(1, event::EventType::admission, "journey-1");
+  past.publish(2, event::EventType::admission, "journey-2");
+  const auto two = past.publish(1, event::EventType::discharge, "journey-1");
+  wire::QueryT query;
+  query.kind = wire::QueryKind::timeline;
+  query.journey = "journey-1";
+  query.role = "auditor";
+  CHECK(events_of(past.ask(kOperator, query)) == Sequences{one, two});
+  query.journey.clear();
+  query.agency = "elwick-hospital";
+  CHECK(events_of(past.ask(kOperator, query)).size() == 3);
+  query.agency.clear();
+  CHECK(past.ask(kOperator, query).error == wire::ErrorKind::invalid);
+}
+
+TEST_CASE("dead letters are listed to their own agency and to operators, page by page") {
+  Past past;
+  past.hub.subscribe(kCouncil, "council-duty-desk", "social-care-duty");
+  for (int child = 1; child <= 3; ++child) {
+    past.hub.nak(kCouncil, "council-duty-desk", past.publish(child), ledger::NakKind::rejected);
+  }
+  wire::QueryT query;
+  query.kind = wire::QueryKind::dead_letters;
+  query.rows_max = 2;
+  const auto page = past.ask(kOperator, query);
+  REQUIRE(page.rows.size() == 2);
+  CHECK(page.more);
+  CHECK(page.rows[0]->text == "test");
+  query.after = page.next_after;
+  const auto rest = past.ask(kCouncil, query);
+  CHECK(rest.rows.size() == 1);
+  CHECK_FALSE(rest.more);
+  query.after = 0;
+  CHECK(past.ask(EngineHarness::peer(4, "holm-school"), query).rows.empty());
+}
+
+TEST_CASE("subscriptions and status say how much waits") {
+  Past past;
+  const auto sequence = past.publish(1);
+  past.publish(2);
+  wire::QueryT query;
+  query.kind = wire::QueryKind::subscriptions;
+  const auto page = past.ask(kCouncil, query);
+  REQUIRE(page.rows.size() == 1);
+  CHECK(page.rows[0]->pending == 2);
+  CHECK(page.rows[0]->sequence == sequence);
+  query.kind = wire::QueryKind::status;
+  const auto status = past.ask(kOperator, query);
+  REQUIRE(status.rows.size() == 5);
+  CHECK(status.rows[0]->sequence == past.hub.ledger.head());
+}
+
+TEST_CASE("a replay is a marked stream of its own, by filter and person, and a preview only counts") {
+  Past past;
+  for (int child = 1; child <= 4; ++child) past.publish(child);
+  past.publish(1, event::EventType::movement);
+  core::AskReplay ask{kCouncil, {}};
+  ask.replay.number = 4;
+  ask.replay.role = "social-care-duty";
+  const auto part = past.history()->replay(ask, 0);
+  CHECK(part.frame.last);
+  CHECK(part.frame.matched == 4);
+  CHECK(part.frame.withheld == 1);
+  REQUIRE(part.frame.deliveries.size() == 4);
+  for (const auto& delivery : part.frame.deliveries) CHECK(delivery->replay);
+  ask.replay.person = "nhs:" + test_nhs_number(1);
+  CHECK(past.history()->replay(ask, 0).frame.deliveries.size() == 1);
+  ask.replay.preview = true;
+  const auto preview = past.history()->replay(ask, 0);
+  CHECK(preview.frame.matched == 1);
+  CHECK(preview.frame.deliveries.empty());
+}
+
+TEST_CASE("a long replay goes on part by part and misses nothing") {
+  Past past;
+  std::vector<wire::PublishItemT> items;
+  for (int child = 1; child <= 600; ++child) {
+    EventSpec spec;
+    spec.child = child;
+    items.push_back(item_of(spec));
+  }
+  past.hub.publish(kHospital, std::move(items));
+  core::AskReplay ask{kCouncil, {}};
+  ask.replay.role = "social-care-duty";
+  const auto history = past.history();
+  std::size_t got = 0;
+  Sequence from = 0;
+  for (int parts = 0; parts < 10; ++parts) {
+    const auto part = history->replay(ask, from);
+    got += part.frame.deliveries.size();
+    CHECK(part.frame.deliveries.size() <= limits::kDeliverItemsMax);
+    from = part.next;
+    if (part.frame.last) break;
+  }
+  CHECK(got == 600);
+}
