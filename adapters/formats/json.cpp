@@ -102,7 +102,7 @@ Result<Path> Path::parse(std::string_view text) {
   while (!rest.empty()) {
     if (key_next) {
       const auto end = std::min(rest.find_first_of(".["), rest.size());
-      if (end == 0) return wrong();
+      if (end == 0 || rest.substr(0, end).find(']') != std::string_view::npos) return wrong();
       path.steps.push_back({std::string(rest.substr(0, end)), 0});
       rest.remove_prefix(end);
     } else {
