@@ -14,6 +14,7 @@ Result<server::HubOptions> hub_options(const server::HubConfig& config) {
   options.name = config.name;
   options.data = config.data;
   options.endpoints = config.listen;
+  options.master_key_file = config.master_key_file;
   options.rules = config.rules;
   options.allowed = config.clients;
   if (!config.curve_secret_file.empty()) {

@@ -65,6 +65,8 @@ class Reader {
     config_.name = hub->text("name");
     const std::string data = hub->text("data");
     if (!data.empty()) config_.data = beside(document_, data);
+    if (const auto file = hub->optional_text("master_key_file"))
+      config_.master_key_file = beside(document_, *file);
     const auto packs = hub->optional_text("packs");
     config_.packs = beside(document_, packs.value_or("."));
     if (hub->has("packs") && !std::filesystem::is_directory(config_.packs)) {

@@ -27,9 +27,10 @@ struct HubConfig {
   std::string name;
   std::filesystem::path data;
   std::filesystem::path packs;
-  std::vector<std::string> listen;  // whole endpoints: ipc:///srv/carehub/hub.sock, tcp://10.0.0.1:5570
+  std::filesystem::path master_key_file;  // empty: in the data directory
+  std::vector<std::string> listen;        // whole endpoints: ipc:///srv/carehub/hub.sock, tcp://10.0.0.1:5570
   std::filesystem::path curve_secret_file;  // empty without a TCP endpoint
-  std::vector<AllowedKey> clients;  // over TCP
+  std::vector<AllowedKey> clients;          // over TCP
   std::optional<ConnectRules> connect;
   core::HubRules rules;
   core::Policy policy;  // parsed from rules.policy_text

@@ -24,8 +24,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint32_t kStepMs = 500;
-constexpr const char* kVaultFile = "vault";
-constexpr const char* kMasterKeyFile = "master.key";
 
 struct ContextCloser {
   void operator()(void* context) const { zmq_ctx_term(context); }

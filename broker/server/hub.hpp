@@ -18,6 +18,10 @@ namespace carehub::server {
 /// The hub's own end inside its process, over the context that Hub::zmq_context() gives.
 constexpr const char* kInprocEndpoint = "inproc://carehub";
 
+/// Files in the data directory, besides the ledger's and the state's own.
+constexpr const char* kVaultFile = "vault";
+constexpr const char* kMasterKeyFile = "master.key";
+
 struct HubOptions {
   std::string name;
   std::filesystem::path data;             // made when missing; ledger, state, vault and mark live here

@@ -1,0 +1,27 @@
+#include "broker/server/rebuild.hpp"
+
+#include <ostream>
+
+#include "broker/app/commands.hpp"
+#include "broker/app/hub_connection.hpp"
+#include "broker/app/hub_options.hpp"
+
+namespace carehub::app {
+
+ExitCode rebuild(const RebuildOptions& options, Surroundings& surroundings) {
+  const auto config = load_config(options.config, surroundings);
+  if (!config) return ExitCode::wrong_input;
+  server::RebuildOptions rebuild;
+  rebuild.data = config->data;
+  rebuild.master_key_file = config->master_key_file;
+  rebuild.progress = progress_on(surroundings.err);
+  const auto head = server::rebuild_state(rebuild);
+  if (!head && head.error().kind == ErrorKind::unavailable) {
+    return complain(surroundings, ExitCode::storage, head.error().text);
+  }
+  if (!head) return complain(surroundings, head.error());
+  surroundings.out << "the state is made again from " << *head << " entries" << std::endl;
+  return ExitCode::ok;
+}
+
+}  // namespace carehub::app
