@@ -85,7 +85,9 @@ asio::awaitable<bool> MllpConnection::read_some() {
 }
 
 asio::awaitable<void> MllpConnection::take(Bytes message) {
-  while (!finishing_ && (asking_again_ || full(message.size()))) co_await change();
+  error_code ignored;
+  while (!finishing_ && (asking_again_ || full(message.size())))
+    co_await changed_.async_wait(redirect_error(use_awaitable, ignored));
   if (finishing_) {
     ++service_->counts.unanswered;
     co_return;
@@ -127,11 +129,12 @@ void MllpConnection::replied(const ExchangePtr& exchange, TransportReply reply) 
 asio::awaitable<void> MllpConnection::ask_again() {
   const auto self = shared_from_this();
   asio::steady_timer pause(stream_.get_executor());
+  error_code ignored;
   auto delay = kAskAgainFirst;
   while (!finishing_ && any(Exchange::State::busy)) {
     // What is under way settles first, so that messages reach the hub in their order.
-    while (!finishing_ && any(Exchange::State::waiting)) co_await change();
-    error_code ignored;
+    while (!finishing_ && any(Exchange::State::waiting))
+      co_await changed_.async_wait(redirect_error(use_awaitable, ignored));
     pause.expires_after(delay);
     co_await pause.async_wait(redirect_error(use_awaitable, ignored));
     delay = std::min(delay * 2, kAskAgainMax);
@@ -153,7 +156,8 @@ asio::awaitable<void> MllpConnection::write() {
     const Bytes answers = answers_in_order();
     if (answers.empty()) {
       if (finished()) break;
-      co_await change();
+      error_code ignored;
+      co_await changed_.async_wait(redirect_error(use_awaitable, ignored));
       continue;
     }
     error_code error;
@@ -192,11 +196,6 @@ bool MllpConnection::full(std::size_t message_bytes) const {
 bool MllpConnection::finished() const {
   if (finishing_ && !any(Exchange::State::waiting)) return true;  // what is busy now stays unanswered
   return exchanges_.empty() && !reading_;
-}
-
-asio::awaitable<void> MllpConnection::change() {
-  error_code ignored;
-  co_await changed_.async_wait(redirect_error(use_awaitable, ignored));
 }
 
 void MllpConnection::wake() { changed_.cancel(); }

@@ -56,7 +56,6 @@ class MllpConnection : public std::enable_shared_from_this<MllpConnection> {
   boost::asio::awaitable<void> take(Bytes message);
   boost::asio::awaitable<void> ask_again();
   boost::asio::awaitable<void> write();
-  boost::asio::awaitable<void> change();
   void hand_over(const ExchangePtr& exchange);
   void replied(const ExchangePtr& exchange, TransportReply reply);
   Bytes answers_in_order();
