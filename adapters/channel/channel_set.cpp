@@ -114,6 +114,7 @@ struct ChannelSet::Impl {
   /// Side by side, so that one slow partner does not use up the time of all.
   void stop() {
     std::vector<std::thread> stopping;
+    stopping.reserve(channels.size());
     for (const Running& running : channels) {
       stopping.emplace_back([&running] {
         if (running.in) running.in->stop();
@@ -141,7 +142,7 @@ Result<std::unique_ptr<ChannelSet>> ChannelSet::start(const std::vector<ChannelC
     if (auto built = set->impl_->build(config, hub); !built) return tl::unexpected(built.error());
   }
   if (auto started = set->impl_->start(); !started) return tl::unexpected(started.error());
-  for (const ChannelConfig& config : channels) spdlog::info("channel {}", describe(config));
+  for (const ChannelConfig& config : channels) spdlog::debug("channel {}", describe(config));
   return set;
 }
 

@@ -159,7 +159,8 @@ std::string to_string(const ConfigFault& fault) {
   std::string text = fault.file;
   if (fault.line > 0) text += ":" + std::to_string(fault.line) + ":" + std::to_string(fault.column);
   text += ": " + fault.text;
-  if (!fault.remedy.empty()) text += " " + fault.remedy;
+  const bool ended = !text.empty() && (text.back() == '.' || text.back() == '?' || text.back() == ':');
+  if (!fault.remedy.empty()) text += (ended ? " " : ". ") + fault.remedy;
   return text;
 }
 

@@ -230,8 +230,9 @@ ConnectionId ZmqTransport::connection_of(const Incoming& incoming) {
   bound.user_id = property(message.body, "User-Id");
   bound.source = zmq_msg_get(&message.body, ZMQ_SRCFD);
   const std::string peer = property(message.body, "Peer-Address");
-  // A unix socket's peer is written as :uid:gid:pid; TCP without a User-Id cannot be, and is not believed.
-  bound.is_local = bound.user_id.empty() && (peer.empty() || peer.front() == ':');
+  // A unix socket's peer is localhost:uid:gid:pid, inproc has none, and a TCP peer's address is numeric. TCP
+  // without a User-Id cannot be, and is not believed.
+  bound.is_local = bound.user_id.empty() && (peer.empty() || peer.starts_with("localhost:"));
   if (bound.routing_id.size() != kRoutingIdBytes || bound.routing_id.front() == '\0' ||
       (!bound.is_local && bound.user_id.empty())) {
     ++unaddressed_;
@@ -248,7 +249,8 @@ ConnectionId ZmqTransport::connection_of(const Incoming& incoming) {
     ++unaddressed_;
     return 0;
   }
-  if (bound_.size() >= limits::kConnectionsMax) {
+  const bool revoked = !bound.is_local && !authenticator_->allows(bound.user_id);
+  if (revoked || bound_.size() >= limits::kConnectionsMax) {
     ++unaddressed_;
     return 0;
   }
