@@ -221,13 +221,14 @@ const std::string& InboundChannel::name() const { return impl_->name; }
 
 Result<void> InboundChannel::start() {
   // Weak: the transport, which the channel owns, must not keep the channel alive.
-  return impl_->transport->start([weak = std::weak_ptr(impl_)](Bytes message, Arrival arrival, auto reply) {
-    const auto impl = weak.lock();
-    if (!impl || impl->stopping) return reply({.busy = true, .messages = {}, .results = {}});
-    ++impl->counts.received;
-    auto interpreted = impl->interpreter->interpret(std::move(message), arrival);
-    std::make_shared<Passage>(impl, std::move(interpreted), std::move(reply))->publish();
-  });
+  return impl_->transport->start(
+      [weak = std::weak_ptr(impl_)](Bytes message, const Arrival& arrival, auto reply) {
+        const auto impl = weak.lock();
+        if (!impl || impl->stopping) return reply({.busy = true, .messages = {}, .results = {}});
+        ++impl->counts.received;
+        auto interpreted = impl->interpreter->interpret(std::move(message), arrival);
+        std::make_shared<Passage>(impl, std::move(interpreted), std::move(reply))->publish();
+      });
 }
 
 void InboundChannel::stop() {

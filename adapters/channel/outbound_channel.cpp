@@ -77,7 +77,7 @@ Result<void> OutboundChannel::start() {
   const auto weak = std::weak_ptr(impl_);
   return impl_->hub->subscribe(
       impl_->subscription,
-      [weak](std::vector<wire::DeliveryT> deliveries) {
+      [weak](const std::vector<wire::DeliveryT>& deliveries) {
         const auto impl = weak.lock();
         if (!impl || impl->stopping) return;
         for (const wire::DeliveryT& delivery : deliveries) impl->deliver(delivery);
