@@ -63,12 +63,11 @@ Hash leaf_hash(const EntryHeader& header, const std::array<std::uint8_t, kNonceB
 
 Bytes encode(const SealedEntry& entry) {
   const auto clear = clear_bytes(entry.header);
-  Bytes out;
-  out.reserve(kCiphertextAt + entry.ciphertext.size());
-  out.insert(out.end(), clear.begin(), clear.end());
-  out.insert(out.end(), entry.nonce.begin(), entry.nonce.end());
-  out.insert(out.end(), entry.leaf.begin(), entry.leaf.end());
-  out.insert(out.end(), entry.ciphertext.begin(), entry.ciphertext.end());
+  Bytes out(kCiphertextAt + entry.ciphertext.size());
+  auto at = std::copy(clear.begin(), clear.end(), out.begin());
+  at = std::copy(entry.nonce.begin(), entry.nonce.end(), at);
+  at = std::copy(entry.leaf.begin(), entry.leaf.end(), at);
+  std::copy(entry.ciphertext.begin(), entry.ciphertext.end(), at);
   return out;
 }
 
