@@ -33,6 +33,7 @@ std::vector<const SourcePath*> places_read(const MessageRule& rule) {
 
 std::vector<std::string> texts(const std::vector<Bytes>& answers) {
   std::vector<std::string> out;
+  out.reserve(answers.size());
   for (const Bytes& answer : answers) out.emplace_back(text_of(answer));
   return out;
 }

@@ -101,6 +101,28 @@ bool undo(std::string_view code, const Delimiters& delimiters, std::string& out,
   return true;
 }
 
+/// What MSH-1 and MSH-2 of a text that begins with MSH say; nullopt when they cannot be delimiters.
+std::optional<Delimiters> read_delimiters(std::string_view text) {
+  Delimiters delimiters;
+  delimiters.field = text[3];
+  const std::string_view line = text.substr(4, text.find_first_of("\r\n") - 4);
+  const std::string_view encoding = line.substr(0, line.find(delimiters.field));
+  const auto nth = [&](std::size_t i) { return i < encoding.size() ? encoding[i] : '\0'; };
+  delimiters.component = nth(0);
+  delimiters.repetition = nth(1);
+  delimiters.escape = nth(2);
+  delimiters.subcomponent = nth(3);
+  std::string all(1, delimiters.field);
+  all += encoding.substr(0, 4);
+  std::sort(all.begin(), all.end());
+  const auto bad = [](char c) {
+    return letter_or_digit(c) || static_cast<unsigned char>(c) <= ' ' || c == '"';
+  };
+  const bool same = std::adjacent_find(all.begin(), all.end()) != all.end();
+  if (encoding.empty() || same || std::any_of(all.begin(), all.end(), bad)) return std::nullopt;
+  return delimiters;
+}
+
 }  // namespace
 
 Result<Path> Path::parse(std::string_view text) {
@@ -166,63 +188,51 @@ Result<Message> Message::parse(std::string_view text) {
   if (text.size() < 8 || !text.starts_with("MSH")) {
     return fail(ErrorKind::invalid, "there is no MSH segment at the start; send one HL7 version 2 message");
   }
-  Message message;
-  message.text_ = text;
-  Delimiters& delimiters = message.delimiters_;
-  delimiters.field = text[3];
-  const std::string_view line = text.substr(4, text.find_first_of("\r\n") - 4);
-  const std::string_view encoding = line.substr(0, line.find(delimiters.field));
-  const auto nth = [&](std::size_t i) { return i < encoding.size() ? encoding[i] : '\0'; };
-  delimiters.component = nth(0);
-  delimiters.repetition = nth(1);
-  delimiters.escape = nth(2);
-  delimiters.subcomponent = nth(3);
-  const auto bad = [](char c) {
-    return letter_or_digit(c) || static_cast<unsigned char>(c) <= ' ' || c == '"';
-  };
-  std::string all(1, delimiters.field);
-  all += encoding.substr(0, 4);
-  std::sort(all.begin(), all.end());
-  if (encoding.empty() || std::any_of(all.begin(), all.end(), bad) ||
-      std::adjacent_find(all.begin(), all.end()) != all.end()) {
+  const auto delimiters = read_delimiters(text);
+  if (!delimiters) {
     return fail(ErrorKind::invalid, "MSH-1 and MSH-2 do not name different delimiters; send |^~\\&");
   }
+  Message message;
+  message.text_ = text;
+  message.delimiters_ = *delimiters;
+  if (!message.index_segments()) {
+    return fail(ErrorKind::invalid, "the message has too many segments; split it");
+  }
+  return message;
+}
 
-  const bool ends_in_cr =
-      text[text.find_first_of("\r\n") == std::string_view::npos ? 0 : text.find_first_of("\r\n")] == '\r';
-  message.segments_.reserve(32);
-  message.starts_.reserve(512);
+bool Message::index_segments() {
+  const auto first_end = text_.find_first_of("\r\n");
+  const bool ends_in_cr = first_end != std::string_view::npos && text_[first_end] == '\r';
+  segments_.reserve(32);
+  starts_.reserve(512);
   std::size_t at = 0;
-  while (at < text.size()) {
-    if (text[at] == '\r' || text[at] == '\n') {
+  while (at < text_.size()) {
+    if (text_[at] == '\r' || text_[at] == '\n') {
       ++at;
       continue;
     }
-    if (message.segments_.size() == limits::kHl7SegmentsMax) {
-      return fail(ErrorKind::invalid, "the message has too many segments; split it");
-    }
+    if (segments_.size() == limits::kHl7SegmentsMax) return false;
     Segment segment;
-    segment.first_field = static_cast<std::uint32_t>(message.starts_.size());
-    message.starts_.push_back(static_cast<std::uint32_t>(at));
+    segment.first_field = static_cast<std::uint32_t>(starts_.size());
+    starts_.push_back(static_cast<std::uint32_t>(at));
     std::size_t end = at;
-    for (; end < text.size(); ++end) {
-      const char c = text[end];
-      if (c == delimiters.field) {
-        message.starts_.push_back(static_cast<std::uint32_t>(end + 1));
-      } else if (c == '\r') {
-        break;
-      } else if (c == '\n' && (!ends_in_cr || looks_like_segment(text.substr(end + 1), delimiters.field))) {
-        break;
-      }
+    for (; end < text_.size(); ++end) {
+      const char c = text_[end];
+      const bool line_ends =
+          c == '\r' ||
+          (c == '\n' && (!ends_in_cr || looks_like_segment(text_.substr(end + 1), delimiters_.field)));
+      if (line_ends) break;
+      if (c == delimiters_.field) starts_.push_back(static_cast<std::uint32_t>(end + 1));
     }
     segment.end = static_cast<std::uint32_t>(end);
-    segment.fields = static_cast<std::uint32_t>(message.starts_.size()) - segment.first_field;
-    const std::size_t name_end = segment.fields > 1 ? message.starts_[segment.first_field + 1] - 1 : end;
-    segment.name = text.substr(at, std::min<std::size_t>(3, name_end - at));
-    message.segments_.push_back(segment);
+    segment.fields = static_cast<std::uint32_t>(starts_.size()) - segment.first_field;
+    const std::size_t name_end = segment.fields > 1 ? starts_[segment.first_field + 1] - 1 : end;
+    segment.name = text_.substr(at, std::min<std::size_t>(3, name_end - at));
+    segments_.push_back(segment);
     at = end;
   }
-  return message;
+  return true;
 }
 
 const Message::Segment* Message::find(const std::array<char, 3>& name, std::int32_t occurrence) const {

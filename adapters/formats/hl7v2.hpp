@@ -84,6 +84,8 @@ class Message {
   std::optional<std::string_view> text_at(const Path& path, std::string& scratch) const;
 
  private:
+  /// False: too many segments.
+  bool index_segments();
   const Segment* find(const std::array<char, 3>& name, std::int32_t occurrence) const;
   std::string_view field(const Segment& segment, std::size_t number) const;
 

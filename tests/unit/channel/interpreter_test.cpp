@@ -1,157 +1,27 @@
 #include "adapters/channel/interpreter.hpp"
 
-#include <algorithm>
 #include <catch2/catch.hpp>
 
-#include "adapters/channel/interpreter_explain.hpp"
-#include "adapters/channel/mapping.hpp"
 #include "tests/fakes/seeded_random.hpp"
 
 using namespace carehub;
 using namespace carehub::adapters;
 
-namespace {
-
-Bytes bytes_from(std::string_view text) {
-  const BytesView view = bytes_of(text);
-  return {view.begin(), view.end()};
-}
-
-std::shared_ptr<const Pack> pack_named(const std::string& name) {
-  std::vector<ConfigFault> faults;
+TEST_CASE("the pack's format chooses the interpreter") {
   const auto root =
       std::filesystem::path(__FILE__).parent_path().parent_path().parent_path().parent_path() / "adapters";
-  auto pack = load_pack(root / name, std::nullopt, faults);
-  REQUIRE(pack != nullptr);
-  return pack;
-}
-
-struct Channel {
-  explicit Channel(const std::string& name) : pack(pack_named(name)) {
-    options = {"holm-school", "holm-referrals", Unmappable::refuse, &random};
+  fakes::SeededRandom random(1);
+  for (const auto& [name, media_type] : {std::pair{"hospital/hl7v2.toml", "x-application/hl7-v2+er7"},
+                                         std::pair{"school/referrals.toml", "text/csv"},
+                                         std::pair{"council/events.toml", "application/json"}}) {
+    std::vector<ConfigFault> faults;
+    auto pack = load_pack(root / name, std::nullopt, faults);
+    REQUIRE(pack != nullptr);
+    const auto interpreter = make_interpreter(std::move(pack), {"a", "c", Unmappable::refuse, &random});
+    // Nothing at all is a problem in every format, never silence.
+    const auto publications = interpreter->interpret({}, {})->take_publications();
+    REQUIRE(publications.size() == 1);
+    CHECK(publications[0].problem);
+    CHECK(publications[0].original_media_type == media_type);
   }
-  std::unique_ptr<InboundMessage> interpret(std::string_view text,
-                                            const std::string& source = "in/day.csv") const {
-    return make_interpreter(pack, options)->interpret(bytes_from(text), Arrival{{5}, source, {}});
-  }
-
-  fakes::SeededRandom random{3};
-  std::shared_ptr<const Pack> pack;
-  InterpreterOptions options;
-};
-
-std::string value(const client::Publication& publication, const std::string& path) {
-  const auto* event = verified_event(publication.event);
-  REQUIRE(event != nullptr);
-  const auto all = field_values(*event, *FieldPath::parse(path));
-  return all.empty() ? std::string{} : all.front();
-}
-
-std::string only_answer(const std::unique_ptr<InboundMessage>& message,
-                        std::vector<client::PublishResult> results) {
-  const auto answers = message->answer(results);
-  REQUIRE(answers.size() == 1);
-  return std::string(text_of(answers[0]));
-}
-
-constexpr const char* kHeader =
-    "Reference,Date,Surname,Forename,Date of birth,UPN,Sex,School URN,Reason,Urgency\r\n";
-
-}  // namespace
-
-TEST_CASE("each row of a school's file is a referral, a bad one a problem with its line") {
-  const Channel channel("school/referrals.toml");
-  const std::string text = std::string(kHeader) +
-                           "R1,01/03/2026,Fernley,Rosa,03/05/2012,,F,900101,Worry at school,Urgent\r\n"
-                           "R2,yesterday,Oak,Ivo,03/05/2012,,M,900101,Absence,\r\n"
-                           "R3,01/03/2026,short\r\n"
-                           "R4,02/03/2026,Oak,Ivo,03/05/2012,,M,900101,Absence,\r\n";
-  const auto message = channel.interpret(text);
-  const auto publications = message->take_publications();
-  REQUIRE(publications.size() == 4);
-  CHECK(value(publications[0], "type") == "referral");
-  CHECK(value(publications[0], "referral.number") == "R1");
-  CHECK(value(publications[0], "referral.urgency") == "urgent");
-  CHECK(value(publications[0], "person.birth_date") == "2012-05-03");
-  CHECK(value(publications[0], "person.school.code") == "900101");
-  CHECK(value(publications[0], "source_message_id") == "day.csv/R1");
-  REQUIRE(publications[1].problem);
-  CHECK(publications[1].problem->place == "line 3, column Date");
-  CHECK(publications[1].problem->text.find("yesterday") == std::string::npos);
-  REQUIRE(publications[2].problem);
-  CHECK(publications[2].problem->place == "line 4");
-  CHECK(value(publications[3], "referral.urgency") == "routine");
-  CHECK(publications[0].identity != publications[3].identity);
-}
-
-TEST_CASE("an event in the names of event.fbs is taken as it is") {
-  const Channel channel("council/events.toml");
-  const auto message = channel.interpret(
-      R"({"id":"c-1","type":"safeguarding_flag","occurred_at":"2026-03-01T09:30+00:00","person":{"nhs_number":"9990000018",
-          "names":[{"family":"Fernley","given":["Rosa"]}]},"safeguarding_flag":{"status":"raised","reason":{"code":"702953007"}}})");
-  const auto publications = message->take_publications();
-  REQUIRE(publications.size() == 1);
-  if (publications[0].problem) FAIL(publications[0].problem->text);
-  CHECK(value(publications[0], "type") == "safeguarding_flag");
-  CHECK(value(publications[0], "source_agency") == "holm-school");
-  CHECK(value(publications[0], "source_message_id") == "c-1");
-  CHECK(value(publications[0], "id") != "c-1");
-  CHECK(publications[0].on_reuse == wire::OnReuse::conflict);
-  const std::string answer = only_answer(
-      message, {client::Receipt{.sequence = 42, .appended_at = {}, .duplicate = false, .marks = {}}});
-  CHECK(answer.find(R"("outcome":"receipt")") != std::string::npos);
-  CHECK(answer.find(R"("sequence":42)") != std::string::npos);
-}
-
-TEST_CASE("a CloudEvent carries the event as its data") {
-  const Channel channel("council/events.toml");
-  const auto publications =
-      channel
-          .interpret(R"({"specversion":"1.0","id":"c-2","source":"/mosaic","type":"uk.carehub.referral.v1",
-                         "data":{"occurred_at":"2026-03-01","referral":{"number":"R9"}}})")
-          ->take_publications();
-  REQUIRE(publications.size() == 1);
-  if (publications[0].problem) FAIL(publications[0].problem->text);
-  CHECK(value(publications[0], "referral.number") == "R9");
-}
-
-TEST_CASE("every fault of a JSON batch is answered with its place") {
-  const Channel channel("council/events.toml");
-  const auto message = channel.interpret(
-      R"([{"id":"1","type":"referral","referral":{"numbr":"R9","urgency":"soon"}},7,{"id":"3","type":"referal"}])");
-  const auto publications = message->take_publications();
-  REQUIRE(publications.size() == 3);
-  std::vector<client::PublishResult> results;
-  for (const auto& publication : publications) {
-    REQUIRE(publication.problem);
-    results.emplace_back(
-        client::Refused{ErrorKind::invalid, publication.problem->code, publication.problem->place, {}, 1});
-  }
-  const std::string answer = only_answer(message, results);
-  CHECK(answer.find("$[0].referral.numbr") != std::string::npos);
-  CHECK(answer.find("$[0].referral.urgency") != std::string::npos);
-  CHECK(answer.find("$[2].type") != std::string::npos);
-  const auto broken = channel.interpret("{\n\"id\": ");
-  CHECK(broken->take_publications()[0].problem->text.find("line 2") != std::string::npos);
-}
-
-TEST_CASE("a message is explained without touching anything") {
-  const Channel channel("hospital/hl7v2.toml");
-  const auto explained = explain(
-      channel.pack, channel.options,
-      bytes_from(
-          "MSH|^~\\&|PAS|RZX01|HUB|N|20260301093000||ADT^A01|M1|P|2.4\rPID|1||E1^^^RZX01^MR||Fernley^Rosa\r"
-          "PV1|1|I|KES^^^RZX01\rZZZ|1\r"),
-      {});
-  REQUIRE(explained.size() == 1);
-  CHECK(explained[0].kind == "admission");
-  CHECK(explained[0].faults.empty());
-  CHECK(explained[0].unmapped == std::vector<std::string>{"ZZZ"});
-  const auto family =
-      std::find_if(explained[0].values.begin(), explained[0].values.end(),
-                   [](const MappedValue& one) { return one.target == "person.names[0].family"; });
-  REQUIRE(family != explained[0].values.end());
-  CHECK(family->source == "PID-5.1");
-  REQUIRE(explained[0].answer_refused.size() == 1);
-  CHECK(explained[0].answer_refused[0].find("MSA|AE|M1") != std::string::npos);
 }
