@@ -333,6 +333,7 @@ Sequence Admission::record(const Subject& subject, const Fingerprint& fingerprin
   const auto journey = builder.CreateString(text_of(subject.event->journey()));
   const auto media_type = builder.CreateString(text_of(subject.item.original_media_type()));
   std::vector<ledger::Key> to_link;
+  to_link.reserve(subject.to_link.size());
   for (const auto& identifier : subject.to_link) to_link.push_back(to_ledger(identifier));
   const auto identifiers = builder.CreateVectorOfStructs(to_link);
   const auto marks = builder.CreateVector(subject.marks);

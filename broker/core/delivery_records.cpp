@@ -73,6 +73,7 @@ void DeliveryRecords::write(const std::string& subscription, const std::string& 
   }
   if (!nacked_.empty()) {
     std::vector<flatbuffers::Offset<ledger::NackedItem>> items;
+    items.reserve(nacked_.size());
     for (const auto& nack : nacked_) {
       items.push_back(ledger::CreateNackedItem(builder, nack.sequence, nack.kind, nack.counted, nack.attempt,
                                                builder.CreateString(nack.code)));

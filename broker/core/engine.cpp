@@ -115,7 +115,7 @@ Result<void> Engine::Impl::use_policies(const HubRules& rules, const EngineState
   return {};
 }
 
-Result<void> Engine::start(HubRules rules, EngineState state, Timestamp now, Decision&) {
+Result<void> Engine::start(const HubRules& rules, EngineState state, Timestamp now, Decision&) {
   CAREHUB_ASSERT(impl_->started == nullptr, "start() is called once");
   impl_->newest = state.appended_at;
   impl_->journal.start(state.head);

@@ -63,7 +63,7 @@ class Engine {
 
   /// Takes the configuration and the folded state: records what changed (PolicyChanged, SubscriptionChanged)
   /// and loads what is pending. Call it once, first. Error `invalid`: the policy text does not parse.
-  Result<void> start(HubRules rules, EngineState state, Timestamp now, Decision& out);
+  Result<void> start(const HubRules& rules, EngineState state, Timestamp now, Decision& out);
 
   /// A verified frame from an authenticated peer (Hello and Heartbeat are the server's own).
   /// An error means the state could not be read: stop (decision 3).

@@ -70,8 +70,7 @@ Result<void> Subscribers::configure(const std::vector<Subscription>& configured,
   return {};
 }
 
-std::optional<Subscribers::Refusal> Subscribers::refusal(const Peer& peer,
-                                                         const wire::SubscribeT& wanted) const {
+std::optional<Subscribers::Refusal> Subscribers::refusal(const wire::SubscribeT& wanted) {
   if (wanted.name.empty() || wanted.name.size() > limits::kNameBytesMax ||
       wanted.name.front() == kWatchMark || wanted.name.find('@') != std::string::npos) {
     return Refusal{ErrorKind::invalid, "a subscription's name has 1 to " +
@@ -84,7 +83,6 @@ std::optional<Subscribers::Refusal> Subscribers::refusal(const Peer& peer,
     return Refusal{ErrorKind::invalid,
                    "the filter is larger than " + std::to_string(kFilterBytesMax) + " bytes"};
   }
-  static_cast<void>(peer);
   return std::nullopt;
 }
 
@@ -97,7 +95,7 @@ Result<void> Subscribers::subscribe(const Peer& peer, const wire::Subscribe& fra
         {peer.connection, rejected_frame(why.kind, "subscription " + wanted.name + ": " + why.text)});
     return Result<void>();
   };
-  if (const auto why = refusal(peer, wanted)) {
+  if (const auto why = refusal(wanted)) {
     wanted.name.resize(std::min(wanted.name.size(), limits::kNameBytesMax));
     return refuse(*why);
   }
@@ -112,10 +110,8 @@ Result<void> Subscribers::subscribe(const Peer& peer, const wire::Subscribe& fra
     }
   }
   if (wanted.durable) {
-    const auto name = wanted.name;
-    auto refused = attach_durable(peer, std::move(wanted), now, out);
+    auto refused = attach_durable(peer, wanted, now, out);
     if (!refused) return tl::unexpected(refused.error());
-    wanted.name = name;
     if (*refused) return refuse(**refused);
   } else {
     const auto name = watch_name(wanted.name, peer.connection);
@@ -133,7 +129,7 @@ Result<void> Subscribers::subscribe(const Peer& peer, const wire::Subscribe& fra
 }
 
 Result<std::optional<Subscribers::Refusal>> Subscribers::attach_durable(const Peer& peer,
-                                                                        wire::SubscribeT wanted,
+                                                                        const wire::SubscribeT& wanted,
                                                                         Timestamp now, Decision& out) {
   auto* delivery = deliveries_.find(wanted.name);
   const auto by = peer.client.empty() ? std::string("client") : "client " + peer.client;

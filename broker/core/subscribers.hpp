@@ -25,11 +25,11 @@ class Subscribers {
     ErrorKind kind;
     std::string text;
   };
-  std::optional<Refusal> refusal(const Peer& peer, const wire::SubscribeT& wanted) const;
+  static std::optional<Refusal> refusal(const wire::SubscribeT& wanted);
   Result<void> record(const Subscription& subscription, ledger::SubscriptionChange change,
                       const std::string& by, Timestamp now);
-  Result<std::optional<Refusal>> attach_durable(const Peer& peer, wire::SubscribeT wanted, Timestamp now,
-                                                Decision& out);
+  Result<std::optional<Refusal>> attach_durable(const Peer& peer, const wire::SubscribeT& wanted,
+                                                Timestamp now, Decision& out);
 
   DeliveryContext context_;
   Deliveries& deliveries_;

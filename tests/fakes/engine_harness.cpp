@@ -131,7 +131,7 @@ void EngineHarness::restart_without_state() {
   require(start().has_value(), "the engine starts again");
 }
 
-core::Peer EngineHarness::peer(ConnectionId connection, std::string agency) {
+core::Peer EngineHarness::peer(ConnectionId connection, const std::string& agency) {
   return {connection, "client-of-" + agency, agency, false};
 }
 core::Peer EngineHarness::operator_peer(ConnectionId connection) {

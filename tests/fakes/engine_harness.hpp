@@ -53,7 +53,7 @@ class EngineHarness {
   /// The hub dies and its state is gone altogether.
   void restart_without_state();
 
-  static core::Peer peer(ConnectionId connection, std::string agency);
+  static core::Peer peer(ConnectionId connection, const std::string& agency);
   static core::Peer operator_peer(ConnectionId connection);
 
   /// One step: the frame, then what is due, durable, and the frames that leave.
