@@ -28,8 +28,8 @@ mkdir -p "$results"
 step "building (release)"
 build release
 step "tests (release)"
-run release release -j 2 -LE 'slow'
-run release release-slow -L 'slow'
+run release release -j 2 -LE end_to_end
+run release end-to-end -L end_to_end
 
 if [[ "${1:-}" != "--quick" ]]; then
   step "building (address and undefined-behaviour sanitizers, coverage)"
@@ -43,7 +43,7 @@ if [[ "${1:-}" != "--quick" ]]; then
   step "building (thread sanitizer)"
   build tsan
   step "tests (thread sanitizer)"
-  run tsan tsan -j 2 -R '^(server|client|transports|channel): '
+  run tsan tsan -j 2 -R '^(server|client|transports|channel):'
 fi
 
 python3 deploy/count_results.py "$results"/*.xml
