@@ -75,11 +75,38 @@ class Faults(unittest.TestCase):
         self.assertEqual(done.returncode, WRONG)
         self.assertIn("/nowhere/hub.toml", done.stderr)
 
-    def test_a_full_disk_stops_the_hub_and_loses_nothing_that_was_acknowledged(self):
+    def mount(self, county, *flags):
+        """A small file system of its own for the data directory, where this test may mount one."""
+        county.data.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", *flags, "tmpfs", str(county.data)], capture_output=True)
+        if done.returncode:
+            self.skipTest("SKIPPED: no right to mount a file system")
+        self.addCleanup(subprocess.run, ["umount", "--lazy", str(county.data)])
+
+    def test_a_read_only_file_system(self):
+        self.mount(self.county, "-o", "ro")
+        done = run(self.county)
+        self.assertEqual(done.returncode, STORAGE, done.stderr)
+        self.assertEqual(len(self.errors(done)), 1, done.stderr)
+
+    def test_a_full_file_system_stops_the_hub_and_loses_nothing_that_was_acknowledged(self):
+        receiver = Receiver()
+        county = County(receiver_port=receiver.port)
+        self.mount(county, "-o", "size=12m")
+        county.start()
+        acknowledged = self.fill(county)
+        subprocess.run(["mount", "-o", "remount,size=64m", str(county.data)], check=True)
+        self.everything_arrives(county, receiver, acknowledged)
+
+    def test_a_file_at_its_size_limit_stops_the_hub_and_loses_nothing_that_was_acknowledged(self):
         receiver = Receiver()
         county = County(receiver_port=receiver.port)
         limit = 3 * 1024 * 1024
         county.start(preexec=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+        self.everything_arrives(county, receiver, self.fill(county))
+
+    def fill(self, county):
+        """Sends until the hub stops for want of room; the visit numbers that were acknowledged."""
         acknowledged = []
         filler = "NTE|1||" + os.urandom(6000).hex()
         connection = Mllp(county.mllp)
@@ -98,6 +125,9 @@ class Faults(unittest.TestCase):
         self.assertLess(len(acknowledged), 2000, "the disk was meant to fill up")
         wait_until(lambda: county.hub.poll() is not None, "the hub's end", 60)
         self.assertEqual(county.hub.returncode, STORAGE, county.log.read_text()[-2000:])
+        return acknowledged
+
+    def everything_arrives(self, county, receiver, acknowledged):
         county.start()
         def delivered():
             return {e["data"]["admission"]["visit_number"] for e in receiver.at("/duty-desk")}
