@@ -194,7 +194,9 @@ void add_event_commands(CLI::App& program, Reading& reading) {
       ->add_option("--agency", reading.publish.agency,
                    "Publish as this agency; default: each event's source_agency")
       ->type_name("ID");
-  publish->add_option("--channel", reading.publish.channel, "Name of the channel, for the record")
+  publish
+      ->add_option("--channel", reading.publish.channel,
+                   "Through this inbound channel of the agency, whose scope then holds")
       ->type_name("NAME");
   add_json(publish, reading.publish.json);
   choose(publish, reading, &Reading::publish);

@@ -12,7 +12,6 @@
 namespace carehub::app {
 namespace {
 
-constexpr const char* kChannel = "command-line";
 constexpr std::chrono::seconds kAnswerWait{60};
 constexpr std::chrono::milliseconds kFullWait{5};
 
@@ -77,8 +76,7 @@ ExitCode publish(const PublishOptions& options, Surroundings& surroundings) {
   if (!text) return complain(surroundings, text.error());
   const SystemClock clock;
   SystemRandom random;
-  const std::string channel = options.channel.empty() ? kChannel : options.channel;
-  auto events = read_events(*text, {options.agency, channel, clock.now()}, random);
+  auto events = read_events(*text, {options.agency, options.channel, clock.now()}, random);
   if (!events)
     return complain(surroundings, Error{events.error().kind, options.file + ": " + events.error().text});
 
@@ -96,9 +94,9 @@ ExitCode publish(const PublishOptions& options, Surroundings& surroundings) {
     auto promise = std::make_shared<std::promise<client::PublishResult>>();
     waiting.emplace_back(event.id, promise->get_future());
     for (;;) {
-      auto taken = hub->publish(publication_of(event, channel), [promise](client::PublishResult result) {
-        promise->set_value(std::move(result));
-      });
+      auto taken =
+          hub->publish(publication_of(event, options.channel),
+                       [promise](client::PublishResult result) { promise->set_value(std::move(result)); });
       if (taken) break;
       if (taken.error().kind != ErrorKind::overloaded) return complain(surroundings, taken.error());
       if (surroundings.stopped_within(kFullWait))
