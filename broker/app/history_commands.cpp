@@ -56,6 +56,18 @@ std::string row_json(const wire::RowT& row) {
   return line.text();
 }
 
+/// A count of the hub, or of one subscription: zero is an answer, too.
+std::string status_json(const wire::RowT& row) {
+  JsonLine line;
+  line.add("kind", row.kind);
+  if (!row.subscription.empty()) {
+    line.add("subscription", row.subscription).add("agency", row.agency).add("role", row.role);
+  }
+  line.add(row.subscription.empty() ? "count" : "waiting", row.pending);
+  if (!row.text.empty()) line.add("text", row.text);
+  return line.text();
+}
+
 /// What a replay hands from the client's thread to the command's.
 class ReplayQueue {
  public:
@@ -168,7 +180,8 @@ ExitCode status(const StatusOptions& options, Surroundings& surroundings) {
   if (!config) return ExitCode::wrong_input;
   auto hub = connect(*config, "carehub status", {});
   if (!hub) return complain(surroundings, hub.error());
-  std::vector<std::vector<std::string>> cells;
+  std::vector<std::vector<std::string>> counts;
+  std::vector<std::vector<std::string>> subscriptions;
   for (const auto kind : {wire::QueryKind::status, wire::QueryKind::subscriptions}) {
     wire::QueryT query;
     query.kind = kind;
@@ -176,16 +189,19 @@ ExitCode status(const StatusOptions& options, Surroundings& surroundings) {
     query.reason = "status";
     const auto rows = each_row(**hub, query, [&](const wire::RowT& row) {
       if (options.json) {
-        surroundings.out << row_json(row) << '\n';
+        surroundings.out << status_json(row) << '\n';
+      } else if (kind == wire::QueryKind::status) {
+        counts.push_back({row.kind, std::to_string(row.pending), printable(row.text)});
       } else {
-        cells.push_back({row.kind, row.subscription, row.agency, row.role,
-                         row.sequence == 0 ? "" : std::to_string(row.sequence), std::to_string(row.pending),
-                         printable(row.text)});
+        subscriptions.push_back(
+            {row.subscription, row.agency, row.role, std::to_string(row.pending), printable(row.text)});
       }
     });
     if (!rows) return complain(surroundings, rows.error());
   }
-  print_table(surroundings.out, {"kind", "subscription", "agency", "role", "sequence", "waiting", ""}, cells);
+  print_table(surroundings.out, {config->name, "", ""}, counts);
+  if (!subscriptions.empty()) surroundings.out << '\n';
+  print_table(surroundings.out, {"subscription", "agency", "role", "waiting", ""}, subscriptions);
   surroundings.out << std::flush;
   return ExitCode::ok;
 }

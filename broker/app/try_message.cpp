@@ -20,7 +20,8 @@ using Verdict = DisclosurePreview::Verdict;
 struct Tried {
   ExplainedMessage message;
   EventPreview preview;
-  bool good = false;  // it would be kept, or knowingly not kept
+  bool good = false;   // it would be kept, or knowingly not kept
+  bool keeps = false;  // the channel stores what it cannot map
 
   const std::vector<std::string>& answers() const {
     return preview.faults.empty() ? message.answer_received : message.answer_refused;
@@ -29,7 +30,7 @@ struct Tried {
 
 Result<Tried> try_one(const server::HubConfig& hub, const std::string& channel, ExplainedMessage message,
                       Timestamp now) {
-  Tried tried{std::move(message), {}, false};
+  Tried tried{std::move(message), {}, false, false};
   const auto& publication = tried.message.publication;
   if (publication.problem || !tried.message.faults.empty()) return tried;
   const event::Event* event = verified_event(publication.event);
@@ -114,7 +115,9 @@ void print_answers(const std::vector<std::string>& answers, std::ostream& out) {
 void print_faults_of(const Tried& tried, std::ostream& out) {
   const auto print = [&out](const char* what, const std::string& code, const std::string& place,
                             const std::string& text) {
-    out << what << " " << code << (place.empty() ? "" : " at " + place) << ": " << text << '\n';
+    // A text that opens with its place need not be told it twice.
+    out << what << " " << code << (place.empty() || text.starts_with(place) ? "" : " at " + place) << ": "
+        << text << '\n';
   };
   for (const auto& fault : tried.message.faults) print("wrong:", fault.code, fault.place, fault.text);
   if (tried.message.faults.empty() && tried.message.publication.problem) {
@@ -127,6 +130,9 @@ void print_faults_of(const Tried& tried, std::ostream& out) {
 }
 
 void print_disclosures(const Tried& tried, std::ostream& out) {
+  if (tried.message.publication.problem && tried.keeps) {
+    out << "kept: acknowledged once its original is stored, with an alarm for an operator\n";
+  }
   if (tried.preview.out_of_scope) {
     out << "not kept: " << *tried.preview.out_of_scope
         << "; acknowledged, counted, and nothing of it stored\n";
@@ -208,6 +214,7 @@ ExitCode try_message(const TryOptions& options, Surroundings& surroundings) {
   for (auto& message : messages) {
     auto tried = try_one(configuration.hub, channel->name, std::move(message), clock.now());
     if (!tried) return complain(surroundings, tried.error());
+    tried->keeps = channel->unmappable == adapters::Unmappable::keep;
     good = good && tried->good;
     if (options.json) {
       surroundings.out << tried_json(*tried) << '\n';
