@@ -103,6 +103,11 @@ Result<std::unique_ptr<Connection>> Connection::open(void* context, const Client
 Connection::Connection(Socket socket, Socket monitor)
     : socket_(std::move(socket)), monitor_(std::move(monitor)) {}
 
+Connection::~Connection() {
+  // ZeroMQ's own thread would wait for ever to tell of the end where nobody reads the events any more.
+  zmq_socket_monitor(socket_.get(), nullptr, 0);
+}
+
 Connection::Sent Connection::send(BytesView frame) {
   while (true) {
     if (zmq_send(socket_.get(), frame.data(), frame.size(), ZMQ_DONTWAIT) >= 0) return Sent::sent;

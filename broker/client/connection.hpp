@@ -18,6 +18,10 @@ class Connection {
   static Result<std::unique_ptr<Connection>> open(void* context, const ClientOptions& options,
                                                   Random& random);
 
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
   /// Never blocks. `full`: nothing was taken; poll with `for_output` and try again.
   Sent send(BytesView frame);
 

@@ -300,8 +300,9 @@ long Session::wait_ms() const {
   if (connection_ == nullptr) {
     until_ms = std::min(until_ms, reconnect_at_ms_);
   } else {
-    until_ms = std::min(until_ms, said_ms_ + limits::kHeartbeatMs);
+    until_ms = std::min(until_ms, heard_ms_ + limits::kPeerSilenceMs + 1);
     if (welcomed_) {
+      until_ms = std::min(until_ms, said_ms_ + limits::kHeartbeatMs);
       if (const auto retry = outbox_.retry_at_ms()) until_ms = std::min(until_ms, *retry);
     }
   }

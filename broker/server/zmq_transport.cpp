@@ -120,7 +120,10 @@ ZmqTransport::~ZmqTransport() {
     // Port and file are free once the listener says so; a hub that starts right after needs them.
     zmq_pollitem_t item{monitor_.get(), 0, ZMQ_POLLIN, 0};
     if (zmq_poll(&item, 1, kUnbindMs) > 0) read_monitor();
+    if (endpoint.starts_with("ipc://")) ::unlink(endpoint.substr(6).c_str());
   }
+  // ZeroMQ's own thread would wait for ever to tell of an end where nobody reads the events any more.
+  zmq_socket_monitor(router_.get(), nullptr, 0);
   ::close(wake_fd_);
 }
 

@@ -9,7 +9,8 @@
 
 using namespace carehub;
 using namespace carehub::client;
-using carehub::test::Awaited;
+using carehub::fakes::Awaited;
+using carehub::fakes::into;
 using carehub::test::Context;
 using carehub::test::sample_event;
 using carehub::test::TestHub;
@@ -37,11 +38,6 @@ Publication publication(const std::string& id) {
   made.event = sample_event(id);
   made.identity = Bytes(id.begin(), id.end());
   return made;
-}
-
-template <class T>
-std::function<void(T)> into(const Awaited<T>& awaited) {
-  return [awaited](T value) { awaited.give(std::move(value)); };
 }
 
 std::unique_ptr<wire::PublishOutcomeT> outcome(std::uint64_t number, wire::Outcome what,

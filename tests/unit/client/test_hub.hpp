@@ -3,17 +3,13 @@
 #include <zmq.h>
 
 #include <chrono>
-#include <condition_variable>
-#include <memory>
-#include <mutex>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <utility>
-#include <vector>
 
 #include "broker/base/limits.hpp"
 #include "broker/base/wire_frame.hpp"
+#include "tests/fakes/awaited.hpp"
 
 namespace carehub::test {
 
@@ -44,8 +40,6 @@ class TestHub {
   void unbind() {
     if (socket_ == nullptr) return;
     zmq_close(socket_);
-    // ZeroMQ removes an ipc file in its own time; a new one must not be there yet.
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));
     socket_ = nullptr;
   }
 
@@ -110,38 +104,6 @@ class TestHub {
   void* context_;
   std::string endpoint_;
   void* socket_ = nullptr;
-};
-
-/// Values that another thread gives. Copies share them, so a late giver finds them still there.
-template <class T>
-class Awaited {
- public:
-  void give(T value) const {
-    const std::lock_guard lock(shared_->mutex);
-    shared_->values.push_back(std::move(value));
-    shared_->given.notify_all();
-  }
-  /// The value number `index`; throws when it does not come within ten seconds.
-  T get(std::size_t index = 0) const {
-    std::unique_lock lock(shared_->mutex);
-    if (!shared_->given.wait_for(lock, std::chrono::seconds(10),
-                                 [&] { return shared_->values.size() > index; })) {
-      throw std::runtime_error("nothing came within ten seconds");
-    }
-    return shared_->values[index];
-  }
-  std::size_t count() const {
-    const std::lock_guard lock(shared_->mutex);
-    return shared_->values.size();
-  }
-
- private:
-  struct Shared {
-    std::mutex mutex;
-    std::condition_variable given;
-    std::vector<T> values;
-  };
-  std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
 };
 
 struct Context {
