@@ -126,10 +126,10 @@ fs::path TransportReader::read_directory(ConfigTable& table, Direction direction
   const std::string text = table.text("directory");
   if (text.empty()) return {};
   const fs::path directory = fs::weakly_canonical(fs::absolute(beside(text))).lexically_normal();
-  const auto [other, free] = directories_.try_emplace(directory, table.place("directory"));
+  const auto [other, free] = directories_.try_emplace(directory, Folder{table.place("directory"), direction});
   // Two writers may share a folder; a reader shares with nobody, or it would take what is not for it.
-  if (!free && direction == Direction::in) {
-    table.fault("directory", "the folder is used by the channel at " + other->second,
+  if (!free && (direction == Direction::in || other->second.direction == Direction::in)) {
+    table.fault("directory", "the folder is used by the channel at " + other->second.place,
                 "Give each channel a folder of its own");
   }
   return directory;

@@ -32,7 +32,11 @@ class TransportReader {
 
   std::filesystem::path home_;
   std::map<std::string, std::string> ports_;  // and where each is named
-  std::map<std::filesystem::path, std::string> directories_;
+  struct Folder {
+    std::string place;  // where it is named
+    Direction direction;
+  };
+  std::map<std::filesystem::path, Folder> directories_;
 };
 
 }  // namespace carehub::adapters

@@ -1,0 +1,125 @@
+#include "adapters/channel/transport_config.hpp"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "tests/fakes/temporary_folder.hpp"
+
+namespace carehub::adapters {
+namespace {
+
+using fakes::TemporaryFolder;
+
+/// Transports of one document, read in order by one reader.
+struct Read {
+  explicit Read(const std::vector<std::pair<Direction, std::string>>& channels) {
+    std::string text;
+    for (const auto& [direction, transport] : channels) {
+      text += "[[channel]]\ntransport = { " + transport + " }\n";
+    }
+    auto document = ConfigDocument::parse(text, "hub.toml");
+    TransportReader reader(folder.path());
+    auto root = document.root();
+    std::size_t at = 0;
+    for (ConfigTable& channel : root.tables("channel")) {
+      transports.push_back(reader.read(channel, "it", channels[at++].first));
+    }
+    document.report_unused();
+    for (const ConfigFault& fault : document.faults()) faults += to_string(fault) + "\n";
+    count = document.faults().size();
+  }
+  bool has(const std::string& text) const { return faults.find(text) != std::string::npos; }
+
+  static const TemporaryFolder folder;
+  std::vector<std::optional<TransportConfig>> transports;
+  std::string faults;
+  std::size_t count = 0;
+};
+
+const TemporaryFolder Read::folder;
+
+constexpr Direction in = Direction::in;
+constexpr Direction out = Direction::out;
+
+TEST_CASE("what a transport does not say has a safe value: this machine alone, and the limits") {
+  const Read read({{in, R"(kind = "mllp", port = 2575)"}, {in, R"(kind = "http", port = 8081)"}});
+  INFO(read.faults);
+  REQUIRE(read.count == 0);
+  const auto& mllp = std::get<MllpListenerOptions>(*read.transports[0]);
+  CHECK(mllp.address == "127.0.0.1");
+  CHECK(mllp.connections_max == limits::kMllpConnectionsMax);
+  const auto& http = std::get<HttpListenerOptions>(*read.transports[1]);
+  CHECK(http.address == "127.0.0.1");
+  CHECK(http.path == "/");
+  CHECK(http.timeout_ms == limits::kHttpTimeoutMs);
+}
+
+TEST_CASE("an HTTP listener that others can reach needs a token, on IPv6 as well") {
+  for (const char* address : {"0.0.0.0", "::", "10.1.2.3"}) {
+    const Read open({{in, R"(kind = "http", port = 8081, address = ")" + std::string(address) + "\""}});
+    INFO(address);
+    CHECK(open.has("anybody who reaches this address could post"));
+  }
+  for (const char* address : {"127.0.0.1", "127.9.9.9", "::1"}) {
+    const Read local({{in, R"(kind = "http", port = 8081, address = ")" + std::string(address) + "\""}});
+    INFO(address << local.faults);
+    CHECK(local.count == 0);
+  }
+}
+
+TEST_CASE("a secret is one printable line of sixteen characters or more, and is never shown") {
+  struct Case {
+    std::string text;
+    bool good;
+  };
+  for (const Case& secret : {Case{"0123456789abcdef\r\n", true}, Case{"0123456789abcde\n", false},
+                             Case{"0123456789abcdef\n0123456789abcdef\n", false}, Case{"", false},
+                             Case{"0123456789 abcdef", false}, Case{std::string(4096, 'x'), true},
+                             Case{std::string(4097, 'x'), false}}) {
+    Read::folder.write("it.token", secret.text);
+    const Read read({{in, R"(kind = "http", port = 8081, token_file = "it.token")"}});
+    INFO(read.faults);
+    CHECK((read.count == 0) == secret.good);
+    CHECK_FALSE(read.has("0123456789"));
+  }
+}
+
+TEST_CASE("a port is one channel's, whatever the address and the kind") {
+  const Read read({{in, R"(kind = "mllp", port = 2575)"},
+                   {in, R"(kind = "http", port = 2575, address = "127.0.0.2")"},
+                   {in, R"(kind = "mllp", port = 2576)"}});
+  CHECK(read.count == 1);
+  CHECK(read.has("port 2575 is taken by the channel at hub.toml:2"));
+}
+
+TEST_CASE("two writers may share a folder, a reader shares with nobody") {
+  const std::string reader = R"(kind = "folder", directory = "files")";
+  const std::string writer = R"(kind = "folder", directory = "./x/../files", name = "{id}.csv")";
+  CHECK(Read({{out, writer}, {out, writer}}).count == 0);
+  CHECK(Read({{out, writer}, {in, reader}}).has("the folder is used by the channel at"));
+  CHECK(Read({{in, reader}, {in, reader}}).has("the folder is used by the channel at"));
+}
+
+TEST_CASE("a writer into a reader's folder is found in either order") {
+  const std::string reader = R"(kind = "folder", directory = "files")";
+  const std::string writer = R"(kind = "folder", directory = "files", name = "{id}.csv")";
+  CHECK(Read({{in, reader}, {out, writer}}).has("the folder is used by the channel at"));
+}
+
+TEST_CASE("a transport of the other direction or of no kind is named with what there is") {
+  CHECK(Read({{out, R"(kind = "mllp", port = 1)"}}).has("There are webhook or folder") == false);
+  CHECK(Read({{out, R"(kind = "mllp", port = 1)"}}).has("Write webhook or folder"));
+  CHECK(Read({{in, R"(kind = "htp", port = 1)"}}).has("Did you mean `http`? There are mllp, http or folder"));
+  const Read none({{in, "port = 1"}});
+  CHECK(none.count == 1);
+  CHECK_FALSE(none.transports[0]);
+}
+
+TEST_CASE("relative paths start at the configuration's folder, absolute ones stay") {
+  const TransportReader reader("/srv/carehub");
+  CHECK(reader.beside("keys/../x.pem") == "/srv/carehub/x.pem");
+  CHECK(reader.beside("/etc/x.pem") == "/etc/x.pem");
+}
+
+}  // namespace
+}  // namespace carehub::adapters
