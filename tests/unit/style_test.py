@@ -25,6 +25,9 @@ TESTED_ELSEWHERE = {
     "broker/base/event_walk.cpp": "reads for event_fields and event_json, by whose tests it is held",
     "broker/app/main.cpp": "builds the program and hands over; the scenarios run it",
     "adapters/transports/asio.cpp": "compiles the Boost.Asio library, holds no code",
+    "broker/storage/rocks_check.cpp": "tests/contract/storage damages a real ledger in every file and opens it",
+    "broker/storage/rocks_ledger.cpp": "the ledger's contract, kill -9 and full disks in tests/contract/storage",
+    "broker/storage/rocks_state_store.cpp": "the state store's contract in tests/contract/storage",
 }
 
 
