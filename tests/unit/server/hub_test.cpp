@@ -108,6 +108,7 @@ TEST_CASE("a stopped hub that starts again on its data carries on with the same 
   REQUIRE(hospital->publish(admission(1), into(results)));
   const Sequence first = receipt_of(results.get(0));
   council.deliveries.get(0);
+  REQUIRE(eventually([&] { return running.hub->statistics().engine.acked == 1; }));
   running.stop();
   REQUIRE(hospital->publish(admission(2), into(results)));
   running.start();
