@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs every test.
-#   deploy/test.sh            everything: release tests, then the same under address and undefined-behaviour
-#                             sanitizers with line coverage, then server and client under the thread sanitizer
-#   deploy/test.sh --quick    release tests only
+#   deploy/test.sh                 release tests, end-to-end suites included, then line coverage of unit and contract tests
+#   deploy/test.sh --quick         release tests only
+#   deploy/test.sh --sanitizers    all of that, then address, undefined-behaviour and thread sanitizers
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,17 +32,21 @@ run release release -j 2 -LE end_to_end
 run release end-to-end -L end_to_end
 
 if [[ "${1:-}" != "--quick" ]]; then
-  step "building (address and undefined-behaviour sanitizers, coverage)"
-  build asan-ubsan
-  find build/asan-ubsan -name '*.gcda' -delete
-  step "tests (address and undefined-behaviour sanitizers)"
-  run asan-ubsan asan-ubsan -j 2 -L 'unit|contract'
-  step "line coverage of those tests"
-  gcovr --root . --object-directory build/asan-ubsan --gcov-ignore-parse-errors --filter 'broker/' --filter 'adapters/' \
+  step "building (line coverage)"
+  build coverage
+  find build/coverage -name '*.gcda' -delete
+  step "tests (line coverage)"
+  run coverage coverage -j 2 -L 'unit|contract'
+  gcovr --root . --object-directory build/coverage --gcov-ignore-parse-errors --filter 'broker/' --filter 'adapters/' \
     --print-summary --output "$results/coverage.txt" || echo "coverage could not be read"
-  step "building (thread sanitizer)"
+fi
+
+if [[ "${1:-}" == "--sanitizers" ]]; then
+  step "building and testing (address and undefined-behaviour sanitizers)"
+  build asan-ubsan
+  run asan-ubsan asan-ubsan -j 2 -L 'unit|contract'
+  step "building and testing (thread sanitizer)"
   build tsan --target server_test client_test transports_test channel_test
-  step "tests (thread sanitizer)"
   run tsan tsan -j 2 -R '^(server|client|transports|channel):'
 fi
 
