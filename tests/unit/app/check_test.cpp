@@ -1,0 +1,34 @@
+#include "tests/unit/app/small_county.hpp"
+
+using namespace carehub;
+using app::ExitCode;
+using test::SmallCounty;
+using test::Told;
+
+TEST_CASE("a configuration that is right is summed up with a line for each channel") {
+  const SmallCounty county;
+  Told told;
+  CHECK(app::check({county.config(), false}, told.surroundings) == ExitCode::ok);
+  CHECK(told.said("is right: 2 agencies, 2 channels, 2 rules\n"));
+  CHECK(told.said("\n  council-desk: out to council as desk, folder "));
+  Told json;
+  CHECK(app::check({county.config(), true}, json.surroundings) == ExitCode::ok);
+  CHECK(json.out.str().empty());
+}
+
+TEST_CASE("every fault comes with file, line, column, text and remedy, as JSON too") {
+  const SmallCounty county;
+  county.change("kind = \"council\"", "kind = \"counsil\"");
+  county.folder.write("policy.toml", county.folder.read("policy.toml") + "[[rule]]\nname = \"empty\"\n");
+  Told told;
+  CHECK(app::check({county.config(), false}, told.surroundings) == ExitCode::wrong_input);
+  CHECK(told.said("hub.toml:11:"));
+  CHECK(told.said("`council`"));
+  CHECK(told.said("policy.toml:"));
+  Told json;
+  CHECK(app::check({county.config(), true}, json.surroundings) == ExitCode::wrong_input);
+  const std::string lines = json.out.str();
+  CHECK(std::count(lines.begin(), lines.end(), '\n') > 1);
+  CHECK(lines.starts_with("{\"file\":\"" + county.config().string() + "\",\"line\":11,\"column\":"));
+  CHECK(lines.find("\"remedy\":\"") != std::string::npos);
+}

@@ -1,0 +1,120 @@
+#include "tests/unit/app/small_county.hpp"
+
+using namespace carehub;
+using app::ExitCode;
+using test::RunningCounty;
+using test::SmallCounty;
+using test::Told;
+
+namespace {
+
+app::TimelineOptions timeline_of(const SmallCounty& county, const std::string& person) {
+  app::TimelineOptions options;
+  options.config = county.config();
+  options.person.text = person;
+  options.role = "auditor";
+  options.by = "an auditor";
+  options.reason = "a test";
+  return options;
+}
+
+app::ReplayOptions replay_of(const SmallCounty& county, const std::string& role) {
+  app::ReplayOptions options;
+  options.config = county.config();
+  options.role = role;
+  options.by = "an operator";
+  options.reason = "a test";
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("a timeline tells what was recorded about a child, with its fields where they are asked for") {
+  const RunningCounty county;
+  REQUIRE(county.publish(SmallCounty::flag("e1")) == ExitCode::ok);
+  auto options = timeline_of(county, "nhs:9990000018");
+  Told lines;
+  CHECK(app::timeline(options, lines.surroundings) == ExitCode::ok);
+  CHECK(lines.said("safeguarding_flag  council"));
+  CHECK_FALSE(lines.said("Marlow"));
+  options.fields = true;
+  Told fields;
+  CHECK(app::timeline(options, fields.surroundings) == ExitCode::ok);
+  CHECK(fields.said("Marlow"));
+  options.json = true;
+  Told json;
+  CHECK(app::timeline(options, json.surroundings) == ExitCode::ok);
+  CHECK(json.out.str().starts_with("{\"sequence\":"));
+  CHECK(json.said(R"("type":"safeguarding_flag")"));
+}
+
+TEST_CASE("a child that nothing is recorded about is not found, and the number is not repeated") {
+  const RunningCounty county;
+  Told told;
+  CHECK(app::timeline(timeline_of(county, "nhs:9990000026"), told.surroundings) == ExitCode::not_found);
+  CHECK_FALSE(told.complained("9990000026"));
+}
+
+TEST_CASE("a question that names nobody, or nobody's role, is refused before any hub is asked") {
+  const SmallCounty county;
+  Told nobody;
+  CHECK(app::timeline(timeline_of(county, "-"), nobody.surroundings) == ExitCode::usage);
+  CHECK(nobody.complained("--person"));
+  auto options = timeline_of(county, "nhs:9990000018");
+  options.role = "auditer";
+  Told role;
+  CHECK(app::timeline(options, role.surroundings) == ExitCode::wrong_input);
+  CHECK(role.complained("`auditor`"));
+}
+
+TEST_CASE("status tells of the hub and of what waits for whom") {
+  const RunningCounty county;
+  REQUIRE(county.publish(SmallCounty::flag("e1")) == ExitCode::ok);
+  Told table;
+  CHECK(app::status({county.config(), false}, table.surroundings) == ExitCode::ok);
+  CHECK(table.out.str().starts_with("kind "));
+  CHECK(table.said("council-desk"));
+  Told json;
+  CHECK(app::status({county.config(), true}, json.surroundings) == ExitCode::ok);
+  CHECK(json.said(R"("subscription":"council-desk")"));
+  CHECK(json.said(R"("pending":1)"));
+}
+
+TEST_CASE("a replay is counted before it is shown, and shows each role its own view") {
+  const RunningCounty county;
+  REQUIRE(county.publish(SmallCounty::flag("e1") + SmallCounty::flag("e2")) == ExitCode::ok);
+  auto options = replay_of(county, "desk");
+  options.preview = true;
+  Told preview;
+  CHECK(app::replay(options, preview.surroundings) == ExitCode::ok);
+  CHECK(preview.said("would show 2, withhold 0"));
+  options.json = true;
+  Told counted;
+  CHECK(app::replay(options, counted.surroundings) == ExitCode::ok);
+  CHECK(counted.out.str() == "{\"matched\":2,\"withheld\":0}\n");
+  options.preview = false;
+  Told shown;
+  CHECK(app::replay(options, shown.surroundings) == ExitCode::ok);
+  const std::string lines = shown.out.str();
+  CHECK(std::count(lines.begin(), lines.end(), '\n') == 2);
+  CHECK(shown.said(R"("replay":true)"));
+  CHECK_FALSE(shown.said("9990000018"));
+  CHECK(shown.complained("shown 2, withhold 0"));
+}
+
+TEST_CASE("a replay with a condition that is none is a wrong command line") {
+  const SmallCounty county;
+  auto options = replay_of(county, "desk");
+  options.filter = {{"tiers", "5"}};
+  Told told;
+  CHECK(app::replay(options, told.surroundings) == ExitCode::usage);
+}
+
+TEST_CASE("questions to a hub that does not run say where it was looked for") {
+  const SmallCounty county;
+  Told timeline, status, replay;
+  CHECK(app::timeline(timeline_of(county, "nhs:9990000018"), timeline.surroundings) == ExitCode::unavailable);
+  CHECK(app::status({county.config(), false}, status.surroundings) == ExitCode::unavailable);
+  CHECK(app::replay(replay_of(county, "desk"), replay.surroundings) == ExitCode::unavailable);
+  CHECK(status.complained("no hub answers at ipc://"));
+}

@@ -1,0 +1,90 @@
+#include "tests/unit/app/small_county.hpp"
+
+using namespace carehub;
+using app::ExitCode;
+using test::RunningCounty;
+using test::SmallCounty;
+using test::Told;
+using Parts = app::RunOptions::Parts;
+
+TEST_CASE("a file that is dropped on one side arrives as a view on the other, and both ends stop when told") {
+  RunningCounty county(Parts::all);
+  county.folder.write("x.part", SmallCounty::flag("e1"));
+  std::filesystem::rename(county.folder.path() / "x.part", county.folder.path() / "in/x.json");
+  const auto arrived = [&] {
+    return county.folder.has("out") ? county.folder.files("out") : std::set<std::string>();
+  };
+  const auto whole = [&] { return arrived().size() == 1 && arrived().begin()->ends_with(".json"); };
+  REQUIRE(fakes::eventually([&] { return whole(); }));
+  const std::string view = county.folder.read("out/" + *arrived().begin());
+  CHECK(view.find("Marlow") != std::string::npos);
+  CHECK(view.find("9990000018") == std::string::npos);
+  CHECK(county.stop() == ExitCode::ok);
+  CHECK(county.told.said("Small listens on ipc://"));
+  CHECK(county.told.said("council-in: in from council"));
+  CHECK(county.told.out.str().ends_with("ready\n"));
+  CHECK_FALSE(county.folder.has("data/hub.sock"));
+}
+
+TEST_CASE("a second hub on the same data is told so, and does the first no harm") {
+  RunningCounty county;
+  Told second;
+  CHECK(app::run({county.config(), Parts::broker, {}}, second.surroundings) == ExitCode::storage);
+  CHECK(second.complained("in use by another hub"));
+  CHECK(second.out.str().empty());
+  CHECK(county.publish(SmallCounty::flag("e1")) == ExitCode::ok);
+  CHECK(county.stop() == ExitCode::ok);
+}
+
+TEST_CASE("what was published before a stop is there after the next start") {
+  RunningCounty first;
+  REQUIRE(first.publish(SmallCounty::flag("e1")) == ExitCode::ok);
+  REQUIRE(first.stop() == ExitCode::ok);
+  Told again;
+  std::thread hub([&] { (void)app::run({first.config(), Parts::broker, {}}, again.surroundings); });
+  const auto running = [&] {
+    Told status;
+    return app::status({first.config(), false}, status.surroundings) == ExitCode::ok;
+  };
+  CHECK(fakes::eventually(running));
+  Told told(SmallCounty::flag("e1"));
+  app::PublishOptions options;
+  options.config = first.config();
+  options.file = "-";
+  CHECK(app::publish(options, told.surroundings) == ExitCode::ok);
+  CHECK(told.said("e1  duplicate"));
+  again.stop = true;
+  hub.join();
+}
+
+TEST_CASE("a channel that is not there is named with the nearest, and nothing starts") {
+  const SmallCounty county;
+  Told told;
+  CHECK(app::run({county.config(), Parts::adapter, {"council-inn"}}, told.surroundings) ==
+        ExitCode::not_found);
+  CHECK(told.complained("Did you mean `council-in`?"));
+  CHECK_FALSE(county.folder.has("data"));
+}
+
+TEST_CASE("a wrong configuration starts nothing and lists every fault") {
+  const SmallCounty county;
+  county.change("pattern = \"*.json\"", "patern = \"*.json\"");
+  county.change("role = \"desk\"", "role = \"desc\"");
+  Told told;
+  CHECK(app::run({county.config(), Parts::all, {}}, told.surroundings) == ExitCode::wrong_input);
+  CHECK(told.complained("patern"));
+  CHECK(told.complained("`desk`"));
+  CHECK(told.complained("2 faults"));
+  CHECK(told.out.str().empty());
+  CHECK_FALSE(county.folder.has("data"));
+}
+
+TEST_CASE("when a channel cannot start, the hub that was started for it stops again") {
+  const SmallCounty county;
+  county.change("directory = \"in\", pattern = \"*.json\", create = true", "directory = \"in\"");
+  Told told;
+  CHECK(app::run({county.config(), Parts::all, {}}, told.surroundings) != ExitCode::ok);
+  CHECK(told.complained("council-in"));
+  CHECK(told.out.str().empty());
+  CHECK_FALSE(county.folder.has("data/hub.sock"));
+}
