@@ -28,6 +28,22 @@ TESTED_ELSEWHERE = {
     "broker/storage/rocks_check.cpp": "tests/contract/storage damages a real ledger in every file and opens it",
     "broker/storage/rocks_ledger.cpp": "the ledger's contract, kill -9 and full disks in tests/contract/storage",
     "broker/storage/rocks_state_store.cpp": "the state store's contract in tests/contract/storage",
+    # Parts of one thing each, which only mean something over a socket: their owner's test drives them there.
+    "broker/client/connection.cpp": "hub_client_test: keys, routing ids, losses over real sockets",
+    "broker/client/outbox.cpp": "hub_client_test: order, resending, push-back",
+    "broker/client/questions.cpp": "hub_client_test: pages and losses",
+    "broker/client/session.cpp": "hub_client_test: Hello, heartbeats, reconnection",
+    "broker/client/subscriptions.cpp": "hub_client_test: credit, answers, refusals",
+    "broker/client/wake_signal.cpp": "hub_client_test: every call from another thread wakes the client",
+    "broker/server/authenticator.cpp": "zmq_transport_test: keys on the list, off it, and taken off it",
+    "broker/server/backlog.cpp": "loop_test: peers that do not read, bursts that wait",
+    "broker/server/filter_config.cpp": "config_test: every fault of a filter with its place",
+    "broker/server/ipc_file.cpp": "zmq_transport_test: left-behind files; hub_test: the file's mode",
+    "broker/server/log.cpp": "tests/end_to_end/pipe_test.py reads the hub's log",
+    "broker/server/peers.cpp": "loop_test: claims of agency, silence, losses",
+    "broker/server/questions.cpp": "loop_test: one a step, and no more than a peer may ask",
+    "broker/server/rebuild.cpp": "tests/unit/app/rebuild_test.cpp",
+    "broker/server/replays.cpp": "tests/unit/app/history_commands_test.cpp",
 }
 
 
