@@ -19,6 +19,15 @@ struct AtomicCounts {
       problems{0};
 };
 
+/// Text for one place of one log line: a partner's message must not begin a line of its own.
+std::string on_one_line(std::string_view text) {
+  std::string out(text);
+  std::replace_if(
+      out.begin(), out.end(),
+      [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '"' || c == '\x7f'; }, '?');
+  return out;
+}
+
 bool passes(ErrorKind kind) { return kind == ErrorKind::overloaded || kind == ErrorKind::unavailable; }
 
 /// What the messages of one channel share; it lives as long as the last of them.
@@ -174,14 +183,16 @@ class Passage : public std::enable_shared_from_this<Passage> {
   }
 
   void log_refusal(const client::Refused& refused, bool problem) const {
+    const std::string code = on_one_line(refused.code);
+    const std::string place = on_one_line(refused.place);
     if (problem && channel_->unmappable == Unmappable::keep) {
       spdlog::error(
           "channel={} code=CH-UNMAPPABLE alarm=true reason={} place=\"{}\" sequence={} a message was "
           "acknowledged and kept, but could not be mapped: mend the pack and send it again",
-          channel_->name, refused.code, refused.place, refused.sequence);
+          channel_->name, code, place, refused.sequence);
     } else {
-      spdlog::warn("channel={} code={} place=\"{}\" sequence={} refused", channel_->name, refused.code,
-                   refused.place, refused.sequence);
+      spdlog::warn("channel={} code={} place=\"{}\" sequence={} refused", channel_->name, code, place,
+                   refused.sequence);
     }
   }
 

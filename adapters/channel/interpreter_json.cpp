@@ -6,6 +6,7 @@ namespace carehub::adapters {
 namespace {
 
 constexpr const char* kMediaType = "application/json";
+constexpr std::size_t kFaultsMax = 100;  // of one event; the sender mends the first ones first
 
 Bytes bytes_from(std::string_view text) {
   const BytesView view = bytes_of(text);
@@ -31,16 +32,19 @@ class NativeWalk {
   NativeWalk(EventBuilder& builder, std::vector<MappingFault>& faults) : builder_(builder), faults_(faults) {}
 
   void walk(const json::Value& value, const std::string& path, const std::string& at) {
+    if (faults_.size() >= kFaultsMax) return;
     switch (value.kind()) {
       case json::Kind::null: return;
       case json::Kind::object:
         value.each_member([&](std::string_view name, json::Value member) {
-          const std::string below(name);
-          // A name with a dot or a bracket would be taken for a path.
-          if (below.find_first_of(".[]") != std::string::npos || below.empty()) {
+          if (member.kind() == json::Kind::null) return;
+          const std::string below = path.empty() ? std::string(name) : path + "." + std::string(name);
+          // A name with a dot or a bracket would be taken for a path. One that is no field's is the sender's
+          // own text, which no log may show.
+          if (name.find_first_of(".[]") != std::string_view::npos || !FieldPath::parse(below)) {
             return fault("unknown_field", at, "it has a member whose name no event has; leave it out");
           }
-          walk(member, path.empty() ? below : path + "." + below, at + "." + below);
+          walk(member, below, at + "." + std::string(name));
         });
         return;
       case json::Kind::array:
@@ -68,7 +72,7 @@ class NativeWalk {
   }
 
   void fault(std::string code, const std::string& at, const std::string& text) {
-    if (faults_.size() < 100) faults_.push_back({std::move(code), at, at + ": " + text, 102});
+    if (faults_.size() < kFaultsMax) faults_.push_back({std::move(code), at, at + ": " + text, 102});
   }
 
   EventBuilder& builder_;

@@ -10,6 +10,10 @@ namespace {
 
 using Bound = std::vector<std::uint32_t>;
 
+// A legal message can repeat its lists a million times; all channels wait while one is mapped.
+constexpr std::size_t kFaultsMax = 100;      // and as many warnings; the sender mends the first ones first
+constexpr std::size_t kBindingsMax = 8'192;  // elements of lists that are looked at, over all rules
+
 template <class Identifier>
 Result<std::string> checked(std::string_view text) {
   auto identifier = Identifier::parse(text);
@@ -266,10 +270,11 @@ class Evaluation {
 
   void complain(std::string code, const std::string& text, std::uint16_t hl7_code, const SourcePath& path,
                 const Bound& indices) {
-    std::string place = source_.place(path, indices);
-    std::string whole = place + ": " + text;
     auto& list = rule_.omit_invalid ? warnings_ : faults_;
     failed_ = failed_ || !rule_.omit_invalid;
+    if (list.size() >= kFaultsMax) return;
+    std::string place = source_.place(path, indices);
+    std::string whole = place + ": " + text;
     list.push_back({std::move(code), std::move(place), std::move(whole), hl7_code});
   }
 
@@ -292,12 +297,18 @@ class Mapper {
 
   Mapping map(const MessageRule& message) {
     for (const FieldRule& rule : message.fields) {
+      if (given_up()) break;
       if (!done_[rule.target]) done_[rule.target] = apply(rule);
     }
     return std::move(mapping_);
   }
 
  private:
+  /// The message is refused already, and more of it would only cost time.
+  bool given_up() const {
+    return mapping_.faults.size() >= kFaultsMax || bindings_ > kBindingsMax || builder_.overfull();
+  }
+
   /// True when the rule set something, or found something wrong: no later rule need try.
   bool apply(const FieldRule& rule) {
     Evaluation evaluation(pack_, rule, rule.to.kind(), source_, mapping_.faults, mapping_.warnings);
@@ -319,6 +330,7 @@ class Mapper {
   void each_binding(const FieldRule& rule, Bound& indices, Bound& target, std::uint32_t first,
                     Evaluation& evaluation, bool& set) {
     if (target.size() == rule.to.open_lists()) {
+      if (++bindings_ > kBindingsMax) return too_long(rule);
       set = fill(rule, evaluation, indices, target) || set;
       return;
     }
@@ -332,7 +344,7 @@ class Mapper {
       for (const SourcePath& path : rule.from) widen(path);
       for (const SourcePath& path : rule.compose) widen(path);
     }
-    for (std::uint32_t i = 0; i < count; ++i) {
+    for (std::uint32_t i = 0; i < count && !given_up(); ++i) {
       indices.push_back(i);
       target.push_back(target.empty() ? first + i : i);
       each_binding(rule, indices, target, first, evaluation, set);
@@ -348,7 +360,9 @@ class Mapper {
     if (auto good = builder_.set(path, picked->text); !good) {
       const std::string place =
           picked->source == nullptr ? std::string{} : source_.place(*picked->source, picked->indices);
-      auto& list = rule.omit_invalid ? mapping_.warnings : mapping_.faults;
+      // What can be left out cannot be when the whole is too large.
+      auto& list = rule.omit_invalid && !builder_.overfull() ? mapping_.warnings : mapping_.faults;
+      if (list.size() >= kFaultsMax) return false;
       list.push_back(
           {"bad_value", place, (place.empty() ? rule.place : place) + ": " + good.error().text, 102});
       return false;
@@ -366,6 +380,13 @@ class Mapper {
     return true;
   }
 
+  void too_long(const FieldRule& rule) {
+    mapping_.faults.push_back({"bad_value", rule.place,
+                               rule.place + ": the message repeats its lists more than " +
+                                   std::to_string(kBindingsMax) + " times; split it",
+                               102});
+  }
+
   void missing(const FieldRule& rule) {
     const SourcePath* source = !rule.from.empty() ? rule.from.data() : rule.compose.data();
     if (rule.constant) return;
@@ -378,6 +399,7 @@ class Mapper {
   EventBuilder& builder_;
   std::vector<MappedValue>* values_;
   std::vector<bool> done_;
+  std::size_t bindings_ = 0;
   Mapping mapping_;
 };
 

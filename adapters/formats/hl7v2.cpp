@@ -57,6 +57,14 @@ bool looks_like_segment(std::string_view text, char separator) {
   return text.size() == 3 || text[3] == separator || text[3] == '\r' || text[3] == '\n';
 }
 
+/// A segment's name as the upper half of a number; the lower half takes its place in the message.
+std::uint64_t name_key(std::string_view name) {
+  std::uint64_t key = 0;
+  for (std::size_t i = 0; i < 3; ++i)
+    key = key * 256 + (i < name.size() ? static_cast<unsigned char>(name[i]) : 0U);
+  return key << 32U;
+}
+
 Raw raw_of(std::string_view text) {
   if (text == "\"\"") return Raw{{}, true};
   return Raw{text, false};
@@ -206,6 +214,7 @@ bool Message::index_segments() {
   const bool ends_in_cr = first_end != std::string_view::npos && text_[first_end] == '\r';
   segments_.reserve(32);
   starts_.reserve(512);
+  by_name_.reserve(32);
   std::size_t at = 0;
   while (at < text_.size()) {
     if (text_[at] == '\r' || text_[at] == '\n') {
@@ -229,26 +238,28 @@ bool Message::index_segments() {
     segment.fields = static_cast<std::uint32_t>(starts_.size()) - segment.first_field;
     const std::size_t name_end = segment.fields > 1 ? starts_[segment.first_field + 1] - 1 : end;
     segment.name = text_.substr(at, std::min<std::size_t>(3, name_end - at));
+    by_name_.push_back(name_key(segment.name) | segments_.size());
     segments_.push_back(segment);
     at = end;
   }
+  std::sort(by_name_.begin(), by_name_.end());
   return true;
 }
 
 const Message::Segment* Message::find(const std::array<char, 3>& name, std::int32_t occurrence) const {
-  const std::string_view wanted(name.data(), name.size());
-  for (const Segment& segment : segments_) {
-    if (segment.name != wanted) continue;
-    if (occurrence == 0) return &segment;
-    --occurrence;
-  }
-  return nullptr;
+  const std::uint64_t key = name_key({name.data(), name.size()});
+  const auto first = std::lower_bound(by_name_.begin(), by_name_.end(), key);
+  if (occurrence < 0 || by_name_.end() - first <= occurrence) return nullptr;
+  const std::uint64_t found = first[occurrence];
+  if (found >> 32U != key >> 32U) return nullptr;
+  return &segments_[static_cast<std::uint32_t>(found)];
 }
 
 std::size_t Message::occurrences(const std::array<char, 3>& segment) const {
-  const std::string_view wanted(segment.data(), segment.size());
-  return static_cast<std::size_t>(
-      std::count_if(segments_.begin(), segments_.end(), [&](const Segment& s) { return s.name == wanted; }));
+  const std::uint64_t key = name_key({segment.data(), segment.size()});
+  const auto first = std::lower_bound(by_name_.begin(), by_name_.end(), key);
+  const auto last = std::lower_bound(first, by_name_.end(), key + (std::uint64_t{1} << 32U));
+  return static_cast<std::size_t>(last - first);
 }
 
 std::string_view Message::field(const Segment& segment, std::size_t number) const {

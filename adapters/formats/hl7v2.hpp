@@ -92,7 +92,8 @@ class Message {
   std::string_view text_;
   Delimiters delimiters_;
   std::vector<Segment> segments_;
-  std::vector<std::uint32_t> starts_;  // of every field of every segment, in order
+  std::vector<std::uint32_t> starts_;   // of every field of every segment, in order
+  std::vector<std::uint64_t> by_name_;  // name, then number of every segment; sorted
 };
 
 /// Undoes \F\ \S\ \T\ \R\ \E\ \Xhh..\ \.br\ (HL7 v2.5.1 section 2.7); unknown ones stay as they are. Bytes

@@ -58,14 +58,15 @@ std::optional<int> take_digits(std::string_view& text, std::size_t count) {
 
 bool starts_with_digit(std::string_view text) { return !text.empty() && text[0] >= '0' && text[0] <= '9'; }
 
+tl::unexpected<Error> wrong_hl7() {
+  return fail(ErrorKind::invalid, "it is not YYYY[MM[DD[HH[MM[SS[.S]]]]]][+/-ZZZZ]");
+}
+
 /// Reads the digits and the fraction of an HL7 time; leaves the offset.
 Result<Parts> take_hl7(std::string_view& text) {
-  const auto wrong = [] {
-    return fail(ErrorKind::invalid, "it is not YYYY[MM[DD[HH[MM[SS[.S]]]]]][+/-ZZZZ]");
-  };
   Parts parts;
   const auto year = take_digits(text, 4);
-  if (!year) return wrong();
+  if (!year) return wrong_hl7();
   parts.year = *year;
   parts.precision = TimePrecision::year;
   const auto next = [&](auto& target, TimePrecision precision) {
@@ -79,11 +80,11 @@ Result<Parts> take_hl7(std::string_view& text) {
   if (!next(parts.month, TimePrecision::month) || !next(parts.day, TimePrecision::day) ||
       !next(parts.hour, TimePrecision::hour) || !next(parts.minute, TimePrecision::minute) ||
       !next(parts.second, TimePrecision::second)) {
-    return wrong();
+    return wrong_hl7();
   }
   if (text.starts_with('.') && parts.precision == TimePrecision::second) {
     text.remove_prefix(1);
-    if (!starts_with_digit(text)) return wrong();
+    if (!starts_with_digit(text)) return wrong_hl7();
     int scale = 100'000;
     while (starts_with_digit(text)) {
       parts.microsecond += (text[0] - '0') * scale;
@@ -94,6 +95,18 @@ Result<Parts> take_hl7(std::string_view& text) {
   }
   if (auto good = check(parts); !good) return tl::unexpected(good.error());
   return parts;
+}
+
+/// Minutes east of Greenwich; the offset is all that is left of `text`.
+Result<int> take_offset(std::string_view text) {
+  const char sign = text.front();
+  text.remove_prefix(1);
+  const auto hours = take_digits(text, 2);
+  const auto minutes = take_digits(text, 2);
+  if ((sign != '+' && sign != '-') || !hours || !minutes || !text.empty() || *hours > 14 || *minutes > 59) {
+    return fail(ErrorKind::invalid, "it does not end in an offset such as +0100");
+  }
+  return (sign == '-' ? -1 : 1) * (*hours * 60 + *minutes);
 }
 
 event::Time resolved(const Parts& parts, const Zone& zone) {
@@ -241,22 +254,21 @@ Result<event::Time> parse_hl7_time(std::string_view text, const Zone& zone) {
   const auto parts = take_hl7(text);
   if (!parts) return tl::unexpected(parts.error());
   if (text.empty()) return resolved(*parts, zone);
-  const char sign = text[0];
-  text.remove_prefix(1);
-  const auto hours = take_digits(text, 2);
-  const auto minutes = take_digits(text, 2);
-  if ((sign != '+' && sign != '-') || !hours || !minutes || !text.empty() || *hours > 14 || *minutes > 59) {
-    return fail(ErrorKind::invalid, "it does not end in an offset such as +0100");
-  }
-  const int offset = (sign == '-' ? -1 : 1) * (*hours * 60 + *minutes);
-  const std::int64_t utc_us = wall_us(*parts) - std::int64_t{offset} * 60 * kSecondUs;
-  return event::Time(utc_us, static_cast<std::int16_t>(offset), parts->precision);
+  const auto offset = take_offset(text);
+  if (!offset) return tl::unexpected(offset.error());
+  const std::int64_t utc_us = wall_us(*parts) - std::int64_t{*offset} * 60 * kSecondUs;
+  return event::Time(utc_us, static_cast<std::int16_t>(*offset), parts->precision);
 }
 
 Result<event::Date> parse_hl7_date(std::string_view text) {
   text = trimmed(text);
   const auto parts = take_hl7(text);
   if (!parts) return tl::unexpected(parts.error());
+  // 2012-05-03 begins as a year does: cut to it, a child would have another birth date and nobody would know.
+  if (!text.empty()) {
+    if (parts->precision < TimePrecision::hour) return wrong_hl7();
+    if (const auto offset = take_offset(text); !offset) return tl::unexpected(offset.error());
+  }
   const bool month = parts->precision >= TimePrecision::month;
   const bool day = parts->precision >= TimePrecision::day;
   return event::Date(static_cast<std::int16_t>(parts->year),

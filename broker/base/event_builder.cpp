@@ -207,6 +207,8 @@ struct EventBuilder::Node {
   TableNode event{event_schema::event_table()};
   std::size_t text_bytes = 0;  // bounds the tree before it is written
   std::size_t values = 0;
+
+  bool overfull() const { return text_bytes > limits::kEventBytesMax || values > limits::kEventTablesMax; }
 };
 
 EventBuilder::EventBuilder() : root_(std::make_unique<Node>()) {}
@@ -221,13 +223,15 @@ Result<void> EventBuilder::set(const FieldPath& path, std::string_view value) {
   if (!parsed) return tl::unexpected(std::move(parsed.error()));
   root_->text_bytes += field.kind == FieldKind::text ? value.size() : 0;
   ++root_->values;
-  if (root_->text_bytes > limits::kEventBytesMax || root_->values > limits::kEventTablesMax) {
+  if (root_->overfull()) {
     return fail(ErrorKind::invalid, "the event is larger than " + std::to_string(limits::kEventBytesMax) +
                                         " bytes. Send less text in one message.");
   }
   place_of(root_->event, path) = std::move(*parsed);
   return {};
 }
+
+bool EventBuilder::overfull() const { return root_->overfull(); }
 
 Result<Bytes> EventBuilder::finish() {
   const auto root = std::exchange(root_, std::make_unique<Node>());

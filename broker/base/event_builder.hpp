@@ -17,6 +17,9 @@ class EventBuilder {
   /// Error `invalid` says what the field expects (never the value). The last value set for a path wins.
   Result<void> set(const FieldPath& path, std::string_view value);
 
+  /// More was set than an event may hold: nothing more will be taken until finish().
+  bool overfull() const;
+
   /// Serialises and clears. Required fields that were not set are an `invalid` error that names them.
   Result<Bytes> finish();
 

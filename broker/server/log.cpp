@@ -27,6 +27,7 @@ Result<void> start_log(const LogOptions& options) {
     made->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
     made->set_level(options.quiet ? spdlog::level::warn : spdlog::level::info);
     made->flush_on(spdlog::level::info);
+    spdlog::set_default_logger(made);  // what channels in this process say goes the same way
   } catch (const spdlog::spdlog_ex&) {
     return fail(ErrorKind::unavailable, "log file `" + options.file.string() + "` cannot be written");
   }

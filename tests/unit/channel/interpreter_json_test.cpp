@@ -98,9 +98,21 @@ TEST_CASE("every fault of a JSON batch is answered with its place") {
         client::Refused{ErrorKind::invalid, publication.problem->code, publication.problem->place, {}, 1});
   }
   const std::string answer = only_answer(message, results);
-  CHECK(answer.find("$[0].referral.numbr") != std::string::npos);
+  CHECK(answer.find(R"("unknown_field","place":"$[0].referral")") != std::string::npos);
   CHECK(answer.find("$[0].referral.urgency") != std::string::npos);
   CHECK(answer.find("$[2].type") != std::string::npos);
   const auto broken = channel.interpret("{\n\"id\": ");
   CHECK(broken->take_publications()[0].problem->text.find("line 2") != std::string::npos);
+}
+
+TEST_CASE("a member's name that no event has is not repeated, for it may be a name or hold a line break") {
+  const Channel channel("council/events.toml");
+  const auto publications =
+      channel.interpret(R"({"id":"1","type":"referral","referral":{"Rosa\nalarm=true":{"Fernley":"x"}}})")
+          ->take_publications();
+  REQUIRE(publications.size() == 1);
+  REQUIRE(publications[0].problem);
+  CHECK(publications[0].problem->place == "$.referral");
+  CHECK(publications[0].problem->text.find("Rosa") == std::string::npos);
+  CHECK(publications[0].problem->text.find("Fernley") == std::string::npos);
 }

@@ -120,3 +120,16 @@ TEST_CASE("a batch is taken apart into its messages") {
   CHECK(parts[0] == one);
   CHECK(parts[1] == one);
 }
+
+TEST_CASE("segments are found by name and occurrence wherever they stand") {
+  const auto message = Message::parse("MSH|^~\\&|A\rNK1|1\rOBX|1\rNK1|2\rNK\rNK1|3\rOBX|2\rZ\r");
+  REQUIRE(message);
+  CHECK(message->occurrences({'N', 'K', '1'}) == 3);
+  CHECK(message->occurrences({'O', 'B', 'X'}) == 2);
+  CHECK(message->occurrences({'P', 'I', 'D'}) == 0);
+  CHECK(text_at(*message, "NK1[2]-1") == "2");
+  CHECK(text_at(*message, "NK1[3]-1") == "3");
+  CHECK(text_at(*message, "NK1[4]-1") == "(absent)");
+  CHECK(text_at(*message, "OBX[2]-1") == "2");
+  CHECK(text_at(*message, "OBX[3]-1") == "(absent)");
+}

@@ -62,3 +62,16 @@ TEST_CASE("dates are read and written in a partner's own form") {
   CHECK(hl7_time({1'772'357'400'000'000}, kLondon) == "20260301093000+0000");
   CHECK_FALSE(check_time_format("%d %b"));
 }
+
+TEST_CASE("a birth date that is not written as HL7 has it is refused, never cut to its year") {
+  for (const std::string text :
+       {"2012-05-03", "2012/05/03", "201205-03", "20120503x", "2012+0100", "20120503-0100"}) {
+    INFO(text);
+    CHECK_FALSE(parse_hl7_date(text));
+  }
+  const auto midnight = parse_hl7_date("20120503000000+0100");
+  REQUIRE(midnight);
+  CHECK(date_text(*midnight) == "2012-05-03");
+  CHECK(date_text(*parse_hl7_date("201205")) == "2012-05");
+  CHECK(date_text(*parse_hl7_date("2012050309")) == "2012-05-03");
+}
