@@ -95,7 +95,8 @@ class HubClient {
   virtual Result<void> publish(Publication publication, std::function<void(PublishResult)> done) = 0;
 
   /// `deliver` is called with each batch; every delivery is to be answered once. The client returns credit as
-  /// answers come. `refused` is called when the hub says no.
+  /// answers come. `refused` is called when the hub says no, or ends the subscription later:
+  /// another connection has taken it over, or a watch does not keep up. It is over then.
   virtual Result<void> subscribe(SubscribeOptions options,
                                  std::function<void(std::vector<wire::DeliveryT>)> deliver,
                                  std::function<void(Error)> refused) = 0;

@@ -249,7 +249,12 @@ void Session::take_outcomes(const wire::Published& published) {
 void Session::take_rejected(const wire::Rejected& rejected) {
   const Error error{static_cast<ErrorKind>(rejected.kind()), text_or_empty(rejected.text())};
   const bool answered = rejected.number() != 0 && questions_.rejected(rejected.number(), error);
-  if (!answered && rejected.number() == 0 && welcomed_) subscriptions_.refuse_oldest(error);
+  const std::string subscription = text_or_empty(rejected.subscription());
+  if (!subscription.empty()) {
+    subscriptions_.refuse(subscription, error);
+  } else if (!answered && rejected.number() == 0 && welcomed_) {
+    subscriptions_.refuse_oldest(error);
+  }
   if (!rejected.closing()) return;
   if (error.kind == ErrorKind::denied) backoff_ms_ = limits::kClientReconnectMaxMs;
   lose(error.text);

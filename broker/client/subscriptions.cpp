@@ -81,14 +81,17 @@ void Subscriptions::accepted(const std::string& name) {
 
 bool Subscriptions::refuse_oldest(const Error& error) {
   if (unanswered_.empty()) return false;
-  const std::string name = unanswered_.front();
-  unanswered_.pop_front();
+  refuse(std::string(unanswered_.front()), error);
+  return true;
+}
+
+void Subscriptions::refuse(const std::string& name, const Error& error) {
+  std::erase(unanswered_, name);
   const auto found = all_.find(name);
-  if (found == all_.end()) return true;
+  if (found == all_.end()) return;
   const Refused refused = std::move(found->second.refused);
   all_.erase(found);
   if (refused) refused(error);
-  return true;
 }
 
 void Subscriptions::take_answers(One& one, std::vector<Bytes>& out) {

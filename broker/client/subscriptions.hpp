@@ -29,6 +29,9 @@ class Subscriptions {
   /// The hub said no to the oldest subscription that it has not accepted yet; false when there is none.
   bool refuse_oldest(const Error& error);
 
+  /// The hub said no to this one, or has ended it: its owner is told, and it is over.
+  void refuse(const std::string& name, const Error& error);
+
   /// Frames that are due: Subscribe after (re)connecting, Ack, Nak and Credit for what was answered.
   void take_frames(std::vector<Bytes>& out);
 

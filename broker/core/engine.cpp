@@ -229,9 +229,10 @@ Result<Timestamp> Engine::advance(Timestamp now, Decision& out) {
   }
   for (const auto& name : overflowed) {
     const auto* watch = deliveries.find(name);
-    out.sends.push_back({*watch->connection(),
-                         rejected_frame(ErrorKind::overloaded, "subscription " + watch->label() +
-                                                                   ": it does not keep up; it has ended")});
+    out.sends.push_back({*watch->connection(), rejected_frame(ErrorKind::overloaded,
+                                                              "subscription " + watch->label() +
+                                                                  ": it does not keep up; it has ended",
+                                                              false, 0, watch->label())});
     deliveries.remove(name);
   }
   return due;

@@ -167,7 +167,8 @@ Result<std::optional<Subscribers::Refusal>> Subscribers::attach_durable(const Pe
   if (before && *before != peer.connection) {
     out.sends.push_back(
         {*before, rejected_frame(ErrorKind::conflict,
-                                 "subscription " + wanted.name + ": a newer connection has taken it over")});
+                                 "subscription " + wanted.name + ": a newer connection has taken it over",
+                                 false, 0, wanted.name)});
   }
   delivery->attach(peer.connection, wanted.credit, now);
   return std::optional<Refusal>();

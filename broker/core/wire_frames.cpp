@@ -44,10 +44,12 @@ Bytes published_frame(const std::vector<wire::PublishOutcomeT>& outcomes) {
   return finish(builder, wire::CreatePublished(builder, builder.CreateVector(packed_outcomes)));
 }
 
-Bytes rejected_frame(ErrorKind kind, const std::string& text, bool closing, std::uint64_t number) {
+Bytes rejected_frame(ErrorKind kind, const std::string& text, bool closing, std::uint64_t number,
+                     const std::string& subscription) {
   flatbuffers::FlatBufferBuilder builder;
-  return finish(builder,
-                wire::CreateRejected(builder, to_wire(kind), builder.CreateString(text), closing, number));
+  const auto name = subscription.empty() ? 0 : builder.CreateString(subscription);
+  return finish(builder, wire::CreateRejected(builder, to_wire(kind), builder.CreateString(text), closing,
+                                              number, name));
 }
 
 Bytes subscribed_frame(const std::string& name, Sequence head) {

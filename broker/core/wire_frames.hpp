@@ -12,7 +12,9 @@ namespace carehub::core {
 wire::ErrorKind to_wire(ErrorKind kind);
 
 Bytes published_frame(const std::vector<wire::PublishOutcomeT>& outcomes);
-Bytes rejected_frame(ErrorKind kind, const std::string& text, bool closing = false, std::uint64_t number = 0);
+/// `subscription` is the one that has ended by it.
+Bytes rejected_frame(ErrorKind kind, const std::string& text, bool closing = false, std::uint64_t number = 0,
+                     const std::string& subscription = {});
 Bytes subscribed_frame(const std::string& name, Sequence head);
 Bytes deliver_frame(const std::string& subscription, const std::vector<wire::DeliveryT>& deliveries);
 Bytes handled_frame(std::uint64_t number, std::optional<ErrorKind> error, const std::string& text,

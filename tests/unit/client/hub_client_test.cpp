@@ -343,6 +343,38 @@ TEST_CASE("a refused subscription tells its owner and is not asked for again") {
   CHECK(hub.silent(wire::Message::Subscribe, 100));
 }
 
+TEST_CASE("a subscription that the hub ends later tells its own owner, and no other") {
+  Context context;
+  TestHub hub(context.handle, kEndpoint);
+  const auto client = open_client(context);
+  Awaited<Error> refused_first;
+  Awaited<Error> refused_second;
+  const auto ignore = [](const std::vector<wire::DeliveryT>&) {};
+  SubscribeOptions options;
+  options.name = "first";
+  REQUIRE(client->subscribe(options, ignore, into(refused_first)));
+  const auto hello = hub.welcome();
+  hub.next(wire::Message::Subscribe);
+  wire::SubscribedT subscribed;
+  subscribed.name = "first";
+  hub.send(hello.peer, std::move(subscribed));
+  options.name = "second";
+  REQUIRE(client->subscribe(options, ignore, into(refused_second)));
+  hub.next(wire::Message::Subscribe);
+
+  wire::RejectedT rejected;
+  rejected.kind = wire::ErrorKind::conflict;
+  rejected.text = "a newer connection has taken it over";
+  rejected.subscription = "first";
+  hub.send(hello.peer, std::move(rejected));
+  CHECK(refused_first.get().kind == ErrorKind::conflict);
+  CHECK(refused_second.count() == 0);
+  hub.send(hello.peer, wire::GoodbyeT{});
+  hub.welcome();
+  CHECK(hub.next(wire::Message::Subscribe).frame().message_as_Subscribe()->name()->str() == "second");
+  CHECK(hub.silent(wire::Message::Subscribe, 100));
+}
+
 TEST_CASE("a question gets its page, and hears of a loss") {
   Context context;
   TestHub hub(context.handle, kEndpoint);
