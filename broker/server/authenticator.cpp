@@ -15,7 +15,9 @@ constexpr const char* kZapEndpoint = "inproc://zeromq.zap.01";
 constexpr std::size_t kKeyBytes = 32;
 constexpr std::size_t kZ85KeyLength = 40;
 
-std::string user_id_of(const AllowedKey& key) { return key.agency + "/" + key.client; }
+/// The key is part of it, because an agency that changes its key has two for a while: who loses one keeps the
+/// other.
+std::string user_id_of(const AllowedKey& key) { return key.agency + "/" + key.client + "/" + key.public_key; }
 
 /// The key's 32 bytes; empty when malformed.
 std::string bytes_of_key(const std::string& z85) {
@@ -29,7 +31,8 @@ Result<void> check(const std::vector<AllowedKey>& keys) {
   for (const AllowedKey& key : keys) {
     const std::string who = "key of client `" + key.client + "`";
     if (key.client.empty() || key.client.find('/') != std::string::npos ||
-        key.agency.find('/') != std::string::npos || user_id_of(key).size() > limits::kNameBytesMax) {
+        key.agency.find('/') != std::string::npos ||
+        key.agency.size() + key.client.size() >= limits::kNameBytesMax) {
       return fail(ErrorKind::invalid,
                   who + ": agency and client need names without a slash, at most 127 bytes");
     }

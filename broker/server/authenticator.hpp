@@ -19,7 +19,7 @@ struct AllowedKey {
 };
 
 /// The ZAP handler (ZeroMQ RFC 27) on inproc://zeromq.zap.01: answers each CURVE handshake out of the list of
-/// allowed keys, with agency/client as the User-Id. It serves the domain `carehub` alone.
+/// allowed keys, with agency/client/key as the User-Id. It serves the domain `carehub` alone.
 class Authenticator {
  public:
   using Socket = std::unique_ptr<void, int (*)(void*)>;

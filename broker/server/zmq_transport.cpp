@@ -293,8 +293,9 @@ void ZmqTransport::receive(std::vector<Received>& out, std::size_t frames_max, s
     Received received{connection, false, bound.is_local,
                       {},         {},    Bytes(data, data + zmq_msg_size(&incoming.body))};
     if (const auto slash = bound.user_id.find('/'); slash != std::string::npos) {
+      const auto key_at = bound.user_id.find('/', slash + 1);
       received.agency = bound.user_id.substr(0, slash);
-      received.client = bound.user_id.substr(slash + 1);
+      received.client = bound.user_id.substr(slash + 1, key_at - slash - 1);
     }
     bytes += received.bytes.size();
     out.push_back(std::move(received));

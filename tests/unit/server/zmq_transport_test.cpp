@@ -225,6 +225,31 @@ TEST_CASE("keys that are not on the list are refused, and one that is taken off 
   CHECK(net.silent(200));
 }
 
+TEST_CASE("of two keys of one client the one that is taken off ends its connection, and the other goes on") {
+  Network net;
+  const KeyPair next;
+  const AllowedKey old_key{net.anna.public_text(), "anna-agency", "a"};
+  const AllowedKey new_key{next.public_text(), "anna-agency", "a"};
+  net.authenticator->allow({old_key, new_key});
+  Dealer before(net.context, net.tcp(), kId, &net.anna, &net.server);
+  before.say("hello");
+  const auto connection = net.next().connection;
+  Dealer after(net.context, net.tcp(), std::string(32, 'n'), &next, &net.server);
+  after.say("hello");
+  const auto greeted = net.next();
+  CHECK(greeted.agency == "anna-agency");
+  CHECK(greeted.client == "a");
+  net.authenticator->allow({new_key});
+  net.transport->check_keys();
+  const auto gone = net.next();
+  CHECK(gone.gone);
+  CHECK(gone.connection == connection);
+  after.say("still here");
+  const auto heard = net.next();
+  CHECK(heard.connection == greeted.connection);
+  CHECK(text_of(heard.bytes) == "still here");
+}
+
 TEST_CASE("TCP without keys is not bound") {
   void* context = zmq_ctx_new();
   const auto bound = ZmqTransport::open({context, {"tcp://127.0.0.1:*"}, "", nullptr});
