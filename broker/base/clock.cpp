@@ -19,4 +19,9 @@ Timestamp SystemClock::now() const {
   return {std::chrono::duration_cast<std::chrono::microseconds>(since).count()};
 }
 
+std::int64_t SystemClock::steady_us() const {
+  const auto since = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(since).count();
+}
+
 }  // namespace carehub

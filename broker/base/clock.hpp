@@ -23,11 +23,14 @@ class Clock {
  public:
   virtual ~Clock() = default;
   virtual Timestamp now() const = 0;
+  /// Microseconds since some moment. It runs on while now() is set anew, and never goes back.
+  virtual std::int64_t steady_us() const = 0;
 };
 
 class SystemClock final : public Clock {
  public:
   Timestamp now() const override;
+  std::int64_t steady_us() const override;
 };
 
 }  // namespace carehub

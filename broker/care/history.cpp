@@ -17,8 +17,8 @@
 namespace carehub::care {
 namespace {
 
-constexpr std::size_t kScanEntries = 4096;  // looked at for one page or part
-constexpr std::size_t kScanBytes = 32U << 20U;
+constexpr std::size_t kScanEntries = 512;  // looked at for one page or part: the hub waits meanwhile
+constexpr std::size_t kScanBytes = 4U << 20U;
 constexpr std::size_t kPageBytes = 2U << 20U;  // of views on one page
 constexpr std::string_view kBySequence = "sequence:";
 

@@ -67,7 +67,8 @@ struct Engine::Impl {
   CountingJournal journal;
   DayKeys day_keys;
   Counters counters;
-  Timestamp newest;  // time never goes back
+  Timestamp newest;    // time never goes back
+  Timestamp appended;  // the newest entry's at the start: no later one is stamped earlier
   std::unique_ptr<Started> started;
 
   Timestamp tick(Timestamp now) {
@@ -117,7 +118,8 @@ Result<void> Engine::Impl::use_policies(const HubRules& rules, const EngineState
 
 Result<void> Engine::start(const HubRules& rules, EngineState state, Timestamp now, Decision&) {
   CAREHUB_ASSERT(impl_->started == nullptr, "start() is called once");
-  impl_->newest = state.appended_at;
+  // Timers do not wait for it: a clock that had jumped ahead may have stamped it.
+  impl_->appended = state.appended_at;
   impl_->journal.start(state.head);
   const auto at = impl_->tick(now);
   impl_->started = std::make_unique<Impl::Started>(*impl_, rules);
@@ -138,7 +140,7 @@ Result<void> Engine::Impl::publish(const Peer& peer, const wire::Publish& frame,
   std::vector<wire::PublishOutcomeT> outcomes;
   outcomes.reserve(items);
   for (const auto* item : *frame.items()) {
-    auto outcome = running().admission.admit(peer, *item, now, out);
+    auto outcome = running().admission.admit(peer, *item, std::max(now, appended), out);
     if (!outcome) return tl::unexpected(outcome.error());
     outcomes.push_back(std::move(*outcome));
   }

@@ -42,6 +42,12 @@ std::vector<ConnectionId> Backlog::flush() {
   return gone;
 }
 
+std::vector<ConnectionId> Backlog::connections() const {
+  std::vector<ConnectionId> found;
+  for (const auto& [connection, queue] : waiting_) found.push_back(connection);
+  return found;
+}
+
 void Backlog::forget(ConnectionId connection) {
   const auto found = waiting_.find(connection);
   if (found == waiting_.end()) return;

@@ -23,6 +23,8 @@ class Backlog {
 
   bool holds(ConnectionId connection) const { return waiting_.contains(connection); }
   bool empty() const { return waiting_.empty(); }
+  /// Those whose frames wait.
+  std::vector<ConnectionId> connections() const;
   std::size_t frames() const { return frames_; }
   void forget(ConnectionId connection);
 

@@ -38,11 +38,13 @@ struct Loop::Completions {
 Loop::Loop(LoopParts parts)
     : parts_(std::move(parts)),
       backlog_(parts_.transport),
+      questions_(parts_.history, backlog_),
       replays_(parts_.history, backlog_),
       completions_(std::make_shared<Completions>()),
-      durable_(parts_.ledger.head()) {
+      durable_(parts_.ledger.head()),
+      now_(parts_.clock.now()),
+      steady_us_(parts_.clock.steady_us()) {
   completions_->transport = &parts_.transport;
-  tick();
 }
 
 Loop::~Loop() {
@@ -50,9 +52,14 @@ Loop::~Loop() {
   completions_->transport = nullptr;
 }
 
-/// Time never goes back, so appended_at does not either.
+/// Runs with the steady clock, so that no timer stands still or fires when the wall's clock is set; half as
+/// fast or faster by a half until it has caught up with that one.
 Timestamp Loop::tick() {
-  now_ = std::max(now_, parts_.clock.now());
+  const std::int64_t steady_us = parts_.clock.steady_us();
+  const std::int64_t passed_us = steady_us - steady_us_;
+  steady_us_ = steady_us;
+  const std::int64_t behind_us = parts_.clock.now().us - (now_.us + passed_us);
+  now_.us += passed_us + std::clamp(behind_us, -passed_us / 2, passed_us / 2);
   return now_;
 }
 
@@ -64,7 +71,7 @@ Result<void> Loop::begin(core::Decision started) {
 }
 
 std::uint32_t Loop::wait_ms(std::uint32_t wait_ms_max) {
-  if (may_decide() && (!inbox_.empty() || replay_ready_)) return 0;
+  if (may_decide() && (!inbox_.empty() || question_ready_ || replay_ready_)) return 0;
   Timestamp until{now_.us + us_of(wait_ms_max)};
   until = std::min(until, Timestamp{touched_.us + kTouchUs});
   if (may_decide()) until = std::min(until, due_);
@@ -99,6 +106,7 @@ Result<void> Loop::step(std::uint32_t wait_ms_max) {
     failed_ = taken.error();
     return taken;
   }
+  if (const auto lost = questions_.advance(question_ready_)) disconnect(*lost);
   if (const auto lost = replays_.advance(replay_ready_)) disconnect(*lost);
   keep_in_touch();
   return {};
@@ -164,7 +172,7 @@ Result<void> Loop::handle(const Received& received, core::Decision& out) {
     return {};
   }
   const wire::Message verb = frame->message_type();
-  if (verb == wire::Message::Hello) return take_hello(received, *frame->message_as_Hello());
+  if (verb == wire::Message::Hello) return take_hello(received, *frame->message_as_Hello(), out);
   const core::Peer* peer = peers_.find(received.connection);
   if (peer == nullptr) {
     refuse(received.connection, ErrorKind::unavailable, "say Hello first, on a new connection", true);
@@ -188,16 +196,27 @@ Result<void> Loop::handle(const Received& received, core::Decision& out) {
   }
 }
 
-Result<void> Loop::take_hello(const Received& received, const wire::Hello& hello) {
+Result<void> Loop::take_hello(const Received& received, const wire::Hello& hello, core::Decision& out) {
   if (auto greeted = peers_.greet(received, hello, now_); !greeted) {
     refuse(received.connection, greeted.error().kind, greeted.error().text, true);
     return {};
   }
   if (hello.last_receipt() > durable_) {
-    return fail(ErrorKind::corrupt, "this ledger ends at " + std::to_string(durable_) +
-                                        ", but a client holds the receipt of entry " +
-                                        std::to_string(hello.last_receipt()) +
-                                        ": entries are missing. Restore the newest copy of the ledger");
+    const std::string text = "this ledger ends at " + std::to_string(durable_) + ", but a client" +
+                             (received.agency.empty() ? "" : " of " + received.agency) +
+                             " holds the receipt of entry " + std::to_string(hello.last_receipt()) + ": ";
+    // Who comes from elsewhere may say what is not so, and must not stop the hub for everybody.
+    if (!received.is_local) {
+      out.alarms.push_back(
+          {"receipt_unknown", text +
+                                  "entries are missing, or the client is wrong. Restore the newest copy of " +
+                                  "the ledger, or have the client started anew"});
+      refuse(received.connection, ErrorKind::corrupt,
+             "Hello: last_receipt is of an entry that this hub does not hold; its operator has been told",
+             true);
+      return {};
+    }
+    return fail(ErrorKind::corrupt, text + "entries are missing. Restore the newest copy of the ledger");
   }
   wire::WelcomeT welcome;
   welcome.hub = parts_.hub_name;
@@ -274,9 +293,10 @@ void Loop::release() {
 void Loop::let_go(core::Decision& decision) {
   for (core::Send& each : decision.sends) send(each.to, std::move(each.frame));
   for (core::Ask& ask : decision.asks) {
-    auto page = parts_.history.answer(ask);
-    page.number = ask.query.number;
-    send(ask.peer.connection, core::page_frame(page));
+    if (peers_.find(ask.peer.connection) == nullptr) continue;
+    const ConnectionId connection = ask.peer.connection;
+    if (auto refused = questions_.add(std::move(ask))) send(connection, std::move(*refused));
+    question_ready_ = true;
   }
   for (core::AskReplay& ask : decision.replays) {
     if (peers_.find(ask.peer.connection) == nullptr) continue;
@@ -297,6 +317,7 @@ void Loop::send(ConnectionId connection, Bytes frame) {
 void Loop::disconnect(ConnectionId connection) {
   parts_.transport.close(connection);
   backlog_.forget(connection);
+  questions_.forget(connection);
   replays_.forget(connection);
   if (peers_.find(connection) == nullptr) return;
   peers_.forget(connection);
@@ -323,8 +344,12 @@ Result<void> Loop::drain() {
   if (failed_) return tl::unexpected(*failed_);
   const Timestamp until{tick().us + kDrainUs};
   while (!appends_.empty() || !backlog_.empty()) {
-    if (tick() > until)
-      return fail(ErrorKind::unavailable, "the ledger's disk did not finish within ten seconds");
+    if (tick() > until) {
+      if (!appends_.empty())
+        return fail(ErrorKind::unavailable, "the ledger's disk did not finish within ten seconds");
+      for (const ConnectionId connection : backlog_.connections()) disconnect(connection);
+      break;
+    }
     parts_.transport.wait(kBacklogRetryMs, false);
     if (auto taken = take_completions(); !taken) {
       failed_ = taken.error();

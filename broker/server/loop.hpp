@@ -10,6 +10,7 @@
 #include "broker/server/backlog.hpp"
 #include "broker/server/metrics.hpp"
 #include "broker/server/peers.hpp"
+#include "broker/server/questions.hpp"
 #include "broker/server/replays.hpp"
 #include "broker/server/transport.hpp"
 #include "broker/storage/ledger.hpp"
@@ -42,11 +43,13 @@ class Loop {
   Result<void> begin(core::Decision started);
 
   /// Waits at most `wait_ms_max` for something to do, and does it. An error is final: an append failed, the
-  /// state could not be read, or a client holds a receipt that this ledger lacks. Nothing leaves any more,
-  /// then.
+  /// state could not be read, or a client on this machine holds a receipt that this ledger lacks. Nothing
+  /// leaves any more, then.
   Result<void> step(std::uint32_t wait_ms_max);
 
-  /// Takes nothing more in, waits until what was taken in is durable and answered, and says Goodbye.
+  /// Takes nothing more in, waits until what was taken in is durable and sent, and says Goodbye. Peers that
+  /// have not read theirs within ten seconds are let go. Error `unavailable`: the ledger's disk did not
+  /// finish.
   Result<void> drain();
 
   /// Counts as of now. The transport's own are not in it.
@@ -71,7 +74,7 @@ class Loop {
   void receive();
   Result<void> handle_inbox(core::Decision& out);
   Result<void> handle(const Received& received, core::Decision& out);
-  Result<void> take_hello(const Received& received, const wire::Hello& hello);
+  Result<void> take_hello(const Received& received, const wire::Hello& hello, core::Decision& out);
   void refuse(ConnectionId connection, ErrorKind kind, const std::string& text, bool closing);
   Result<void> commit(core::Decision decision);
   Result<void> append(std::vector<care::State::Drafted> drafted);
@@ -84,6 +87,7 @@ class Loop {
   LoopParts parts_;
   Peers peers_;
   Backlog backlog_;
+  Questions questions_;
   Replays replays_;
   std::shared_ptr<Completions> completions_;
 
@@ -93,10 +97,12 @@ class Loop {
   std::deque<Held> held_;
   Sequence durable_ = 0;
   Timestamp now_;
+  std::int64_t steady_us_ = 0;  // at now_
   Timestamp received_at_;
   Timestamp due_;
   Timestamp touched_;
   std::optional<Error> failed_;
+  bool question_ready_ = false;
   bool replay_ready_ = false;
   Statistics statistics_;
 };

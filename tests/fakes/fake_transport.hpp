@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -12,7 +13,9 @@ namespace carehub::fakes {
 /// A network that a test plays by hand: what it puts in is received, what the loop sends is kept in order.
 class FakeTransport final : public server::Transport {
  public:
-  void wait(std::uint32_t, bool) override {}
+  void wait(std::uint32_t, bool) override {
+    if (on_wait_) on_wait_();
+  }
   void wake() override {}
 
   void receive(std::vector<server::Received>& out, std::size_t frames_max, std::size_t) override {
@@ -53,6 +56,8 @@ class FakeTransport final : public server::Transport {
   /// The peer takes this many frames more, and then reads no further.
   void limit(ConnectionId connection, std::size_t frames) { room_[connection] = frames; }
   void unlimit(ConnectionId connection) { room_.erase(connection); }
+  /// What happens meanwhile whenever the loop waits.
+  void on_wait(std::function<void()> call) { on_wait_ = std::move(call); }
   void vanish(ConnectionId connection) { absent_.insert(connection); }
 
   /// What was sent to a connection since the last call, of one type.
@@ -84,6 +89,7 @@ class FakeTransport final : public server::Transport {
   std::map<ConnectionId, std::size_t> room_;
   std::set<ConnectionId> absent_;
   std::set<ConnectionId> closed_;
+  std::function<void()> on_wait_;
 };
 
 }  // namespace carehub::fakes

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "broker/base/limits.hpp"
+#include "broker/core/disclosure.hpp"
 #include "tests/fakes/engine_harness.hpp"
 #include "tests/fakes/fake_transport.hpp"
 
@@ -19,21 +20,34 @@ constexpr std::uint64_t kSeed = 7;
 
 /// The real loop, engine and folds over a network and a disk that the test plays.
 struct Played {
-  Played()
-      : vault(random),
-        sealer(vault, random),
-        state(store, ledger, sealer),
-        history(state, ledger, sealer, store, vault, EngineHarness::county().agencies),
-        engine(state, state, vault, random) {
-    REQUIRE(state.catch_up({}));
+  Played() : vault(random), sealer(vault, random) { start(); }
+  ~Played() { REQUIRE(ledger.close()); }
+
+  /// Again on the same disk: whoever was connected is not any more.
+  void restart() {
+    loop.reset();
+    engine.reset();
+    history.reset();
+    state.reset();
+    start();
+  }
+  void start() {
+    state = std::make_unique<care::State>(store, ledger, sealer);
+    REQUIRE(state->catch_up({}));
+    history = std::make_unique<care::History>(*state, ledger, sealer, store, vault,
+                                              EngineHarness::county().agencies);
+    engine = std::make_unique<core::Engine>(*state, *state, vault, random);
     core::Decision decision;
-    REQUIRE(engine.start(EngineHarness::county(), *state.engine_state(), clock.now(), decision));
-    loop =
-        std::make_unique<Loop>(LoopParts{transport, engine, state, history, ledger, sealer, clock, "test"});
+    REQUIRE(engine->start(EngineHarness::county(), *state->engine_state(), clock.now(), decision));
+    const auto known = state->engine_state();
+    REQUIRE(known);
+    history->use_policy(*core::Disclosure::parse_policy(EngineHarness::county().policy_text, "policy.toml",
+                                                        known->policies.back().version));
+    loop = std::make_unique<Loop>(
+        LoopParts{transport, *engine, *state, *history, ledger, sealer, clock, "test"});
     REQUIRE(loop->begin(std::move(decision)));
     step();
   }
-  ~Played() { REQUIRE(ledger.close()); }
 
   void step() { REQUIRE(loop->step(0)); }
   void steps(int count) {
@@ -75,9 +89,9 @@ struct Played {
   storage::MemoryStateStore store;
   storage::MemoryVault vault;
   storage::Sealer sealer;
-  care::State state;
-  care::History history;
-  core::Engine engine;
+  std::unique_ptr<care::State> state;
+  std::unique_ptr<care::History> history;
+  std::unique_ptr<core::Engine> engine;
   FakeTransport transport;
   std::unique_ptr<Loop> loop;
 };
@@ -176,6 +190,26 @@ TEST_CASE("a client with a receipt that this ledger lacks stops the hub") {
   REQUIRE_FALSE(stopped);
   CHECK(stopped.error().kind == ErrorKind::corrupt);
   CHECK(stopped.error().text.find("entries are missing") != std::string::npos);
+}
+
+TEST_CASE("a client elsewhere that claims a receipt that this ledger lacks is refused, and the hub goes on") {
+  Played hub;
+  constexpr ConnectionId kElsewhere = 5;
+  hub.transport.authenticate(kElsewhere, "holm-school");
+  hub.hello(kElsewhere, "", std::uint64_t{1} << 63U);
+  hub.step();
+  const auto rejected = hub.transport.take<wire::RejectedT>(kElsewhere);
+  REQUIRE(rejected.size() == 1);
+  CHECK(rejected[0].kind == wire::ErrorKind::corrupt);
+  CHECK(rejected[0].closing);
+  CHECK(hub.transport.take<wire::WelcomeT>(kElsewhere).empty());
+  CHECK(hub.transport.closed(kElsewhere));
+  CHECK(hub.loop->statistics().alarms == 1);
+
+  hub.hello(kHospital, "elwick-hospital");
+  hub.publish(1, 1);
+  hub.step();
+  CHECK(hub.transport.take<wire::PublishedT>(kHospital).size() == 1);
 }
 
 TEST_CASE("a client whose last receipt is there is welcome") {
@@ -292,6 +326,54 @@ TEST_CASE("peers that say nothing are let go, peers that speak are kept, and bot
   CHECK(hub.transport.take<wire::HeartbeatT>(kHospital).size() >= 4);
 }
 
+TEST_CASE("timers run on while the clock on the wall stands an hour ahead or goes back") {
+  Played hub;
+  hub.subscribe();
+  hub.hello(kHospital, "elwick-hospital");
+  const Timestamp before = hub.clock.now();
+  hub.clock.set({before.us + 3'600 * kSecondUs});
+  hub.publish(1, 1);
+  hub.step();
+  CHECK(hub.transport.take<wire::DeliverT>(kCouncil).size() == 1);
+  CHECK_FALSE(hub.transport.closed(kCouncil));
+  hub.clock.set({before.us - 3'600 * kSecondUs});
+  // Nobody speaks any more. Timers run at half their pace at least until the two clocks agree again.
+  for (std::uint32_t ms = 0; ms <= 2 * limits::kPeerSilenceMs + 2'000; ms += 500) {
+    hub.pass_ms(500);
+    hub.step();
+  }
+  CHECK(hub.transport.closed(kCouncil));
+  CHECK(hub.transport.closed(kHospital));
+}
+
+TEST_CASE("a delivery times out where the newest entry lies in the future") {
+  Played hub;
+  hub.clock.advance_ms(86'400'000);
+  hub.hello(kHospital, "elwick-hospital");
+  hub.publish(1, 1);
+  hub.step();
+  const auto first = hub.transport.take<wire::PublishedT>(kHospital);
+  REQUIRE(first.size() == 1);
+  hub.clock.set({hub.clock.now().us - 86'400 * kSecondUs});
+  hub.restart();
+  hub.subscribe();
+  REQUIRE(hub.transport.take<wire::DeliverT>(kCouncil).size() == 1);
+  // The delivery is not answered: it comes again when its time is over.
+  for (std::uint32_t ms = 0; ms <= limits::kAckWaitMs + limits::kBackoffMaxMs; ms += 1'000) {
+    hub.pass_ms(1'000);
+    hub.transport.put(kCouncil, wire::HeartbeatT{});
+    hub.step();
+  }
+  CHECK_FALSE(hub.transport.take<wire::DeliverT>(kCouncil).empty());
+  // Entries are stamped no earlier than those before them all the same.
+  hub.hello(kHospital, "elwick-hospital");
+  hub.publish(2, 2);
+  hub.step();
+  const auto second = hub.transport.take<wire::PublishedT>(kHospital);
+  REQUIRE(second.size() == 1);
+  CHECK(second[0].outcomes[0]->appended_at >= first[0].outcomes[0]->appended_at);
+}
+
 TEST_CASE("a lost subscriber gets again what it had not answered") {
   Played hub;
   hub.subscribe();
@@ -313,6 +395,24 @@ TEST_CASE("a lost subscriber gets again what it had not answered") {
   const auto again = hub.transport.take<wire::DeliverT>(kAgain);
   REQUIRE(again.size() == 1);
   CHECK(again[0].deliveries.size() == 1);
+}
+
+TEST_CASE("who loses a subscription to a newer connection is told which one") {
+  Played hub;
+  hub.subscribe();
+  constexpr ConnectionId kNewer = 3;
+  hub.hello(kNewer, "northmarch-council");
+  wire::SubscribeT frame;
+  frame.name = "council-duty-desk";
+  frame.credit = 10;
+  hub.transport.put(kNewer, std::move(frame));
+  hub.step();
+  CHECK(hub.transport.take<wire::SubscribedT>(kNewer).size() == 1);
+  const auto rejected = hub.transport.take<wire::RejectedT>(kCouncil);
+  REQUIRE(rejected.size() == 1);
+  CHECK(rejected[0].kind == wire::ErrorKind::conflict);
+  CHECK(rejected[0].subscription == "council-duty-desk");
+  CHECK_FALSE(rejected[0].closing);
 }
 
 TEST_CASE("a peer that does not read is let go before its frames fill the memory") {
@@ -348,6 +448,54 @@ TEST_CASE("a burst waits for a peer that reads in its own time, and arrives in o
   const auto published = hub.transport.take<wire::PublishedT>(kHospital);
   REQUIRE(published.size() == 20);
   for (std::size_t at = 0; at < published.size(); ++at) CHECK(published[at].outcomes[0]->number == at + 1);
+}
+
+TEST_CASE("questions are answered one a step, and who asks too many at once is told so") {
+  Played hub;
+  constexpr ConnectionId kOperator = 4;
+  hub.hello(kOperator, "");
+  hub.step();
+  constexpr std::uint64_t kAsked = Questions::kPeerWaitingMax + 2;
+  for (std::uint64_t number = 1; number <= kAsked; ++number) {
+    wire::QueryT query;
+    query.number = number;
+    query.kind = wire::QueryKind::status;
+    query.by = "duty officer";
+    query.reason = "the test";
+    hub.transport.put(kOperator, std::move(query));
+  }
+  hub.step();
+  std::vector<std::uint64_t> refused;
+  std::vector<std::uint64_t> answered;
+  const auto read = [&] {
+    for (const auto& page : hub.transport.take<wire::PageT>(kOperator)) {
+      (page.error == wire::ErrorKind::overloaded ? refused : answered).push_back(page.number);
+    }
+  };
+  read();
+  CHECK(refused == std::vector<std::uint64_t>{5, 6});
+  CHECK(answered == std::vector<std::uint64_t>{1});
+  hub.step();
+  read();
+  CHECK(answered == std::vector<std::uint64_t>{1, 2});
+  hub.steps(3);
+  read();
+  CHECK(answered == std::vector<std::uint64_t>{1, 2, 3, 4});
+}
+
+TEST_CASE("a peer that does not read holds no Goodbye up, and the disk is not blamed for it") {
+  Played hub;
+  hub.hello(kHospital, "elwick-hospital");
+  hub.hello(kCouncil, "northmarch-council");
+  hub.step();
+  hub.transport.limit(kHospital, 0);
+  hub.publish(1, 1);
+  hub.step();
+  CHECK(hub.loop->statistics().sends_held_back == 1);
+  hub.transport.on_wait([&hub] { hub.pass_ms(100); });
+  REQUIRE(hub.loop->drain());
+  CHECK(hub.transport.closed(kHospital));
+  CHECK(hub.transport.take<wire::GoodbyeT>(kCouncil).size() == 1);
 }
 
 TEST_CASE("draining finishes what was taken in and says Goodbye") {

@@ -1,0 +1,40 @@
+#include "broker/server/questions.hpp"
+
+#include <algorithm>
+
+#include "broker/core/wire_frames.hpp"
+
+namespace carehub::server {
+
+std::optional<Bytes> Questions::add(core::Ask ask) {
+  const auto of_peer = std::count_if(waiting_.begin(), waiting_.end(), [&](const core::Ask& each) {
+    return each.peer.connection == ask.peer.connection;
+  });
+  if (waiting_.size() >= kWaitingMax || static_cast<std::size_t>(of_peer) >= kPeerWaitingMax) {
+    return core::refused_page(ask.query.number, ErrorKind::overloaded,
+                              "too many questions wait; ask again when one has been answered");
+  }
+  waiting_.push_back(std::move(ask));
+  return std::nullopt;
+}
+
+std::optional<ConnectionId> Questions::advance(bool& answered) {
+  const auto next = std::find_if(waiting_.begin(), waiting_.end(), [this](const core::Ask& each) {
+    return !backlog_.holds(each.peer.connection);
+  });
+  answered = next != waiting_.end();
+  if (!answered) return std::nullopt;
+  const core::Ask ask = std::move(*next);
+  waiting_.erase(next);
+  const ConnectionId connection = ask.peer.connection;
+  if (backlog_.send(connection, core::page_frame(history_.answer(ask))) == Backlog::Outcome::taken) {
+    return std::nullopt;
+  }
+  return connection;
+}
+
+void Questions::forget(ConnectionId connection) {
+  waiting_.remove_if([connection](const core::Ask& each) { return each.peer.connection == connection; });
+}
+
+}  // namespace carehub::server

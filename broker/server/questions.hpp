@@ -1,0 +1,35 @@
+#pragma once
+
+#include <list>
+#include <optional>
+
+#include "broker/care/history.hpp"
+#include "broker/server/backlog.hpp"
+
+namespace carehub::server {
+
+/// Questions that wait for their answer, one at a time and only as fast as each asker reads: no reader of
+/// history holds up the deliveries.
+class Questions {
+ public:
+  Questions(const care::History& history, Backlog& backlog) : history_(history), backlog_(backlog) {}
+
+  /// A page that says no when there are too many, else nullopt.
+  std::optional<Bytes> add(core::Ask ask);
+
+  /// Answers one question whose asker has room. A connection that is gone, or over the backlog's bound, is
+  /// returned. `answered` is whether there was one.
+  std::optional<ConnectionId> advance(bool& answered);
+
+  void forget(ConnectionId connection);
+
+  static constexpr std::size_t kWaitingMax = 256;
+  static constexpr std::size_t kPeerWaitingMax = 4;
+
+ private:
+  const care::History& history_;
+  Backlog& backlog_;
+  std::list<core::Ask> waiting_;  // in the order they came
+};
+
+}  // namespace carehub::server
