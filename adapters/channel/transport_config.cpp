@@ -151,6 +151,7 @@ std::optional<TransportConfig> TransportReader::read_folder_in(ConfigTable& tabl
   }
   options.create = table.boolean("create", false);
   options.poll_ms = static_cast<std::uint32_t>(table.integer("poll_ms", 1'000, 10, 3'600'000));
+  options.quiet_ms = static_cast<std::uint32_t>(table.integer("quiet_ms", 5'000, 0, 3'600'000));
   return options;
 }
 

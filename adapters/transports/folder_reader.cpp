@@ -20,6 +20,7 @@ namespace carehub::adapters {
 namespace {
 
 namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kFilesAtOnceMax = 10'000;  // of one look
 constexpr std::uint32_t kAgainFirstMs = 100;
@@ -96,7 +97,7 @@ struct FolderReader::Impl : std::enable_shared_from_this<FolderReader::Impl> {
 
   bool claim_complete() {
     std::error_code error;
-    std::map<std::string, Look> now;
+    std::map<std::string, Seen> now;
     for (auto entry = fs::directory_iterator(options.directory, error);
          !error && entry != fs::directory_iterator(); entry.increment(error)) {
       const std::string name = entry->path().filename().string();
@@ -104,14 +105,18 @@ struct FolderReader::Impl : std::enable_shared_from_this<FolderReader::Impl> {
           ::fnmatch(options.pattern.c_str(), name.c_str(), 0) != 0) {
         continue;
       }
-      if (const auto look = look_at(entry->path())) now.emplace(name, *look);
+      if (const auto look = look_at(entry->path())) {
+        const auto before = seen.find(name);
+        const bool same = before != seen.end() && before->second.look == *look;
+        now.emplace(name, Seen{*look, same ? before->second.since : Clock::now()});
+      }
       if (now.size() == kFilesAtOnceMax) break;
     }
     if (error) return complain("cannot be read", error.value());
     complained = false;
     std::vector<std::pair<Look, std::string>> complete;
-    for (const auto& [name, look] : now) {
-      if (is_complete(name, look)) complete.emplace_back(look, name);
+    for (const auto& [name, found] : now) {
+      if (is_complete(name, found.look)) complete.emplace_back(found.look, name);
     }
     seen = std::move(now);
     std::sort(complete.begin(), complete.end());  // oldest first: facts about a child in their order
@@ -132,11 +137,20 @@ struct FolderReader::Impl : std::enable_shared_from_this<FolderReader::Impl> {
   bool is_complete(const std::string& name, const Look& look) const {
     if (options.done_file) return look_at(options.directory / (name + ".done")).has_value();
     const auto before = seen.find(name);
-    return before != seen.end() && before->second == look;
+    // A network share may stall in the middle of an upload. Our own clock counts: that of a share may be
+    // wrong.
+    return before != seen.end() && before->second.look == look &&
+           Clock::now() - before->second.since >= std::chrono::milliseconds(options.quiet_ms);
   }
 
   /// Hands one claimed file over and puts it where it belongs. False: it stays claimed, try again later.
   bool take(const std::string& name) {
+    const auto look = look_at(work() / name);
+    const auto known = decided.find(name);
+    if (known != decided.end() && look && known->second.look == *look) {
+      return put_away(name, known->second.outcome);
+    }
+    decided.erase(name);
     Bytes bytes;
     const int error = read_whole(work() / name, options.file_bytes_max, bytes);
     if (error == EFBIG) {
@@ -149,7 +163,12 @@ struct FolderReader::Impl : std::enable_shared_from_this<FolderReader::Impl> {
     if (bytes.empty()) return put_away(name, {false, "the file is empty\n"});
     const auto reply = hand_over(name, std::move(bytes));
     if (!reply || reply->busy) return false;
-    return put_away(name, outcome_of(reply->results));
+    // Its owner still had it open and has written on. All of it is taken at the next look, when the hub knows
+    // the rows that it has; the files behind it need not wait.
+    if (!look || look_at(work() / name) != look) return true;
+    const Outcome outcome = outcome_of(reply->results);
+    decided.emplace(name, Decided{*look, outcome});
+    return put_away(name, outcome);
   }
 
   /// nullopt: the reader stops before there was an answer.
@@ -168,6 +187,11 @@ struct FolderReader::Impl : std::enable_shared_from_this<FolderReader::Impl> {
 
   bool put_away(const std::string& name, const Outcome& outcome) {
     const fs::path refused = options.directory / "refused";
+    // Somebody tidied up: without them a file could not leave.
+    for (const char* folder : {"done", "refused"}) {
+      std::error_code ignored;
+      fs::create_directory(options.directory / folder, ignored);
+    }
     const fs::path home = outcome.taken ? options.directory / "done" : refused;
     std::string free_name;
     for (unsigned number = 1; number <= kNumbersMax && free_name.empty(); ++number) {
@@ -185,6 +209,7 @@ struct FolderReader::Impl : std::enable_shared_from_this<FolderReader::Impl> {
     }
     const int error = rename_new(work() / name, home / free_name);
     if (error != 0) return complain("does not let a file be put away", error);
+    decided.erase(name);
     return true;
   }
 
@@ -207,7 +232,17 @@ struct FolderReader::Impl : std::enable_shared_from_this<FolderReader::Impl> {
 
   FolderReaderOptions options;
   Receive receive;
-  std::map<std::string, Look> seen;
+  struct Decided {
+    Look look;
+    Outcome outcome;
+  };
+  struct Seen {
+    Look look;
+    Clock::time_point since;  // looks alike since then
+  };
+  std::map<std::string, Seen> seen;
+  // What the hub has said of claimed files that could not be put away; they are not handed over again.
+  std::map<std::string, Decided> decided;
   bool complained = false;
   std::mutex mutex;  // guards what the answering thread and stop() touch
   std::condition_variable wake;

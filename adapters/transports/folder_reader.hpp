@@ -18,13 +18,15 @@ struct FolderReaderOptions {
   bool create =
       false;  // make the directory at start; else a missing one is an error (a share that is not mounted)
   std::uint32_t poll_ms = 1'000;
+  std::uint32_t quiet_ms = 0;  // and has not been written for so long; not asked of one with a .done file
   std::size_t file_bytes_max = limits::kFileBytesMax;
   std::uint32_t stop_ms = 5'000;  // for the file under way
 };
 
 /// Takes files out of a folder, oldest first, one at a time.
 ///
-/// A file is complete when its size and time are the same at two looks, or its .done file is there. It is
+/// A file is complete when its size and time are the same at two looks and it has been left alone for
+/// quiet_ms, or its .done file is there. What changes while it is handed over is handed over again. It is
 /// claimed by a rename into .carehub/ and handed over whole. Then it goes to done/, with what was refused of
 /// it told line by line in refused/NAME.reason.txt, or to refused/ when nothing of it was taken. A claimed
 /// file that a crash or a busy hub left behind is handed over again; the hub knows what it had. Hidden files,

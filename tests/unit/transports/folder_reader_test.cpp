@@ -94,6 +94,59 @@ TEST_CASE("a file that still grows is left until it has stopped") {
   CHECK(inbox.files() == Files{{"growing.csv", text}});
 }
 
+TEST_CASE("an upload that stalls for less than the quiet time is taken once, whole") {
+  TemporaryFolder folder;
+  Inbox inbox;
+  FolderReaderOptions patient = options(folder);
+  patient.quiet_ms = 600;
+  FolderReader reader(patient);
+  REQUIRE(reader.start(inbox.receive()));
+  folder.write("stalled.csv", "first half\n");
+  ::usleep(100'000);  // ten looks
+  CHECK(inbox.files().empty());
+  folder.write("stalled.csv", "first half\nsecond half\n");
+  REQUIRE(eventually([&] { return folder.has("done/stalled.csv"); }));
+  CHECK(inbox.files() == Files{{"stalled.csv", "first half\nsecond half\n"}});
+}
+
+TEST_CASE("a file that is written on while it is handed over is taken again, whole") {
+  TemporaryFolder folder;
+  Inbox inbox;
+  inbox.hold = true;
+  FolderReader reader(options(folder));
+  REQUIRE(reader.start(inbox.receive()));
+  folder.write("a.csv", "first half\n");
+  REQUIRE(eventually([&] { return inbox.files().size() == 1; }));
+  folder.write(".carehub/a.csv", "first half\nsecond half\n");
+  Reply held;
+  {
+    const std::lock_guard lock(inbox.mutex);
+    inbox.hold = false;
+    held = inbox.held.at(0);
+  }
+  held({.busy = false, .messages = {}, .results = {client::Receipt{}}});
+  REQUIRE(eventually([&] { return folder.has("done/a.csv"); }));
+  CHECK(inbox.files() == Files{{"a.csv", "first half\n"}, {"a.csv", "first half\nsecond half\n"}});
+}
+
+TEST_CASE("a file whose reasons cannot be written is handed over once, and leaves when they can") {
+  TemporaryFolder folder;
+  Inbox inbox;
+  inbox.results = {client::Receipt{}, refused_row()};
+  FolderReader reader(options(folder));
+  REQUIRE(reader.start(inbox.receive()));
+  std::filesystem::remove(folder.path() / "refused");
+  folder.write("refused", "a file in the folder's place");
+  folder.write("a.csv", "rows");
+  REQUIRE(eventually([&] { return inbox.files().size() == 1; }));
+  ::usleep(400'000);  // it has tried again twice
+  CHECK(folder.has(".carehub/a.csv"));
+  std::filesystem::remove(folder.path() / "refused");
+  REQUIRE(eventually([&] { return folder.has("done/a.csv"); }));
+  CHECK(folder.has("refused/a.csv.reason.txt"));
+  CHECK(inbox.files().size() == 1);
+}
+
 TEST_CASE("with done files a file waits for its own") {
   TemporaryFolder folder;
   Inbox inbox;
