@@ -66,7 +66,7 @@ kind = "commissioner"
 name = "council-in"
 agency = "council"
 direction = "in"
-transport = { kind = "folder", directory = "in", pattern = "*.json", create = true, poll_ms = 20 }
+transport = { kind = "folder", directory = "in", pattern = "*.json", create = true, poll_ms = 20, quiet_ms = 0 }
 pack = "events.toml"
 [[channel]]
 name = "council-desk"
