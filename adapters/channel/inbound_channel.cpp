@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
+#include <map>
 #include <mutex>
 
 namespace carehub::adapters {
@@ -12,11 +14,12 @@ namespace {
 // Of one message: a file of a hundred thousand rows leaves room in the client's queue.
 constexpr std::size_t kInFlightMax = limits::kClientPublishQueueMax / 2;
 constexpr std::uint32_t kTryAgainMs = 50;
-constexpr std::size_t kRefusalLinesMax = 20;  // a message; the rest is one line with their number
+constexpr std::size_t kRefusalLinesMax = 20;    // a message; the rest is one line with their number
+constexpr std::size_t kLeftOutPlacesMax = 100;  // a channel; the rest is counted alone
 
 struct AtomicCounts {
   std::atomic<std::uint64_t> received{0}, busy{0}, accepted{0}, duplicates{0}, not_kept{0}, refused{0},
-      problems{0};
+      problems{0}, ignored{0}, left_out{0};
 };
 
 /// Text for one place of one log line: a partner's message must not begin a line of its own.
@@ -40,6 +43,28 @@ struct Shared {
   IoThread* io = nullptr;
   AtomicCounts counts;
   std::atomic<bool> stopping{false};
+  std::mutex left_out_mutex;  // a transport may hand over from several threads
+  std::map<std::string, std::uint64_t> left_out;
+
+  /// A line at the first, second, fourth, eighth time of a place: a code that a table lacks is seen, and a
+  /// feed full of it does not fill the log.
+  void count_left_out(const std::vector<std::string>& places) {
+    counts.left_out += places.size();
+    for (const std::string& place : places) {
+      std::uint64_t times = 0;
+      {
+        const std::lock_guard lock(left_out_mutex);
+        if (left_out.size() >= kLeftOutPlacesMax && !left_out.contains(place)) continue;
+        times = ++left_out[place];
+      }
+      if (!std::has_single_bit(times)) continue;
+      spdlog::warn(
+          "channel={} code=CH-LEFT-OUT alarm=true place=\"{}\" times={} a value could not be read and was "
+          "left "
+          "out: add its code to the channel's overrides, or have it corrected",
+          name, on_one_line(place), times);
+    }
+  }
 };
 
 /// One message on its way into the hub. Results come from the client's thread while publications leave from
@@ -151,9 +176,14 @@ class Passage : public std::enable_shared_from_this<Passage> {
       return;
     }
     count_and_log();
+    channel_->counts.ignored += message_->ignored();
+    channel_->count_left_out(message_->left_out());
     TransportReply reply;
     reply.messages = message_->answer(results_);
     reply.results = std::move(results_);
+    // To a transport, what the pack makes nothing of is knowingly not kept, and no error of the sender's.
+    reply.results.resize(reply.results.size() + message_->ignored(),
+                         client::NotKept{"the mapping pack makes nothing of such a message"});
     reply_(std::move(reply));
   }
 
@@ -249,8 +279,8 @@ void InboundChannel::stop() {
 
 InboundCounts InboundChannel::counts() const {
   const AtomicCounts& counts = impl_->counts;
-  return {counts.received, counts.busy,    counts.accepted, counts.duplicates,
-          counts.not_kept, counts.refused, counts.problems};
+  return {counts.received, counts.busy,     counts.accepted, counts.duplicates, counts.not_kept,
+          counts.refused,  counts.problems, counts.ignored,  counts.left_out};
 }
 
 }  // namespace carehub::adapters

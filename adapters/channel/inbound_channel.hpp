@@ -10,9 +10,11 @@
 
 namespace carehub::adapters {
 
-/// Since start. received counts messages (each time one is handed over); the rest counts publications.
+/// Since start. received counts messages (each time one is handed over), ignored those that the pack makes
+/// nothing of, left_out values that could not be read and were left out; the rest counts publications.
 struct InboundCounts {
   std::uint64_t received = 0, busy = 0, accepted = 0, duplicates = 0, not_kept = 0, refused = 0, problems = 0;
+  std::uint64_t ignored = 0, left_out = 0;
 };
 
 /// The pipe inwards: transport -> interpreter -> hub, and the answer back once every publication of a message

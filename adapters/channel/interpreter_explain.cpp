@@ -78,6 +78,9 @@ std::vector<ExplainedMessage> explain_hl7v2(const Pack& pack, const InterpreterO
     if (parts.size() > 1) message.place = "message " + std::to_string(i + 1);
     if (outcome->rule != nullptr) {
       message.kind = outcome->rule->name;
+      message.ignored = outcome->ignored;
+    }
+    if (outcome->rule != nullptr && !outcome->ignored) {
       std::string converted;
       message.unmapped =
           unmapped_segments(*outcome->rule, hl7v2::utf8_text(parts[i], pack.character_set, converted));

@@ -10,8 +10,9 @@
 namespace carehub::adapters {
 
 struct ExplainedMessage {
-  std::string place;  // of this message in the file: message 2, line 7, $[1]; empty when it is alone
-  std::string kind;   // the [[message]] that fits; empty: none
+  std::string place;     // of this message in the file: message 2, line 7, $[1]; empty when it is alone
+  std::string kind;      // the [[message]] that fits; empty: none
+  bool ignored = false;  // the pack takes it and makes nothing of it
   std::vector<MappedValue> values;
   std::vector<std::string> unmapped;  // segments, columns or members that no field reads
   std::vector<MappingFault> faults;

@@ -61,6 +61,15 @@ MappingFault unsupported(const Pack& pack, const hl7v2::AckHeader& header) {
           static_cast<std::uint16_t>(known ? 201 : 200)};
 }
 
+/// A training or debugging message must never be told as real. HL7 v2.5.1 section 2.15.9.11; empty is taken.
+bool wrong_processing_id(const Pack& pack, const hl7v2::Message& message) {
+  if (pack.processing_ids.empty()) return false;
+  std::string scratch;
+  const std::string_view id = message.text_at(msh(11, 1), scratch).value_or("");
+  return !id.empty() &&
+         std::find(pack.processing_ids.begin(), pack.processing_ids.end(), id) == pack.processing_ids.end();
+}
+
 AckError ack_error(const MappingFault& fault) {
   AckError error{.code = fault.hl7_code, .place = {}, .text = fault.text};
   if (auto path = hl7v2::Path::parse(fault.place)) error.place = *path;
@@ -93,18 +102,34 @@ class Hl7Inbound final : public InboundMessage {
     std::vector<client::Publication> publications;
     publications.reserve(outcomes_.size());
     for (Hl7Outcome& outcome : outcomes_) {
-      publications.push_back(std::move(outcome.publication));
+      if (!outcome.ignored) publications.push_back(std::move(outcome.publication));
     }
     return publications;
   }
 
+  std::size_t ignored() const override {
+    const auto ignored = [](const Hl7Outcome& outcome) { return outcome.ignored; };
+    return static_cast<std::size_t>(std::count_if(outcomes_.begin(), outcomes_.end(), ignored));
+  }
+
+  std::vector<std::string> left_out() const override {
+    std::vector<std::string> places;
+    for (const Hl7Outcome& outcome : outcomes_) {
+      for (const MappingFault& warning : outcome.mapping.warnings) places.push_back(warning.place);
+    }
+    return places;
+  }
+
   std::vector<Bytes> answer(const std::vector<client::PublishResult>& results) override {
     std::vector<Bytes> answers;
-    for (std::size_t i = 0; i < std::min(results.size(), outcomes_.size()); ++i) {
+    const client::PublishResult taken = client::Receipt{};
+    std::size_t next = 0;
+    for (const Hl7Outcome& outcome : outcomes_) {
+      if (!outcome.ignored && next == results.size()) break;
+      const client::PublishResult& result = outcome.ignored ? taken : results[next++];
       Bytes random(7);
       options_->random->fill(random);
-      auto own =
-          answer_hl7v2(*pack_, *options_, outcomes_[i], results[i], "CH" + to_hex(random), received_at_);
+      auto own = answer_hl7v2(*pack_, *options_, outcome, result, "CH" + to_hex(random), received_at_);
       std::move(own.begin(), own.end(), std::back_inserter(answers));
     }
     return answers;
@@ -160,12 +185,23 @@ std::optional<Hl7Outcome> interpret_hl7v2(const Pack& pack, const InterpreterOpt
   outcome.header = hl7v2::ack_header(*message);
   if (outcome.header.is_answer) return std::nullopt;
   const Hl7Source source(*message);
-  outcome.rule = choose_message(pack, source);
+  const bool real = !wrong_processing_id(pack, *message);
+  if (real) outcome.rule = choose_message(pack, source);
   if (outcome.rule == nullptr) {
     outcome.rejected = true;
-    outcome.mapping.faults.push_back(unsupported(pack, outcome.header));
+    outcome.mapping.faults.push_back(
+        real ? unsupported(pack, outcome.header)
+             : MappingFault{
+                   "unsupported_processing_id", "MSH-11",
+                   "MSH-11: this channel takes no training or debugging messages; send them to a test "
+                   "hub or add the id to processing_ids in the channel's overrides",
+                   202});
     outcome.publication =
         make_publication(options, {}, outcome.mapping.faults, std::move(original), kMediaType);
+    return outcome;
+  }
+  if (outcome.rule->ignore) {
+    outcome.ignored = true;
     return outcome;
   }
   EventBuilder builder;

@@ -14,7 +14,8 @@ struct Hl7Outcome {
   hl7v2::AckHeader header;
   Mapping mapping;
   const MessageRule* rule = nullptr;  // nullptr: none fits
-  bool rejected = false;              // MSH-9 is unacceptable, or this is no HL7 at all: AR rather than AE
+  bool rejected = false;              // MSH-9 or MSH-11 is unacceptable, or this is no HL7: AR rather than AE
+  bool ignored = false;               // the pack takes it and makes nothing of it: no publication, and AA
 };
 
 /// nullopt: an acknowledgment, which becomes nothing and is not answered.

@@ -129,6 +129,7 @@ class Evaluation {
   /// The value for one binding of the target's lists; nullopt when there is none.
   std::optional<Picked> value(const Bound& indices) {
     null_ = false;
+    fitted_ = false;
     std::optional<Picked> picked;
     if (rule_.constant) {
       if (holds(rule_.when, source_, indices) && each_present(indices))
@@ -140,6 +141,7 @@ class Evaluation {
     } else {
       for (const SourcePath& path : rule_.from) {
         Bound bound = indices;
+        fitted_ = false;
         if (rule_.join) {
           std::string all;
           join_all(path, bound, all);
@@ -174,11 +176,12 @@ class Evaluation {
         indices.push_back(i);
         auto picked = first_of(path, indices);
         indices.pop_back();
-        if (picked || null_) return picked;
+        if (picked || null_ || fitted_) return picked;
       }
       return std::nullopt;
     }
     if (!holds(rule_.when, source_, indices)) return std::nullopt;
+    fitted_ = rule_.first_fit;
     std::string scratch;
     const Found found = source_.find(path, indices, scratch);
     null_ = found.null;
@@ -224,11 +227,12 @@ class Evaluation {
         indices.push_back(i);
         auto picked = composed_within(indices, most);
         indices.pop_back();
-        if (picked) return picked;
+        if (picked || fitted_) return picked;
       }
       return std::nullopt;
     }
     if (!holds(rule_.when, source_, indices)) return std::nullopt;
+    fitted_ = rule_.first_fit;
     std::string all;
     const SourcePath* first = nullptr;
     std::string scratch;
@@ -250,28 +254,30 @@ class Evaluation {
         if (known->second.empty()) return std::nullopt;
         return Picked{known->second, &path, indices};
       }
-      if (rule_.otherwise) return Picked{*rule_.otherwise, &path, indices};
-      if (rule_.unknown == UnknownCode::omit) return std::nullopt;
-      if (rule_.unknown == UnknownCode::fault) {
+      if (rule_.otherwise) {
+        if (rule_.otherwise->empty()) return std::nullopt;
+        return Picked{*rule_.otherwise, &path, indices};
+      }
+      if (rule_.unknown != UnknownCode::keep) {
         complain("unknown_code",
                  "its code is not in table `" + rule_.table->name +
                      "`; add the code to the channel's overrides or correct it",
-                 103, path, indices);
+                 103, path, indices, rule_.unknown == UnknownCode::omit);
         return std::nullopt;
       }
     }
     auto value = in_form(pack_, rule_, kind_, text);
     if (!value) {
-      complain("bad_value", value.error().text, 102, path, indices);
+      complain("bad_value", value.error().text, 102, path, indices, rule_.omit_invalid);
       return std::nullopt;
     }
     return Picked{std::move(*value), &path, indices};
   }
 
   void complain(std::string code, const std::string& text, std::uint16_t hl7_code, const SourcePath& path,
-                const Bound& indices) {
-    auto& list = rule_.omit_invalid ? warnings_ : faults_;
-    failed_ = failed_ || !rule_.omit_invalid;
+                const Bound& indices, bool omitted) {
+    auto& list = omitted ? warnings_ : faults_;
+    failed_ = failed_ || !omitted;
     if (list.size() >= kFaultsMax) return;
     std::string place = source_.place(path, indices);
     std::string whole = place + ": " + text;
@@ -285,6 +291,7 @@ class Evaluation {
   std::vector<MappingFault>& faults_;
   std::vector<MappingFault>& warnings_;
   bool null_ = false;
+  bool fitted_ = false;  // the one element that `first_fit` allows has been looked at
   bool failed_ = false;
 };
 
@@ -318,17 +325,14 @@ class Mapper {
     } else {
       Bound indices;
       Bound target;
-      std::uint32_t first = 0;
-      for (const SourcePath& list : rule.after) first += static_cast<std::uint32_t>(source_.count(list, {}));
-      each_binding(rule, indices, target, first, evaluation, set);
+      each_binding(rule, indices, target, evaluation, set);
     }
     if (set || evaluation.failed()) return true;
     if (rule.required && holds(rule.when, source_, {})) missing(rule);
     return false;
   }
 
-  void each_binding(const FieldRule& rule, Bound& indices, Bound& target, std::uint32_t first,
-                    Evaluation& evaluation, bool& set) {
+  void each_binding(const FieldRule& rule, Bound& indices, Bound& target, Evaluation& evaluation, bool& set) {
     if (target.size() == rule.to.open_lists()) {
       if (++bindings_ > kBindingsMax) return too_long(rule);
       set = fill(rule, evaluation, indices, target) || set;
@@ -344,10 +348,15 @@ class Mapper {
       for (const SourcePath& path : rule.from) widen(path);
       for (const SourcePath& path : rule.compose) widen(path);
     }
+    std::uint32_t first = 0;
+    for (const SourcePath& list : rule.after) {
+      if (list.open_lists == indices.size() + 1)
+        first += static_cast<std::uint32_t>(source_.count(list, indices));
+    }
     for (std::uint32_t i = 0; i < count && !given_up(); ++i) {
       indices.push_back(i);
-      target.push_back(target.empty() ? first + i : i);
-      each_binding(rule, indices, target, first, evaluation, set);
+      target.push_back(first + i);
+      each_binding(rule, indices, target, evaluation, set);
       indices.pop_back();
       target.pop_back();
     }

@@ -144,6 +144,11 @@ class Reader {
         table.fault("on_reuse", "there is no way `" + *reuse + "`", "write mark or conflict");
       }
     }
+    if (table.has("processing_ids")) {
+      pack_.processing_ids = table.text_or_texts("processing_ids");
+      if (pack_.format != Format::hl7v2)
+        table.fault("processing_ids", "only HL7 messages have a processing id", "leave it out");
+    }
   }
 
   void read_tables(ConfigTable& root) {
@@ -177,6 +182,13 @@ class Reader {
     MessageRule message;
     message.name = table.text("name");
     message.when = read_conditions(table);
+    message.ignore = table.boolean("ignore", false);
+    if (message.ignore) {
+      if (pack_.format != Format::hl7v2)
+        table.fault("ignore", "only HL7 messages can be ignored", "leave the [[message]] out");
+      pack_.messages.push_back(std::move(message));
+      return;
+    }
     const std::string event = table.text("event");
     message.event = event_type_from(event);
     if (message.event == event::EventType::unknown && !event.empty()) {
@@ -215,6 +227,12 @@ class Reader {
       return std::nullopt;
     }
     if (!check_lists(table, rule, rule.to.open_lists())) return std::nullopt;
+    for (const SourcePath& list : rule.after) {
+      if (list.open_lists >= 1 && list.open_lists <= rule.to.open_lists()) continue;
+      table.fault("after", "`" + list.text + "` is no list that `to` has",
+                  "give it as many `[]` as `to` has up to the list that it stands before");
+      return std::nullopt;
+    }
     check_constant(table, rule);
     return rule;
   }
@@ -248,7 +266,7 @@ class Reader {
                   "write `" + nearest_word(value, names) + "`");
     };
     if (rule.constant) check("value", *rule.constant);
-    if (rule.otherwise) check("otherwise", *rule.otherwise);
+    if (rule.otherwise && !rule.otherwise->empty()) check("otherwise", *rule.otherwise);
     if (rule.fallback) check("default", *rule.fallback);
     if (rule.table && rule.unknown != UnknownCode::keep) {
       for (const auto& [code, value] : rule.table->values) {
@@ -296,6 +314,7 @@ class Reader {
     rule.fallback = table.optional_text("default");
     rule.join = table.optional_text("join");
     rule.required = table.boolean("required", false);
+    rule.first_fit = table.boolean("first_fit", false);
     rule.when = read_conditions(table);
     rule.formats = table.text_or_texts("format");
     for (const std::string& format : rule.formats) {

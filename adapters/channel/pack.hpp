@@ -59,7 +59,8 @@ struct ValueRule {
   std::string between = " ";
   std::optional<std::string> constant;
   std::optional<SourcePath> each;  // what the `[]` of `to` counts, for a constant or a composed value
-  std::vector<SourcePath> after;   // lists that stand in the target before this one
+  std::vector<SourcePath>
+      after;  // lists that stand in the target before this one; their last `[]` says at which
   std::shared_ptr<const CodeTable> table;
   UnknownCode unknown = UnknownCode::fault;
   std::optional<std::string> otherwise;  // for a code that the table lacks
@@ -69,6 +70,7 @@ struct ValueRule {
   std::vector<std::string> formats;  // of dates and times, tried in turn; empty: the format's own
   bool required = false;
   bool omit_invalid = false;  // leave out (and warn of) what cannot be read
+  bool first_fit = false;  // the first element that fits `when` and no other, whether it has a value or not
   std::vector<Condition> when;
   std::string place;  // file and line
 };
@@ -82,6 +84,7 @@ struct FieldRule : ValueRule {
 /// One kind of message that the pack knows.
 struct MessageRule {
   std::string name;
+  bool ignore = false;  // acknowledged and counted; it becomes nothing
   event::EventType event = event::EventType::unknown;
   std::vector<Condition> when;
   std::vector<FieldRule> fields;
@@ -105,9 +108,10 @@ struct Pack {
   std::optional<Zone> zone;                      // always set in a loaded pack
   Charset character_set = Charset::windows1252;  // what text is that is not UTF-8 and does not say
   char delimiter = ',';
-  bool header = true;        // CSV out: a first line with the columns' names
-  bool native = false;       // JSON in: the names of event.fbs themselves
-  bool windows1252 = false;  // CSV out
+  bool header = true;                       // CSV out: a first line with the columns' names
+  bool native = false;                      // JSON in: the names of event.fbs themselves
+  bool windows1252 = false;                 // CSV out
+  std::vector<std::string> processing_ids;  // of MSH-11 that are taken (HL7 table 0103); empty: all
   std::vector<SourcePath> identity;
   std::vector<SourcePath> identity_ignores;
   wire::OnReuse on_reuse = wire::OnReuse::conflict;

@@ -30,6 +30,10 @@ class InboundMessage {
   /// frame of its own (HL7 enhanced mode may ask for an accept and an application acknowledgment). None: the
   /// sender asked for nothing. Never called with an Error result: our own troubles are not the sender's.
   virtual std::vector<Bytes> answer(const std::vector<client::PublishResult>& results) = 0;
+  /// How many of its messages the pack takes and makes nothing of: answered, and no publication.
+  virtual std::size_t ignored() const { return 0; }
+  /// The places of values that were left out because they could not be read; never a value.
+  virtual std::vector<std::string> left_out() const { return {}; }
 };
 
 /// Format and mapping of one channel. Pure and thread-safe: same bytes, same outcome.

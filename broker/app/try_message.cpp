@@ -33,6 +33,11 @@ Result<Tried> try_one(const server::HubConfig& hub, const std::string& channel, 
   Tried tried{std::move(message), {}, false, false};
   const auto& publication = tried.message.publication;
   if (publication.problem || !tried.message.faults.empty()) return tried;
+  if (tried.message.ignored) {
+    tried.preview.out_of_scope = "the pack acknowledges such a message and makes nothing of it";
+    tried.good = true;
+    return tried;
+  }
   const event::Event* event = verified_event(publication.event);
   if (event == nullptr)
     return fail(ErrorKind::invalid, "the message becomes an event that is larger than allowed");

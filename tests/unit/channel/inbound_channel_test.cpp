@@ -31,7 +31,8 @@ class HandTransport final : public InboundTransport {
   Receive receive_;
 };
 
-/// A format in which every line is a publication, a line that begins with `?` a problem.
+/// A format in which every line is a publication, a line that begins with `?` a problem, with `!` one that is
+/// ignored, with `~` one that lacks a value that could not be read.
 class LineMessage final : public InboundMessage {
  public:
   explicit LineMessage(const std::string& text) {
@@ -45,9 +46,16 @@ class LineMessage final : public InboundMessage {
         problem.code = "missing_field";
         publication.problem = problem;
       }
-      publications_.push_back(std::move(publication));
+      if (line.starts_with("!")) {
+        ++ignored_;
+      } else {
+        publications_.push_back(std::move(publication));
+      }
+      if (line.starts_with("~")) left_out_.push_back("ZXX-5.1");
     }
   }
+  std::size_t ignored() const override { return ignored_; }
+  std::vector<std::string> left_out() const override { return left_out_; }
   std::vector<client::Publication> take_publications() override { return std::move(publications_); }
   std::vector<Bytes> answer(const std::vector<client::PublishResult>& results) override {
     const std::string text = std::to_string(results.size()) + " results";
@@ -56,6 +64,8 @@ class LineMessage final : public InboundMessage {
 
  private:
   std::vector<client::Publication> publications_;
+  std::vector<std::string> left_out_;
+  std::size_t ignored_ = 0;
 };
 
 class LineInterpreter final : public Interpreter {
@@ -216,6 +226,40 @@ TEST_CASE("a refusal is one log line with channel, code and place, and none of t
   CHECK(text.find("PID-3") != std::string::npos);
   CHECK(text.find("secret") == std::string::npos);
   CHECK(text.find("alarm") == std::string::npos);
+}
+
+TEST_CASE("a place that a partner wrote cannot begin a log line of its own") {
+  Logged log;
+  Pipe pipe;
+  client::Refused forged = refused();
+  forged.place = "$.a\n[error] alarm=true\r\" sequence=1";
+  pipe.hub.answer_at_once({forged});
+  pipe.hand_over("one");
+  const std::string text = log.out.str();
+  CHECK(std::count(text.begin(), text.end(), '\n') == 1);
+  CHECK(text.find("place=\"$.a?[error] alarm=true?? sequence=1\"") != std::string::npos);
+}
+
+TEST_CASE("what the pack makes nothing of is answered and counted, and no error to the transport") {
+  Pipe pipe;
+  pipe.hand_over("!update");
+  REQUIRE(pipe.replied() == 1);
+  CHECK(pipe.hub.published().empty());
+  CHECK_FALSE(pipe.replies[0].busy);
+  REQUIRE(pipe.replies[0].results.size() == 1);
+  CHECK(std::holds_alternative<client::NotKept>(pipe.replies[0].results[0]));
+  CHECK(pipe.channel.counts().ignored == 1);
+}
+
+TEST_CASE("a value that is left out raises an alarm with its place, more and more rarely") {
+  Logged log;
+  Pipe pipe;
+  pipe.hub.answer_at_once(std::vector<client::PublishResult>(100, client::Receipt{}));
+  for (int i = 0; i < 100; ++i) pipe.hand_over("~row");
+  const std::string text = log.out.str();
+  CHECK(std::count(text.begin(), text.end(), '\n') == 7);  // 1, 2, 4, 8, 16, 32, 64
+  CHECK(text.find("code=CH-LEFT-OUT alarm=true place=\"ZXX-5.1\" times=64") != std::string::npos);
+  CHECK(pipe.channel.counts().left_out == 100);
 }
 
 TEST_CASE("what is kept unmapped raises an alarm") {

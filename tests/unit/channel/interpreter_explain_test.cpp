@@ -36,6 +36,19 @@ struct Channel {
 
 }  // namespace
 
+TEST_CASE("a message that is ignored is explained as such") {
+  const Channel channel("hospital/hl7v2.toml");
+  const auto explained = explain(
+      channel.pack, channel.options,
+      bytes_from(
+          "MSH|^~\\&|PAS|RZX01|HUB|N|20260301093000||ADT^A08|M1|P|2.4\rPID|1||E1^^^RZX01^MR\rPV1|1|O\r"),
+      {});
+  REQUIRE(explained.size() == 1);
+  CHECK(explained[0].ignored);
+  CHECK(explained[0].kind == "update outside a stay");
+  CHECK_FALSE(explained[0].publication.problem);
+}
+
 TEST_CASE("a message is explained without touching anything") {
   const Channel channel("hospital/hl7v2.toml");
   const auto explained = explain(

@@ -76,6 +76,31 @@ TEST_CASE("a list that the target lacks gives its first element that fits, or al
   CHECK(map(all, R"({"notes":["a","","b"]})").values["admission.reason_text"] == "a; b");
 }
 
+TEST_CASE("a list within a list follows another within the same element") {
+  const std::string rules =
+      field("to = \"person.contacts[].telecoms[].value\"\nfrom = \"c[].home[]\"") +
+      field("to = \"person.contacts[].telecoms[].value\"\nfrom = \"c[].work[]\"\nafter = [\"c[].home[]\"]");
+  auto values = map(rules, R"({"c":[{"home":["1","2"],"work":["3"]},{"work":["4"]}]})").values;
+  CHECK(values.size() == 4);
+  CHECK(values["person.contacts[0].telecoms[2].value"] == "3");
+  CHECK(values["person.contacts[1].telecoms[0].value"] == "4");
+}
+
+TEST_CASE("the first element that fits is the only one, where several fields must be of the same") {
+  const std::string when = "\nwhen = [{ path = \"p[].r\", equals = \"RP\" }]\nfirst_fit = true";
+  const std::string rules =
+      field("to = \"admission.consultant.identifier\"\nfrom = [\"p[].id\", \"p[].code\"]" + when) +
+      field("to = \"admission.consultant.name\"\ncompose = [\"p[].given\", \"p[].family\"]" + when);
+  auto values =
+      map(rules, R"({"p":[{"r":"X","id":"0"},{"r":"RP","family":"Ash"},{"r":"RP","id":"2"}]})").values;
+  CHECK(values["admission.consultant.name"] == "Ash");
+  CHECK_FALSE(values.contains("admission.consultant.identifier"));
+  CHECK(map(rules, R"({"p":[{"r":"RP","code":"7"},{"r":"RP","id":"2"}]})")
+            .values["admission.consultant.identifier"] == "7");
+  CHECK_FALSE(map(rules, R"({"p":[{"r":"RP","id":"1"},{"r":"RP","family":"Oak"}]})")
+                  .values.contains("admission.consultant.name"));
+}
+
 TEST_CASE("a code that the table lacks is a fault, left out, kept or replaced as the field says") {
   const std::string rule = "to = \"admission.tier\"\nfrom = \"ward\"\ntable = \"tier\"\n";
   CHECK(map(field(rule), R"({"ward":"KES"})").values["admission.tier"] == "4");
@@ -85,7 +110,12 @@ TEST_CASE("a code that the table lacks is a fault, left out, kept or replaced as
   CHECK(outcome.faults[0].place == "$.ward");
   CHECK(outcome.faults[0].hl7_code == 103);
   CHECK(outcome.faults[0].text.find("Tier 4 unit") == std::string::npos);
-  CHECK(map(field(rule + "unknown = \"omit\""), R"({"ward":"x"})").values.empty());
+  const auto omitted = map(field(rule + "unknown = \"omit\""), R"({"ward":"x"})");
+  CHECK(omitted.values.empty());
+  CHECK(omitted.faults.empty());
+  REQUIRE(omitted.warnings.size() == 1);
+  CHECK(omitted.warnings[0].place == "$.ward");
+  CHECK(map(field(rule + "otherwise = \"\""), R"({"ward":"x"})").warnings.empty());
   CHECK(map(field(rule + "unknown = \"keep\""), R"({"ward":"3"})").values["admission.tier"] == "3");
   CHECK(map(field(rule + "otherwise = \"1\""), R"({"ward":"x"})").values["admission.tier"] == "1");
 }
@@ -116,4 +146,40 @@ TEST_CASE("conditions hold or do not") {
   CHECK(set("{ path = \"a[]\", equals = \"y\" }", R"({"a":["x","y"]})"));
   CHECK(set("{ path = \"a\", is = \"ods\" }", R"({"a":"RZX01"})"));
   CHECK_FALSE(set("{ path = \"a\", is = \"ods\" }", R"({"a":"General Hospital"})"));
+}
+
+TEST_CASE("a message of a thousand bad values tells a hundred of them") {
+  const std::string rule =
+      "to = \"person.local_identifiers[].value\"\nfrom = \"ids[].d\"\nas = \"nhs_number\"\n";
+  std::string document = "{\"ids\":[";
+  for (int i = 0; i < 1000; ++i) document += std::string(i == 0 ? "" : ",") + "{\"d\":\"soon\"}";
+  document += "]}";
+  CHECK(map(field(rule), document).faults.size() == 100);
+  const auto lenient = map(field(rule + "invalid = \"omit\""), document);
+  CHECK(lenient.faults.empty());
+  CHECK(lenient.warnings.size() == 100);
+}
+
+TEST_CASE("a message that repeats its lists without end is refused in one fault, which names the remedy") {
+  const std::string rules = field("to = \"person.names[].given[]\"\nfrom = \"names[].g[]\"") +
+                            field("to = \"person.names[].family\"\nfrom = \"names[].f\"");
+  std::string document = "{\"names\":[";
+  for (int i = 0; i < 100; ++i) {
+    document += std::string(i == 0 ? "" : ",") + "{\"f\":\"Ash\",\"g\":[\"a\"";
+    for (int j = 1; j < 100; ++j) document += ",\"a\"";
+    document += "]}";
+  }
+  const auto outcome = map(rules, document + "]}");
+  REQUIRE(outcome.faults.size() == 1);
+  CHECK(outcome.faults[0].text.find("split it") != std::string::npos);
+  CHECK_FALSE(outcome.values.contains("person.names[0].family"));
+}
+
+TEST_CASE("once an event is too large the rest of the message is not mapped") {
+  const std::string rules = field("to = \"admission.reason_text\"\nfrom = \"notes[]\"\njoin = \" \"") +
+                            field("to = \"person.names[].family\"\nfrom = \"names[]\"");
+  const std::string large((1U << 20U) + 1, 'x');
+  const auto outcome = map(rules, "{\"notes\":[\"" + large + "\"],\"names\":[\"Ash\",\"Elm\"]}");
+  REQUIRE(outcome.faults.size() == 1);
+  CHECK(outcome.values.empty());
 }

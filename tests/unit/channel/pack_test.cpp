@@ -66,6 +66,13 @@ TEST_CASE("every fault of a pack is told with its place") {
   CHECK(faults_of(with_field("to = \"person.upn\"\nfrm = \"PID-8\"\nfrom = \"PID-8\"\n")).find("frm") !=
         std::string::npos);
   CHECK(faults_of("").find("no [pack]") != std::string::npos);
+  const std::string ignored = kHead + "[[message]]\nname = \"m\"\nignore = true\n";
+  CHECK(faults_of(ignored) == "good");
+  CHECK(faults_of(ignored + "event = \"admission\"\n").find("event") != std::string::npos);
+  CHECK(faults_of(with_field("to = \"person.names[].family\"\nfrom = \"PID-9[]\"\nafter = [\"NK1[]-5[]\"]\n"))
+            .find("no list that `to` has") != std::string::npos);
+  CHECK(faults_of(kHead + "processing_ids = [\"P\"]\n" +
+                  "[[message]]\nname = \"m\"\nevent = \"admission\"\n") == "good");
 }
 
 TEST_CASE("a channel's own file replaces fields and adds codes") {
