@@ -62,6 +62,8 @@ std::string shown(Sequence sequence, std::string_view subscription) {
 std::string backlog(std::string_view subscription) { return named('n', subscription); }
 std::string subscriptions() { return start('s'); }
 std::string subscription(std::string_view name) { return start('s').append(name); }
+std::string former_subscriptions() { return start('r'); }
+std::string former_subscription(std::string_view name) { return start('r').append(name); }
 std::string policies() { return start('v'); }
 std::string policy(std::uint64_t version) {
   auto key = start('v');

@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t kCatchUpEntries = 1024;
 constexpr std::size_t kCatchUpBytes = 8U << 20U;
+constexpr std::size_t kTriedEntries = 256;  // the newest, opened at start whatever the state knows already
 
 Result<void> fold_refusal(const FoldEntry& entry, const ledger::Refusal& refusal, Rows& rows) {
   const auto text = [](const flatbuffers::String* value) {
@@ -88,12 +89,43 @@ struct State::Impl {
   std::deque<Body> bodies;  // of entries that are not durable yet
   Result<void> health;      // the first fold that could not read its rows
 
+  Result<Bytes> open(const storage::SealedEntry& sealed) const;
+  Result<void> try_newest_keys(Sequence all) const;
   Result<void> catch_up_some(Sequence all);
 };
 
 State::State(storage::StateStore& store, const storage::Ledger& ledger, const storage::Sealer& sealer)
     : impl_(std::make_unique<Impl>(store, ledger, sealer)) {}
 State::~State() = default;
+
+/// No erasure is recorded in this version, so a key that is not there means a vault older than its ledger.
+/// To go on would lose what the key seals.
+Result<Bytes> State::Impl::open(const storage::SealedEntry& sealed) const {
+  const auto name = "entry " + std::to_string(sealed.header.sequence);
+  auto body = sealer.open(sealed);
+  if (!body && body.error().kind == ErrorKind::not_found) {
+    return fail(ErrorKind::corrupt,
+                name + ": its key is not in the vault and no erasure is recorded: restore the newest vault");
+  }
+  if (body && !verified(*body)) {
+    return fail(ErrorKind::corrupt, name + " opens but is no ledger body: stop and ask");
+  }
+  return body;
+}
+
+/// An old vault lacks the newest keys: found here before anything new is sealed.
+Result<void> State::Impl::try_newest_keys(Sequence all) const {
+  for (auto next = all > kTriedEntries ? all - kTriedEntries + 1 : Sequence{1}; next <= all;) {
+    const auto entries = ledger.read(next, kTriedEntries, kCatchUpBytes);
+    if (!entries) return tl::unexpected(entries.error());
+    if (entries->empty()) return {};
+    for (const auto& sealed : *entries) {
+      if (const auto body = open(sealed); !body) return tl::unexpected(body.error());
+    }
+    next = entries->back().header.sequence + 1;
+  }
+  return {};
+}
 
 Result<void> State::Impl::catch_up_some(Sequence all) {
   auto entries = ledger.read(head + 1, kCatchUpEntries, kCatchUpBytes);
@@ -103,15 +135,10 @@ Result<void> State::Impl::catch_up_some(Sequence all) {
                                         std::to_string(all) + ": run carehub audit");
   }
   for (const auto& sealed : *entries) {
-    auto body = sealer.open(sealed);
-    if (!body && body.error().kind != ErrorKind::not_found) return tl::unexpected(body.error());
-    if (body && !verified(*body)) {
-      return fail(ErrorKind::corrupt, "entry " + std::to_string(sealed.header.sequence) +
-                                          " opens but is no ledger body: stop and ask");
-    }
+    const auto body = open(sealed);
+    if (!body) return tl::unexpected(body.error());
     const auto& header = sealed.header;
-    const FoldEntry entry{header.sequence, header.appended_at, header.kind, header.key_id,
-                          body ? BytesView(*body) : BytesView()};
+    const FoldEntry entry{header.sequence, header.appended_at, header.kind, header.key_id, *body};
     if (auto folded = fold(entry, rows); !folded) return folded;
     head = header.sequence;
     newest = header.appended_at;
@@ -127,6 +154,7 @@ Result<void> State::catch_up(const std::function<void(Sequence, Sequence)>& prog
                                         " but the ledger ends at " + std::to_string(all) +
                                         ": run carehub rebuild once the ledger is known to be whole");
   }
+  if (auto tried = impl_->try_newest_keys(all); !tried) return tried;
   auto newest = impl_->rows.get(row_keys::newest());
   if (!newest) return tl::unexpected(newest.error());
   if (*newest) impl_->newest = {RowReader(**newest).time()};
@@ -143,6 +171,9 @@ Result<core::EngineState> State::engine_state() const {
   if (!policies) return tl::unexpected(policies.error());
   auto subscriptions = subscription_rows(impl_->rows);
   if (!subscriptions) return tl::unexpected(subscriptions.error());
+  auto former = former_subscription_rows(impl_->rows);
+  if (!former) return tl::unexpected(former.error());
+  state.former = std::move(*former);
   state.policies = std::move(*policies);
   state.subscriptions = std::move(*subscriptions);
   state.head = impl_->head;
@@ -240,12 +271,8 @@ Result<core::StoredBody> State::body(Sequence sequence) const {
   if (entries->empty()) {
     return fail(ErrorKind::not_found, "entry " + std::to_string(sequence) + " is not in the ledger");
   }
-  auto body = impl_->sealer.open(entries->front());
+  auto body = impl_->open(entries->front());
   if (!body) return tl::unexpected(body.error());
-  if (!verified(*body)) {
-    return fail(ErrorKind::corrupt,
-                "entry " + std::to_string(sequence) + " opens but is no ledger body: stop and ask");
-  }
   return core::StoredBody{std::move(*body), entries->front().header.appended_at};
 }
 

@@ -22,8 +22,8 @@ class State final : public core::StateReader, public core::Journal {
   ~State() override;
 
   /// Folds in what the ledger holds beyond the store's applied sequence; `progress(done, all)` now and then.
-  /// Call it once, before anything else. Error `corrupt`: the store is ahead of the ledger, or an entry does
-  /// not open.
+  /// Call it once, before anything else. Error `corrupt`: the store is ahead of the ledger, or an entry, or
+  /// one of the newest whether folded or not, does not open: the vault may be older than the ledger.
   Result<void> catch_up(const std::function<void(Sequence, Sequence)>& progress);
 
   /// What the engine needs at start.

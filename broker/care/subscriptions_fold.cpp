@@ -26,14 +26,18 @@ void fold_subscription_changed(const ledger::SubscriptionChanged& change, Rows& 
   const auto name = view_of(change.name());
   if (name.empty()) return;
   if (change.change() == ledger::SubscriptionChange::removed) {
-    // What is pending stays: a channel that comes back under its name goes on where it was.
+    // What is pending stays: a channel that comes back under its name goes on where it was. Whose it was
+    // stays, too, so that nobody else can take it up.
     rows.remove(row_keys::subscription(name));
+    rows.put(row_keys::former_subscription(name),
+             RowWriter().text(view_of(change.agency())).text(view_of(change.role())).take());
     return;
   }
   if (change.change() != ledger::SubscriptionChange::created &&
       change.change() != ledger::SubscriptionChange::changed) {
     return;
   }
+  rows.remove(row_keys::former_subscription(name));
   rows.put(row_keys::subscription(name), RowWriter()
                                              .text(view_of(change.agency()))
                                              .text(view_of(change.role()))
@@ -75,6 +79,26 @@ Result<std::vector<core::Subscription>> subscription_rows(const RowReads& rows) 
     subscriptions.push_back(std::move(subscription));
   }
   return subscriptions;
+}
+
+Result<std::vector<core::EngineState::FormerSubscription>> former_subscription_rows(const RowReads& rows) {
+  std::vector<core::EngineState::FormerSubscription> former;
+  const auto prefix = row_keys::former_subscriptions();
+  while (true) {
+    // The name behind the last one: no key lies between a text and the same text with a zero behind it.
+    const auto from = former.empty() ? std::string() : prefix + former.back().name + '\0';
+    auto found = rows.scan(prefix, from, kRowsMax);
+    if (!found) return tl::unexpected(found.error());
+    for (const auto& row : *found) {
+      RowReader reader(row.value);
+      former.push_back(
+          {row.key.substr(prefix.size()), std::string(reader.text()), std::string(reader.text())});
+      if (!reader.ok()) {
+        return fail(ErrorKind::corrupt, "a former subscription's row is cut short: run carehub rebuild");
+      }
+    }
+    if (found->size() < kRowsMax) return former;
+  }
 }
 
 Result<std::vector<core::EngineState::KnownPolicy>> policy_rows(const RowReads& rows) {

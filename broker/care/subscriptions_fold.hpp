@@ -15,6 +15,8 @@ Result<void> fold_day_key(const FoldEntry& entry, const std::string& purpose, Ro
 
 /// Those that are not removed, in order of their names.
 Result<std::vector<core::Subscription>> subscription_rows(const RowReads& rows);
+/// Those that are removed, in order of their names.
+Result<std::vector<core::EngineState::FormerSubscription>> former_subscription_rows(const RowReads& rows);
 /// In version order.
 Result<std::vector<core::EngineState::KnownPolicy>> policy_rows(const RowReads& rows);
 Result<std::optional<KeyId>> day_key_row(const RowReads& rows, const std::string& purpose, std::int64_t day);

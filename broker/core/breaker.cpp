@@ -66,6 +66,7 @@ void Breaker::disconnected(Timestamp now) {
 
 void Breaker::open(std::int64_t wait_us, Timestamp now) {
   state_ = State::open;
+  ++openings_;
   until_ = std::max(Timestamp{now.us + wait_us}, asked_until_);
   if (!open_since_) open_since_ = now;
 }

@@ -42,6 +42,8 @@ class Breaker {
   bool waits() const { return state_ == State::open; }
   /// When the next probe may leave; meaningful while waits().
   Timestamp probe_at() const { return until_; }
+  /// How often it has opened so far: a failure next to an opening may be the receiver's.
+  std::uint64_t openings() const { return openings_; }
   /// Since when the receiver has been unavailable; nullopt while closed.
   std::optional<Timestamp> open_since() const { return open_since_; }
 
@@ -56,7 +58,8 @@ class Breaker {
   Timestamp asked_until_;  // the receiver's own Retry-After
   std::optional<Timestamp> open_since_;
   std::optional<PersonKey> failing_;
-  std::uint32_t opened_ = 0;  // times in a row
+  std::uint32_t opened_ = 0;    // times in a row
+  std::uint64_t openings_ = 0;  // in all
 };
 
 }  // namespace carehub::core

@@ -18,6 +18,8 @@ struct Waiting {
   bool left = false;                   // this attempt has been sent: the next one needs an Offered of its own
   std::uint64_t acks_at_send = 0;      // the subscription's acks when this attempt was sent
   std::uint64_t acks_at_previous = 0;  // and when the one before it was
+  std::uint64_t openings_at_send = 0;  // the breaker's, likewise
+  std::uint64_t openings_at_previous = 0;
 };
 
 /// Who may go next: order for each child, the urgent first among children that are ready, then the oldest.

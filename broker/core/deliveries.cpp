@@ -78,8 +78,9 @@ Result<void> Deliveries::route(const RecordedEvent& recorded) {
           std::find_if(views.begin(), views.end(), [&](const auto& one) { return one.first == rule; });
       if (made == views.end()) {
         auto redacted = context_.disclosure.view(*rule, recorded);
-        if (!redacted) return tl::unexpected(redacted.error());
-        made = views.emplace(views.end(), rule, std::move(*redacted));
+        if (!redacted && !nothing_to_show(redacted.error())) return tl::unexpected(redacted.error());
+        // Without a view the delivery is given up in its turn, on record.
+        made = views.emplace(views.end(), rule, redacted ? std::move(*redacted) : nullptr);
       }
       view = made->second;
     }

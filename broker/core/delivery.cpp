@@ -154,8 +154,8 @@ void Delivery::nak(const wire::NakItem& item, Timestamp now, Decision& out) {
 
 void Delivery::fail_delivery(Waiting delivery, const wire::NakItem& item, Timestamp now, Decision& out) {
   auto& pending = delivery.pending;
-  auto code = item.code() == nullptr ? std::string() : item.code()->str();
-  if (code.size() > limits::kNameBytesMax) code.resize(limits::kNameBytesMax);
+  const auto given = item.code() == nullptr ? std::string_view() : item.code()->string_view();
+  const std::string code(given.substr(0, limits::kNameBytesMax));
   auto kind = item.kind();
   if (kind == ledger::NakKind::unknown) kind = ledger::NakKind::failed;
   bool counted = false;
@@ -164,7 +164,9 @@ void Delivery::fail_delivery(Waiting delivery, const wire::NakItem& item, Timest
     breaker_.unavailable(item.retry_after_ms(), now);
   } else if (kind == ledger::NakKind::failed) {
     const bool receivers_fault = breaker_.failed(pending.person, now);
-    counted = !receivers_fault && acks_ > delivery.acks_at_previous;
+    // An outage between two attempts explains the first failure that it began with.
+    counted = !receivers_fault && acks_ > delivery.acks_at_previous &&
+              breaker_.openings() == delivery.openings_at_previous;
     const auto asked = std::int64_t{std::min(item.retry_after_ms(), kRetryAfterMaxMs)} * kMillisecondUs;
     not_before.us += std::max(asked, backoff_us(subscription_.retry, pending.attempt, context_.random));
   }
@@ -278,8 +280,8 @@ Result<bool> Delivery::ready_view(Waiting& waiting, Decision& out) {
       context_.disclosure.view(context_.state, waiting.pending.sequence, waiting.pending.policy_version,
                                subscription_.role, subscription_.agency);
   if (!view) {
-    if (view.error().kind != ErrorKind::not_found) return tl::unexpected(view.error());
-    give_up(waiting, "nothing_to_show", out);
+    if (!nothing_to_show(view.error())) return tl::unexpected(view.error());
+    give_up(waiting, view.error().kind == ErrorKind::invalid ? "view_too_large" : "nothing_to_show", out);
     children_.settled(waiting.pending.person);
     more_now_ = true;
     return false;
@@ -304,6 +306,8 @@ void Delivery::launch(Waiting waiting, Timestamp now, std::vector<wire::Delivery
   }
   waiting.acks_at_previous = waiting.left ? waiting.acks_at_send : acks_;
   waiting.acks_at_send = acks_;
+  waiting.openings_at_previous = waiting.left ? waiting.openings_at_send : breaker_.openings();
+  waiting.openings_at_send = breaker_.openings();
   waiting.left = true;
   --credit_;
   ++context_.counters.delivered;

@@ -5,6 +5,10 @@
 
 namespace carehub::core {
 
+bool nothing_to_show(const Error& error) {
+  return error.kind == ErrorKind::not_found || error.kind == ErrorKind::invalid;
+}
+
 View::~View() {
   if (held) *held -= event.size();
 }
@@ -51,6 +55,11 @@ Result<std::shared_ptr<const View>> Disclosure::view(const DisclosureRule& rule,
                                                      const RecordedEvent& recorded) const {
   auto redacted = redact(*recorded.event, rule);
   if (!redacted) return tl::unexpected(redacted.error());
+  if (redacted->size() > limits::kDeliverBytesMax) {
+    return fail(ErrorKind::invalid, "the view of entry " + std::to_string(recorded.sequence) +
+                                        " is larger than " + std::to_string(limits::kDeliverBytesMax) +
+                                        " bytes: shorten what its rule replaces");
+  }
   auto view = std::make_shared<View>();
   view->event = std::move(*redacted);
   view->legal_basis = rule.legal_basis;

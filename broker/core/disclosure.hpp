@@ -36,6 +36,9 @@ struct RecordedEvent {
   std::vector<ledger::Mark> marks;
 };
 
+/// Whether a view that could not be made is a matter of this delivery alone; else the hub stops.
+bool nothing_to_show(const Error& error);
+
 class Disclosure {
  public:
   explicit Disclosure(std::vector<Agency> agencies);
@@ -54,8 +57,10 @@ class Disclosure {
   const DisclosureRule* rule(std::uint64_t policy_version, const std::string& role, const std::string& agency,
                              const event::Event& event) const;
 
+  /// `invalid`: the view is too large to be delivered.
   Result<std::shared_ptr<const View>> view(const DisclosureRule& rule, const RecordedEvent& recorded) const;
-  /// The view of an event that has to be read back. `not_found`: erased, or no rule shows it any more.
+  /// The view of an event that has to be read back. `not_found`: no rule shows it any more.
+  /// `corrupt`: it does not open. `invalid`: its view is too large to be delivered.
   Result<std::shared_ptr<const View>> view(const StateReader& state, Sequence sequence,
                                            std::uint64_t policy_version, const std::string& role,
                                            const std::string& agency) const;

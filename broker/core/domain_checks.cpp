@@ -61,7 +61,7 @@ class FieldChecks {
 
   void check(const Table& table, const TableType& type) {
     for (const auto& field : type.fields) {
-      if (faults_.full()) return;
+      if (over()) return;
       const auto* address = table.GetAddressOf(field.offset);
       if (address == nullptr) continue;
       steps_.push_back({&field, 0});
@@ -88,14 +88,37 @@ class FieldChecks {
             "holds more than " + std::to_string(limits::kListItemsMax) + " elements. Split the message.");
       return;
     }
-    if (field.kind != FieldKind::text && field.kind != FieldKind::table) return;
-    for (uoffset_t i = 0; i < size && !faults_.full(); ++i) {
+    if (field.kind != FieldKind::text && field.kind != FieldKind::table) {
+      visit(size);
+      return;
+    }
+    for (uoffset_t i = 0; i < size && !over(); ++i) {
       steps_.back().index = i;
       check_value(list + sizeof(uoffset_t) + std::size_t{i} * field.size, field);
     }
   }
 
+  bool over() const { return visited_bytes_ > limits::kEventBytesMax || faults_.full(); }
+
+  /// Parts of an event may share bytes, but each has its own in a view: they count each time. One that shares
+  /// nothing cannot come to more than its own size.
+  bool visit(std::size_t bytes) {
+    const bool was_over = visited_bytes_ > limits::kEventBytesMax;
+    visited_bytes_ += bytes;
+    if (visited_bytes_ <= limits::kEventBytesMax) return true;
+    if (!was_over) {
+      fault("too_large", "brings the event, each part counted where it is shown, to more than " +
+                             std::to_string(limits::kEventBytesMax) + " bytes. Split the message.");
+    }
+    return false;
+  }
+
   void check_value(const std::uint8_t* address, const Field& field) {
+    constexpr std::size_t kOffsetAndHead = 2 * sizeof(uoffset_t);
+    const auto bytes = field.kind == FieldKind::text    ? kOffsetAndHead + text_at(address).size()
+                       : field.kind == FieldKind::table ? kOffsetAndHead
+                                                        : std::size_t{field.size};
+    if (!visit(bytes)) return;
     switch (field.kind) {
       case FieldKind::table: return check(*reinterpret_cast<const Table*>(follow(address)), *field.table);
       case FieldKind::text: return check_text(text_at(address), field);
@@ -166,6 +189,7 @@ class FieldChecks {
 
   Faults& faults_;
   std::vector<Step> steps_;
+  std::size_t visited_bytes_ = 0;
 };
 
 void check_envelope(const event::Event& event, Faults& faults) {

@@ -15,6 +15,26 @@ namespace {
 
 std::string text_of(const flatbuffers::String* text) { return text == nullptr ? std::string() : text->str(); }
 
+/// What the items would be once each has its own copy: parts that a frame shares count each time.
+std::size_t unpacked_bytes(const wire::Publish& frame) {
+  std::size_t bytes = 0;
+  const auto add = [&](const auto* part) { bytes += part == nullptr ? 0 : part->size(); };
+  for (const auto* item : *frame.items()) {
+    add(item->channel());
+    add(item->event());
+    add(item->identity());
+    add(item->content_hash());
+    add(item->original());
+    add(item->original_media_type());
+    if (const auto* problem = item->problem()) {
+      add(problem->code());
+      add(problem->place());
+      add(problem->text());
+    }
+  }
+  return bytes;
+}
+
 /// Knows the newest sequence, which Subscribed tells.
 class CountingJournal final : public Journal {
  public:
@@ -124,7 +144,8 @@ Result<void> Engine::start(const HubRules& rules, EngineState state, Timestamp n
   const auto at = impl_->tick(now);
   impl_->started = std::make_unique<Impl::Started>(*impl_, rules);
   if (auto used = impl_->use_policies(rules, state, at); !used) return used;
-  return impl_->started->subscribers.configure(rules.subscriptions, std::move(state.subscriptions), at);
+  return impl_->started->subscribers.configure(rules.subscriptions, std::move(state.subscriptions),
+                                               std::move(state.former), at);
 }
 
 Result<void> Engine::Impl::publish(const Peer& peer, const wire::Publish& frame, Timestamp now,
@@ -135,6 +156,12 @@ Result<void> Engine::Impl::publish(const Peer& peer, const wire::Publish& frame,
         {peer.connection,
          rejected_frame(ErrorKind::invalid,
                         "a Publish holds 1 to " + std::to_string(limits::kPublishItemsMax) + " items")});
+    return {};
+  }
+  if (unpacked_bytes(frame) > limits::kFrameBytesMax) {
+    out.sends.push_back({peer.connection, rejected_frame(ErrorKind::invalid,
+                                                         "the items of a Publish share parts that add up "
+                                                         "to more than a frame may hold: send fewer")});
     return {};
   }
   std::vector<wire::PublishOutcomeT> outcomes;

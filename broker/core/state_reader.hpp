@@ -66,7 +66,8 @@ class StateReader {
   /// The key that seals a purpose's entries of one UTC day (days since 1970-01-01), where one was used
   /// already.
   virtual Result<std::optional<KeyId>> day_key(const std::string& purpose, std::int64_t day) const = 0;
-  /// The body (ledger::Body) of an entry, durable or not. `not_found`: erased.
+  /// The body (ledger::Body) of an entry, durable or not. `corrupt`: it does not open, or the
+  /// vault does not hold its key.
   virtual Result<StoredBody> body(Sequence sequence) const = 0;
   /// Whether some child's next delivery of this subscription comes after a dead letter.
   virtual Result<bool> has_gaps(const std::string& subscription) const = 0;
@@ -80,6 +81,13 @@ struct EngineState {
   };
   std::vector<KnownPolicy> policies;  // in version order; the last is current
   std::vector<Subscription> subscriptions;
+  /// A subscription that was removed: what it left behind was decided for this agency in this role alone.
+  struct FormerSubscription {
+    std::string name;
+    std::string agency;
+    std::string role;
+  };
+  std::vector<FormerSubscription> former;
   Sequence head = 0;      // the newest entry
   Timestamp appended_at;  // of the newest entry: time never goes back behind it
 };

@@ -12,6 +12,12 @@ bool same_filter(const ledger::FilterT& left, const ledger::FilterT& right) {
   return filter_bytes(left) == filter_bytes(right);
 }
 
+constexpr std::size_t kClientSubscriptionsMax = 32;  // durable ones that one agency's clients made
+
+std::string short_text(const flatbuffers::String* text) {
+  return text == nullptr ? std::string() : std::string(text->string_view().substr(0, limits::kNameBytesMax));
+}
+
 }  // namespace
 
 Result<void> Subscribers::record(const Subscription& subscription, ledger::SubscriptionChange change,
@@ -32,7 +38,9 @@ Result<void> Subscribers::record(const Subscription& subscription, ledger::Subsc
 }
 
 Result<void> Subscribers::configure(const std::vector<Subscription>& configured,
-                                    std::vector<Subscription> recorded, Timestamp now) {
+                                    std::vector<Subscription> recorded,
+                                    std::vector<EngineState::FormerSubscription> removed, Timestamp now) {
+  former_ = std::move(removed);
   std::set<std::string> names;
   for (auto subscription : configured) {
     subscription.durable = true;
@@ -43,6 +51,12 @@ Result<void> Subscribers::configure(const std::vector<Subscription>& configured,
     }
     const auto known = std::find_if(recorded.begin(), recorded.end(),
                                     [&](const auto& one) { return one.name == subscription.name; });
+    const auto* before = known == recorded.end() ? former(subscription.name) : nullptr;
+    if (before != nullptr && (before->agency != subscription.agency || before->role != subscription.role)) {
+      // What it left behind was decided for another reader.
+      return fail(ErrorKind::invalid, "subscription " + subscription.name + " was once " + before->agency +
+                                          "'s as " + before->role + ": give the new one a new name");
+    }
     if (known == recorded.end()) {
       if (auto done = record(subscription, ledger::SubscriptionChange::created, kByConfiguration, now); !done)
         return done;
@@ -62,12 +76,19 @@ Result<void> Subscribers::configure(const std::vector<Subscription>& configured,
     if (subscription.configured) {
       if (auto done = record(subscription, ledger::SubscriptionChange::removed, kByConfiguration, now); !done)
         return done;
+      former_.push_back({subscription.name, subscription.agency, subscription.role});
       continue;
     }
     auto label = subscription.name;
     deliveries_.add(std::move(subscription), std::move(label));
   }
+  std::ranges::sort(former_, {}, &EngineState::FormerSubscription::name);
   return {};
+}
+
+const EngineState::FormerSubscription* Subscribers::former(const std::string& name) const {
+  const auto found = std::ranges::lower_bound(former_, name, {}, &EngineState::FormerSubscription::name);
+  return found == former_.end() || found->name != name ? nullptr : &*found;
 }
 
 std::optional<Subscribers::Refusal> Subscribers::refusal(const wire::SubscribeT& wanted) {
@@ -78,7 +99,6 @@ std::optional<Subscribers::Refusal> Subscribers::refusal(const wire::SubscribeT&
                                            " bytes, no `~` in front and no `@`"};
   }
   if (!wanted.filter) return std::nullopt;
-  constexpr std::size_t kFilterBytesMax = 64U << 10U;
   if (filter_bytes(*wanted.filter).size() > kFilterBytesMax) {
     return Refusal{ErrorKind::invalid,
                    "the filter is larger than " + std::to_string(kFilterBytesMax) + " bytes"};
@@ -88,6 +108,13 @@ std::optional<Subscribers::Refusal> Subscribers::refusal(const wire::SubscribeT&
 
 Result<void> Subscribers::subscribe(const Peer& peer, const wire::Subscribe& frame, Sequence head,
                                     Timestamp now, Decision& out) {
+  if (frame.filter() != nullptr && unpacked_bytes(*frame.filter()) > kFilterBytesMax) {
+    out.sends.push_back({peer.connection,
+                         rejected_frame(ErrorKind::invalid, "subscription " + short_text(frame.name()) +
+                                                                ": the filter is larger than " +
+                                                                std::to_string(kFilterBytesMax) + " bytes")});
+    return {};
+  }
   wire::SubscribeT wanted;
   frame.UnPackTo(&wanted);
   const auto refuse = [&](const Refusal& why) {
@@ -128,6 +155,31 @@ Result<void> Subscribers::subscribe(const Peer& peer, const wire::Subscribe& fra
   return {};
 }
 
+Result<std::optional<Subscribers::Refusal>> Subscribers::creation_refusal(const Subscription& wanted) {
+  const auto made = std::ranges::count_if(deliveries_.all(), [&](const auto& delivery) {
+    const auto& one = delivery->subscription();
+    return one.durable && !one.configured && one.agency == wanted.agency;
+  });
+  if (static_cast<std::size_t>(made) >= kClientSubscriptionsMax) {
+    return std::optional(Refusal{ErrorKind::overloaded, "the agency's clients have made " +
+                                                            std::to_string(kClientSubscriptionsMax) +
+                                                            " subscriptions already: use one of them"});
+  }
+  const auto* before = former(wanted.name);
+  if (before != nullptr && (before->agency != wanted.agency || before->role != wanted.role)) {
+    return std::optional(
+        Refusal{ErrorKind::conflict,
+                "a removed subscription of another reader had this name: subscribe under a new name"});
+  }
+  // A removed subscription's deliveries were decided for its reader; only the configuration puts it back.
+  auto left = context_.state.pending(wanted.name, 0, 1);
+  if (!left) return tl::unexpected(left.error());
+  if (left->empty()) return std::optional<Refusal>();
+  return std::optional(
+      Refusal{ErrorKind::conflict,
+              "deliveries of a removed subscription wait under this name: subscribe under a new name"});
+}
+
 Result<std::optional<Subscribers::Refusal>> Subscribers::attach_durable(const Peer& peer,
                                                                         const wire::SubscribeT& wanted,
                                                                         Timestamp now, Decision& out) {
@@ -138,6 +190,8 @@ Result<std::optional<Subscribers::Refusal>> Subscribers::attach_durable(const Pe
     subscription.name = wanted.name;
     subscription.agency = peer.agency;
     subscription.role = wanted.role;
+    auto refused = creation_refusal(subscription);
+    if (!refused || *refused) return refused;
     if (wanted.filter) subscription.filter = *wanted.filter;
     if (auto done = record(subscription, ledger::SubscriptionChange::created, by, now); !done) {
       return tl::unexpected(done.error());

@@ -14,7 +14,7 @@ class Subscribers {
 
   /// Brings the recorded subscriptions in line with the configuration: created, changed, removed.
   Result<void> configure(const std::vector<Subscription>& configured, std::vector<Subscription> recorded,
-                         Timestamp now);
+                         std::vector<EngineState::FormerSubscription> former, Timestamp now);
 
   Result<void> subscribe(const Peer& peer, const wire::Subscribe& frame, Sequence head, Timestamp now,
                          Decision& out);
@@ -31,8 +31,13 @@ class Subscribers {
   Result<std::optional<Refusal>> attach_durable(const Peer& peer, const wire::SubscribeT& wanted,
                                                 Timestamp now, Decision& out);
 
+  const EngineState::FormerSubscription* former(const std::string& name) const;
+  /// Why nobody may make this subscription under its name now.
+  Result<std::optional<Refusal>> creation_refusal(const Subscription& wanted);
+
   DeliveryContext context_;
   Deliveries& deliveries_;
+  std::vector<EngineState::FormerSubscription> former_;  // removed, in order of their names
 };
 
 }  // namespace carehub::core

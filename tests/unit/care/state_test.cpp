@@ -82,14 +82,22 @@ TEST_CASE("an entry that is damaged stops the catching up, named by its number")
   CHECK(caught_up.error().text.find('5') != std::string::npos);
 }
 
-TEST_CASE("entries whose key is destroyed fold as far as their clear bytes go") {
+TEST_CASE("a vault that lacks a key of the ledger stops the hub, whether the state has to catch up or not") {
   EngineHarness hub;
   live_a_little(hub);
   const auto event = hub.entries(storage::EntryKind::event)[0].first;
   hub.vault.destroy(hub.ledger.read(event, 1, 1)->front().header.key_id);
-  hub.restart_without_state();
-  CHECK(hub.store.applied() == hub.ledger.head());
-  CHECK(hub.state->body(event).error().kind == ErrorKind::not_found);
+  storage::MemoryStateStore fresh;
+  for (auto* store : {&fresh, &hub.store}) {
+    const auto rows = EngineHarness::rows(*store).size();
+    care::State state(*store, hub.ledger, *hub.sealer);
+    const auto caught_up = state.catch_up({});
+    REQUIRE_FALSE(caught_up.has_value());
+    CHECK(caught_up.error().kind == ErrorKind::corrupt);
+    CHECK(caught_up.error().text.find("restore the newest vault") != std::string::npos);
+    CHECK(EngineHarness::rows(*store).size() == rows);
+  }
+  CHECK(hub.state->body(event).error().kind == ErrorKind::corrupt);
 }
 
 TEST_CASE("progress is told while it catches up, and ends at the head") {

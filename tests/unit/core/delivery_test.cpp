@@ -453,12 +453,45 @@ TEST_CASE("a watch that does not keep up ends with a reason") {
   CHECK(ended);
 }
 
-TEST_CASE("an event whose key is destroyed is not delivered, and does not stop the rest") {
+TEST_CASE("an event whose key the vault has lost stops the hub; no delivery of it is given up") {
   Desk desk;
-  const auto erased = desk.publish(1);
-  const auto kept = desk.publish(2);
-  desk.hub.vault.destroy(desk.hub.ledger.read(erased, 1, 1)->front().header.key_id);
+  const auto lost = desk.publish(1);
+  desk.subscribe(0);
+  desk.hub.vault.destroy(desk.hub.ledger.read(lost, 1, 1)->front().header.key_id);
+  wire::FrameT frame;
+  wire::CreditT credit;
+  credit.subscription = kDesk;
+  credit.amount = 1;
+  frame.message.Set(std::move(credit));
+  flatbuffers::FlatBufferBuilder builder;
+  wire::FinishFrameBuffer(builder, wire::Frame::Pack(builder, &frame));
+  core::Decision decision;
+  const auto now = desk.hub.clock.now();
+  REQUIRE(desk.hub.engine->handle(kCouncil, *wire::GetFrame(builder.GetBufferPointer()), now, decision));
+  const auto advanced = desk.hub.engine->advance(now, decision);
+  REQUIRE_FALSE(advanced.has_value());
+  CHECK(advanced.error().kind == ErrorKind::corrupt);
+  CHECK(desk.hub.state->take_batch().empty());
+}
+
+TEST_CASE("a failure that an outage begins with counts once; the next outages say nothing about the event") {
+  Desk desk;
   desk.subscribe();
-  CHECK(desk.sequences() == Sequences{kept});
-  CHECK(desk.dead_letters() == 1);
+  const auto unlucky = desk.publish(1);
+  for (int outage = 1; outage <= 2 * static_cast<int>(limits::kAttemptsMax); ++outage) {
+    const auto before = desk.publish(100 + outage);
+    const auto next = desk.publish(200 + outage);
+    desk.ack(before);
+    desk.nak(unlucky, NakKind::failed);
+    desk.nak(next, NakKind::failed);
+    // Its probe tells nothing new; then the receiver is back, and the unlucky one leaves again.
+    desk.pass_ms(60'000);
+    desk.nak(unlucky, NakKind::unavailable);
+    desk.pass_ms(60'000);
+    desk.ack(next);
+    desk.pass_ms(60'000);
+  }
+  CHECK(desk.dead_letters() == 0);
+  desk.ack(unlucky);
+  CHECK(std::ranges::count(desk.sequences(), unlucky) > static_cast<int>(limits::kAttemptsMax));
 }
