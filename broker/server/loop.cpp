@@ -330,7 +330,7 @@ void Loop::keep_in_touch() {
   for (const ConnectionId connection : peers_.unspoken({now_.us - us_of(limits::kHeartbeatMs)})) {
     wire::HeartbeatT heartbeat;
     heartbeat.at = now_.us;
-    send(connection, frame_bytes(std::move(heartbeat)));
+    send(connection, frame_bytes(heartbeat));
   }
   // Silence counts only when everything that had come in was read.
   if (!inbox_.empty() || !inbox_drained_ || !may_decide()) return;
