@@ -30,6 +30,7 @@ constexpr std::size_t kVaultKeyAt = kPreambleBytes;
 constexpr std::size_t kIndexKeyAt = kVaultKeyAt + kWrappedBytes;
 constexpr std::size_t kChecksumAt = kIndexKeyAt + kWrappedBytes;
 constexpr std::size_t kHeaderBytes = kChecksumAt + sizeof(Hash);
+constexpr std::uint64_t kPageBytes = 4096;  // the least that a disk writes as a whole
 constexpr std::size_t kReadBytes = kRecordBytes * 8192;
 
 SecretKey draw(Random& random) {
@@ -154,8 +155,11 @@ class FileVault final : public Vault {
   }
 
   bool zero_from(std::uint64_t record, std::uint64_t size) const {
-    const std::uint64_t from = kHeaderBytes + record * kRecordBytes;
+    std::uint64_t from = kHeaderBytes + record * kRecordBytes;
     if (size - from > limits::kVaultBlockKeys * kRecordBytes) return false;
+    // The page that the record begins on may have reached the disk when those behind it did not.
+    const std::uint64_t next_page = (from / kPageBytes + 1) * kPageBytes;
+    if (next_page < size) from = next_page;
     const Result<Bytes> tail = file_.read_at(from, static_cast<std::size_t>(size - from));
     return tail && std::all_of(tail->begin(), tail->end(), [](std::uint8_t byte) { return byte == 0; });
   }

@@ -99,6 +99,28 @@ TEST_CASE("a block that was cut short is cut off and reported; the keys before i
   CHECK(place.open()->notices.empty());
 }
 
+TEST_CASE("a block of which one page reached the disk is cut off behind that page, and the vault grows on") {
+  constexpr std::uint64_t kPageBytes = 4096;
+  Place place;
+  const KeyId id = place.opened()->mint().value();
+  const auto whole = fs::file_size(place.vault);
+  REQUIRE(place.opened()->mint());
+  const auto both = fs::file_size(place.vault);
+  fs::resize_file(place.vault, (whole / kPageBytes + 1) * kPageBytes);
+  fs::resize_file(place.vault, both);
+  {
+    const auto opened = place.open();
+    INFO((opened ? std::string() : opened.error().text));
+    REQUIRE(opened);
+    CHECK(opened->notices.size() == 1);
+    CHECK(fs::file_size(place.vault) >= whole);
+    CHECK(fs::file_size(place.vault) < whole + kPageBytes);
+    CHECK(opened->vault->key(id));
+    CHECK(opened->vault->mint());
+  }
+  CHECK(place.open()->notices.empty());
+}
+
 TEST_CASE("a flipped bit in any record or in the header is corrupt, and names the place") {
   Place place;
   REQUIRE(place.opened()->mint());
