@@ -43,6 +43,14 @@ MllpConnection::MllpConnection(Stream stream, std::shared_ptr<MllpService> servi
   set_options(stream_);
 }
 
+MllpConnection::~MllpConnection() { service_->held_bytes -= held_bytes_; }
+
+void MllpConnection::account() {
+  const std::size_t held = frames_.held_bytes() + in_flight_bytes_;
+  service_->held_bytes += held - held_bytes_;  // wraps around where it is less
+  held_bytes_ = held;
+}
+
 void MllpConnection::start() {
   const auto self = shared_from_this();
   asio::co_spawn(stream_.get_executor(), [self] { return self->read(); }, asio::detached);
@@ -52,11 +60,12 @@ void MllpConnection::start() {
 asio::awaitable<void> MllpConnection::read() {
   const auto self = shared_from_this();
   const std::uint64_t stray_before = frames_.stray_bytes();
-  while (!finishing_ && co_await read_some()) {
+  while (!finishing_ && co_await room() && co_await read_some()) {
     while (std::optional<Bytes> message = frames_.next(unread_)) {
       frame_time_left_ = std::chrono::milliseconds(service_->options.frame_ms);
       if (!message->empty()) co_await take(std::move(*message));
     }
+    account();
     if (frames_.oversize()) {
       ++service_->counts.oversize;
       service_->warn(peer_, "a frame is over the size limit: the connection is closed");
@@ -68,6 +77,25 @@ asio::awaitable<void> MllpConnection::read() {
   service_->counts.stray_bytes += frames_.stray_bytes() - stray_before;
   reading_ = false;
   wake();
+}
+
+/// Waits while all connections together hold as much as they may. The time of a frame that has begun runs on:
+/// a thousand half frames would otherwise keep everybody out for good.
+asio::awaitable<bool> MllpConnection::room() {
+  const auto full = [this] { return service_->held_bytes >= service_->options.memory_bytes_max; };
+  if (!full()) co_return true;
+  service_->warn(peer_, "all connections together hold as much as they may: reading waits");
+  const auto began = Clock::now();
+  if (frames_.inside()) read_deadline_ = began + frame_time_left_;
+  asio::steady_timer pause(stream_.get_executor());
+  error_code ignored;
+  while (!finishing_ && full()) {
+    pause.expires_after(kAskAgainFirst);
+    co_await pause.async_wait(redirect_error(use_awaitable, ignored));
+  }
+  if (frames_.inside()) frame_time_left_ -= Clock::now() - began;
+  read_deadline_ = Clock::time_point::max();
+  co_return !finishing_;
 }
 
 asio::awaitable<bool> MllpConnection::read_some() {
@@ -97,6 +125,7 @@ asio::awaitable<void> MllpConnection::take(Bytes message) {
   in_flight_bytes_ += message.size();
   exchange->message = std::move(message);
   exchanges_.push_back(exchange);
+  account();
   hand_over(exchange);
 }
 
@@ -178,6 +207,7 @@ Bytes MllpConnection::answers_in_order() {
     }
     in_flight_bytes_ -= exchanges_.front()->message.size();
     exchanges_.pop_front();
+    account();
     wake();
   }
   return out;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -20,6 +21,8 @@ struct MllpService {
   Receive receive;
   MllpCounts counts;
   std::chrono::steady_clock::time_point next_log{};
+  // Of frames and messages in memory. Atomic: an answer from another thread may be a connection's last.
+  std::atomic<std::size_t> held_bytes{0};
 
   /// One line a second at most: a hostile peer must not fill the disk with our complaints.
   void warn(const std::string& peer, const char* what);
@@ -34,6 +37,9 @@ class MllpConnection : public std::enable_shared_from_this<MllpConnection> {
   using Clock = std::chrono::steady_clock;
 
   MllpConnection(Stream stream, std::shared_ptr<MllpService> service);
+  ~MllpConnection();
+  MllpConnection(const MllpConnection&) = delete;
+  MllpConnection& operator=(const MllpConnection&) = delete;
 
   void start();
   /// Reads no more, and closes once the messages under way are answered.
@@ -52,6 +58,7 @@ class MllpConnection : public std::enable_shared_from_this<MllpConnection> {
   using ExchangePtr = std::shared_ptr<Exchange>;
 
   boost::asio::awaitable<void> read();
+  boost::asio::awaitable<bool> room();
   boost::asio::awaitable<bool> read_some();
   boost::asio::awaitable<void> take(Bytes message);
   boost::asio::awaitable<void> ask_again();
@@ -59,6 +66,7 @@ class MllpConnection : public std::enable_shared_from_this<MllpConnection> {
   void hand_over(const ExchangePtr& exchange);
   void replied(const ExchangePtr& exchange, TransportReply reply);
   Bytes answers_in_order();
+  void account();
   bool any(Exchange::State state) const;
   bool full(std::size_t message_bytes) const;
   bool finished() const;
@@ -72,6 +80,7 @@ class MllpConnection : public std::enable_shared_from_this<MllpConnection> {
   BytesView unread_;
   std::deque<ExchangePtr> exchanges_;  // oldest first; the front is the next to be answered
   std::size_t in_flight_bytes_ = 0;
+  std::size_t held_bytes_ = 0;  // our part of what the service holds
   bool reading_ = true;
   bool finishing_ = false;
   bool asking_again_ = false;

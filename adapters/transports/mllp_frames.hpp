@@ -23,6 +23,8 @@ class MllpFrames {
   bool inside() const { return state_ != State::between; }
   /// The frame under way has passed the limit; there is no way back into step but a new connection.
   bool oversize() const { return oversize_; }
+  /// Of the frame under way.
+  std::size_t held_bytes() const { return frame_.size(); }
   std::uint64_t stray_bytes() const { return stray_bytes_; }
   /// Half frames that were given up because the sender began again in the middle.
   std::uint64_t abandoned() const { return abandoned_; }

@@ -17,6 +17,7 @@ struct MllpListenerOptions {
   std::size_t in_flight_max = limits::kMllpInFlightMax;
   std::size_t frame_bytes_max = limits::kMllpFrameBytesMax;
   std::size_t in_flight_bytes_max = 2 * limits::kMllpFrameBytesMax;  // of one connection
+  std::size_t memory_bytes_max = 256U << 20U;     // of all connections: above it, nothing new is read
   std::uint32_t frame_ms = limits::kMllpFrameMs;  // to read a frame that has begun, or to write answers
   std::uint32_t stop_ms = 5'000;                  // for messages under way
 };

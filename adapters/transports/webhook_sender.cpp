@@ -73,7 +73,7 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
     std::function<void(SendResult)> done;
   };
   /// One connection, which is opened when it is needed. Either plain or tls is set while it is open.
-  struct Line {
+  struct Line : std::enable_shared_from_this<Line> {
     explicit Line(asio::io_context& context) : wake(context), resolver(context) {}
     asio::steady_timer wake;
     tcp::resolver resolver;
@@ -107,6 +107,7 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
     host = url.host_address();
     host_is_name = url.host_type() == boost::urls::host_type::name;
     port = url.has_port() ? std::string(url.port()) : secure ? "443" : "80";
+    port_number = url.has_port() ? url.port_number() : secure ? 443 : 80;
     authority = std::string(url.encoded_host_and_port());
     target = std::string(url.encoded_resource());
     if (const auto fragment = target.find('#'); fragment != std::string::npos) target.resize(fragment);
@@ -208,9 +209,41 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
     co_return webhook_result(status, retry_after, SystemClock().now());
   }
 
+  /// The system's resolver takes as long as it likes, and cannot be interrupted: it is not waited for longer
+  /// than an answer is.
+  asio::awaitable<error_code> resolve(Line& line, tcp::resolver::results_type& found) {
+    error_code error;
+    const asio::ip::address address = asio::ip::make_address(host, error);
+    if (!error) {
+      found = tcp::resolver::results_type::create(tcp::endpoint(address, port_number), host, port);
+      co_return error;
+    }
+    struct Asked {
+      std::optional<error_code> error;
+      tcp::resolver::results_type found;
+      bool waited_for = true;
+    };
+    const auto asked = std::make_shared<Asked>();
+    line.wake.expires_after(std::chrono::milliseconds(options.timeout_ms));
+    line.resolver.async_resolve(host, port,
+                                [asked, owner = line.shared_from_this()](
+                                    const error_code& failed, tcp::resolver::results_type results) {
+                                  asked->error = failed;
+                                  asked->found = std::move(results);
+                                  if (asked->waited_for) owner->wake.cancel();
+                                });
+    co_await line.wake.async_wait(redirect_error(use_awaitable, error));
+    asked->waited_for = false;
+    if (stopping) co_return asio::error::operation_aborted;
+    if (!asked->error) co_return asio::error::timed_out;
+    found = std::move(asked->found);
+    co_return *asked->error;
+  }
+
   asio::awaitable<error_code> connect(Line& line) {
     error_code error;
-    const auto found = co_await line.resolver.async_resolve(host, port, redirect_error(use_awaitable, error));
+    tcp::resolver::results_type found;
+    error = co_await resolve(line, found);
     if (error) co_return error;
     if (stopping) co_return asio::error::operation_aborted;
     if (secure) {
@@ -258,6 +291,7 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
   bool secure = false;
   bool host_is_name = false;
   std::string host, port, authority, target;
+  std::uint16_t port_number = 0;
   std::deque<Job> jobs;
   std::list<std::shared_ptr<Line>> lines;
   bool stopping = false;

@@ -1,5 +1,7 @@
 #include "adapters/transports/listening_socket.hpp"
 
+#include <netinet/tcp.h>
+
 #include <boost/asio/io_context.hpp>
 #include <catch2/catch.hpp>
 
@@ -36,6 +38,10 @@ TEST_CASE("answers leave at once and a peer that lost power is noticed") {
   socket.get_option(keep_alive);
   CHECK(no_delay.value());
   CHECK(keep_alive.value());
+  int idle_s = 0;
+  socklen_t size = sizeof idle_s;
+  REQUIRE(::getsockopt(socket.native_handle(), IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, &size) == 0);
+  CHECK(idle_s == 60);
 }
 
 TEST_CASE("a port is free again as soon as its listener has closed") {

@@ -320,5 +320,30 @@ TEST_CASE("fifty connections at once get every answer") {
   CHECK(right == 50);
 }
 
+TEST_CASE("all connections together hold no more than they may; what waits is read once there is room") {
+  IoThread io;
+  Inbox inbox;
+  inbox.hold();
+  MllpListener listener(io, {.channel = "elwick-adt", .memory_bytes_max = 10});
+  REQUIRE(listener.start(inbox.receive()));
+  TcpPeer first = TcpPeer::connect(listener.port());
+  TcpPeer second = TcpPeer::connect(listener.port());
+  second.send(framed("b"));
+  REQUIRE(eventually([&] { return inbox.messages().size() == 1; }));
+  first.send(framed("a message of over ten bytes"));
+  REQUIRE(eventually([&] { return inbox.messages().size() == 2; }));
+  // One read was under way already; what comes after it waits.
+  second.send(framed("c"));
+  REQUIRE(eventually([&] { return inbox.messages().size() == 3; }));
+  second.send(framed("d"));
+  ::usleep(50'000);
+  CHECK(inbox.messages().size() == 3);
+  inbox.answer_held(1);
+  REQUIRE(eventually([&] { return inbox.messages().size() == 4; }));
+  for (const std::size_t index : {0U, 2U, 3U}) inbox.answer_held(index);
+  const std::string answers = framed("ACK b") + framed("ACK c") + framed("ACK d");
+  CHECK(second.receive(answers.size()) == answers);
+}
+
 }  // namespace
 }  // namespace carehub::adapters
