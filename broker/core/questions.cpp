@@ -10,9 +10,19 @@ namespace carehub::core {
 namespace {
 
 std::string text_of(const flatbuffers::String* text) {
-  auto copy = text == nullptr ? std::string() : text->str();
-  if (copy.size() > limits::kErrorTextBytesMax) copy.resize(limits::kErrorTextBytesMax);
-  return copy;
+  if (text == nullptr) return {};
+  return std::string(text->string_view().substr(0, limits::kErrorTextBytesMax));
+}
+
+/// Counted before it is copied: a frame may name one long text many times.
+bool too_large(std::initializer_list<const flatbuffers::String*> texts, const ledger::Filter* filter) {
+  auto bytes = filter == nullptr ? 0 : unpacked_bytes(*filter);
+  for (const auto* text : texts) bytes += text == nullptr ? 0 : text->size();
+  return bytes > limits::kFrameBytesMax;
+}
+
+std::string too_large_text() {
+  return "the question is larger than " + std::to_string(limits::kFrameBytesMax) + " bytes";
 }
 
 /// The process that asks, and for whom it says so.
@@ -75,6 +85,11 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
   if (query.kind() == wire::QueryKind::unknown || query.kind() > wire::QueryKind::MAX) {
     return refuse(ErrorKind::invalid, "this hub does not know the kind of question");
   }
+  if (too_large({query.person(), query.journey(), query.agency(), query.subscription(), query.role(),
+                 query.by(), query.reason()},
+                nullptr)) {
+    return refuse(ErrorKind::invalid, too_large_text());
+  }
   if (about_children) {
     if (const auto why = denial(peer, text_of(query.role()))) return refuse(ErrorKind::denied, *why);
   }
@@ -99,6 +114,11 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
 }
 
 Result<void> Questions::replay(const Peer& peer, const wire::Replay& replay, Timestamp now, Decision& out) {
+  if (too_large({replay.role(), replay.person(), replay.by(), replay.reason()}, replay.filter())) {
+    out.sends.push_back(
+        {peer.connection, refused_replay(replay.number(), ErrorKind::invalid, too_large_text())});
+    return {};
+  }
   if (const auto why = denial(peer, text_of(replay.role()))) {
     out.sends.push_back({peer.connection, refused_replay(replay.number(), ErrorKind::denied, *why)});
     return {};
@@ -150,7 +170,7 @@ Result<void> Questions::act(const Peer& peer, const wire::HandleDeadLetter& fram
     const auto& to = delivery->subscription();
     auto made =
         context_.disclosure.view(context_.state, dead.sequence, dead.policy_version, to.role, to.agency);
-    if (!made && made.error().kind != ErrorKind::not_found) return tl::unexpected(made.error());
+    if (!made && !nothing_to_show(made.error())) return tl::unexpected(made.error());
     if (!made) {
       out.sends.push_back(
           {peer.connection, handled_frame(frame.number(), ErrorKind::not_found,
