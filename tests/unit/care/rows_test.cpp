@@ -5,7 +5,6 @@
 #include <map>
 
 #include "broker/care/row_codec.hpp"
-#include "broker/care/row_keys.hpp"
 #include "broker/storage/memory_state_store.hpp"
 #include "tests/fakes/seeded_random.hpp"
 
@@ -53,14 +52,6 @@ TEST_CASE("rows laid over the store read as if they were in it, whatever is writ
     }
   }
   std::cout << "seeds 1 to 20\n";
-}
-
-TEST_CASE("no subscription's rows are another's, however alike their names") {
-  const auto prefix = row_keys::pending_of("desk");
-  CHECK_FALSE(row_keys::pending("desk-2", 1).starts_with(prefix));
-  CHECK(row_keys::pending("desk", 1) < row_keys::pending("desk", 256));
-  CHECK(row_keys::last_sequence(row_keys::pending("desk", 77)) == 77);
-  CHECK(row_keys::shown_name(row_keys::shown(9, "desk")) == "desk");
 }
 
 TEST_CASE("a row that is cut short is noticed") {

@@ -1,0 +1,171 @@
+#include "broker/core/questions.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "broker/base/ledger_keys.hpp"
+#include "tests/fakes/engine_harness.hpp"
+
+using namespace carehub;
+using namespace carehub::fakes;
+using storage::EntryKind;
+using wire::DeadLetterAction;
+
+namespace {
+
+const core::Peer kHospital = EngineHarness::peer(1, "elwick-hospital");
+const core::Peer kCouncil = EngineHarness::peer(2, "northmarch-council");
+const core::Peer kOperator = EngineHarness::operator_peer(9);
+constexpr const char* kDesk = "council-duty-desk";
+
+wire::QueryT timeline(const std::string& person, const std::string& role = "social-care-duty") {
+  wire::QueryT query;
+  query.number = 7;
+  query.kind = wire::QueryKind::timeline;
+  query.person = person;
+  query.role = role;
+  query.reason = "complaint 12";
+  return query;
+}
+
+wire::HandleDeadLetterT handling(DeadLetterAction action, Sequence sequence) {
+  wire::HandleDeadLetterT frame;
+  frame.number = 5;
+  frame.action = action;
+  frame.subscription = kDesk;
+  frame.sequence = sequence;
+  frame.by = "o.perator";
+  frame.reason = "partner mended its table";
+  return frame;
+}
+
+wire::ErrorKind answer_to(EngineHarness& hub, const core::Peer& peer, wire::HandleDeadLetterT frame) {
+  auto received = hub.send(peer, std::move(frame));
+  return frames_of<wire::HandledT>(received).at(0).error;
+}
+
+wire::ErrorKind answer_to(EngineHarness& hub, const core::Peer& peer, wire::QueryT query) {
+  auto received = hub.send(peer, std::move(query));
+  auto pages = frames_of<wire::PageT>(received);
+  return pages.empty() ? wire::ErrorKind::unknown : pages[0].error;
+}
+
+Sequence make_dead_letter(EngineHarness& hub) {
+  hub.subscribe(kCouncil, kDesk, "social-care-duty");
+  const auto sequence = hub.publish_one(kHospital, item_of(EventSpec{})).sequence;
+  hub.nak(kCouncil, kDesk, sequence, ledger::NakKind::rejected);
+  return sequence;
+}
+
+ledger::AccessT last_access(const EngineHarness& hub) {
+  return entry_of<ledger::AccessT>(hub.entries(EntryKind::access).back().second);
+}
+
+}  // namespace
+
+TEST_CASE("a question about a child that the hub does not know is recorded under the identifier's hash") {
+  EngineHarness hub;
+  const auto number = test_nhs_number(5);
+  const auto spaced = number.substr(0, 3) + " " + number.substr(3);
+  REQUIRE(answer_to(hub, kCouncil, timeline("nhs:" + number)) == wire::ErrorKind::unknown);
+  const auto access = last_access(hub);
+  REQUIRE(access.person);
+  CHECK(access.what.find(number) == std::string::npos);
+  answer_to(hub, kCouncil, timeline("nhs:" + spaced));
+  CHECK(key_from<KeyedHash>(*last_access(hub).person) == key_from<KeyedHash>(*access.person));
+}
+
+TEST_CASE("a name typed in place of an identifier is not written down") {
+  EngineHarness hub;
+  answer_to(hub, kCouncil, timeline("Jo Ashdown"));
+  const auto access = last_access(hub);
+  CHECK(access.person);
+  CHECK((access.what + access.by + access.reason + access.role).find("Ashdown") == std::string::npos);
+}
+
+TEST_CASE("a question by entry number is recorded with the number, and with no person") {
+  EngineHarness hub;
+  answer_to(hub, kCouncil, timeline("sequence:5"));
+  CHECK(last_access(hub).what == "sequence:5");
+  CHECK_FALSE(last_access(hub).person);
+}
+
+TEST_CASE("a question about children names a role that the policy has, an operator's too") {
+  EngineHarness hub;
+  CHECK(answer_to(hub, kOperator, timeline("sequence:1", "")) == wire::ErrorKind::denied);
+  CHECK(answer_to(hub, kOperator, timeline("sequence:1", "no-such-role")) == wire::ErrorKind::denied);
+  CHECK(hub.asks.empty());
+  CHECK(answer_to(hub, kOperator, timeline("sequence:1", "auditor")) == wire::ErrorKind::unknown);
+  CHECK(hub.asks.size() == 1);
+}
+
+TEST_CASE("a question about no child is asked and leaves no Access behind") {
+  EngineHarness hub;
+  wire::QueryT status;
+  status.kind = wire::QueryKind::status;
+  answer_to(hub, kCouncil, std::move(status));
+  CHECK(hub.asks.size() == 1);
+  CHECK(hub.entries(EntryKind::access).empty());
+}
+
+TEST_CASE("a kind of question that this hub does not know ends with a word") {
+  EngineHarness hub;
+  wire::QueryT query;
+  CHECK(answer_to(hub, kCouncil, query) == wire::ErrorKind::invalid);
+  query.kind = static_cast<wire::QueryKind>(200);
+  CHECK(answer_to(hub, kCouncil, std::move(query)) == wire::ErrorKind::invalid);
+  CHECK(hub.asks.empty());
+}
+
+TEST_CASE("what an asker writes is bounded before it is recorded") {
+  EngineHarness hub;
+  auto query = timeline("sequence:1");
+  query.reason.assign(10'000, 'r');
+  query.by.assign(10'000, 'b');
+  answer_to(hub, kCouncil, std::move(query));
+  CHECK(last_access(hub).reason.size() == limits::kErrorTextBytesMax);
+  CHECK(last_access(hub).by.size() < 2 * limits::kErrorTextBytesMax);
+}
+
+TEST_CASE("a replay is recorded with its span before it starts, and a preview as a preview") {
+  EngineHarness hub;
+  wire::ReplayT replay;
+  replay.role = "social-care-duty";
+  replay.first = 3;
+  replay.last = 9;
+  hub.send(kCouncil, replay);
+  CHECK(last_access(hub).verb == "replay");
+  CHECK(last_access(hub).what == "entries 3 to 9");
+  replay.preview = true;
+  hub.send(kCouncil, std::move(replay));
+  CHECK(last_access(hub).verb == "replay preview");
+  CHECK(hub.replays.size() == 2);
+}
+
+TEST_CASE("a dead letter is handled only with a reason, a known action and a number that there is") {
+  EngineHarness hub;
+  const auto sequence = make_dead_letter(hub);
+  auto unreasoned = handling(DeadLetterAction::discard, sequence);
+  unreasoned.reason.clear();
+  CHECK(answer_to(hub, kOperator, std::move(unreasoned)) == wire::ErrorKind::invalid);
+  CHECK(answer_to(hub, kOperator, handling(DeadLetterAction::unknown, sequence)) == wire::ErrorKind::invalid);
+  CHECK(answer_to(hub, kOperator, handling(DeadLetterAction::discard, sequence + 1)) ==
+        wire::ErrorKind::not_found);
+  auto elsewhere = handling(DeadLetterAction::discard, sequence);
+  elsewhere.subscription = "holm-notices";
+  CHECK(answer_to(hub, kOperator, std::move(elsewhere)) == wire::ErrorKind::not_found);
+  CHECK(hub.entries(EntryKind::operator_action).empty());
+}
+
+TEST_CASE("a dead letter whose subscription is gone can only be discarded") {
+  EngineHarness hub;
+  const auto sequence = make_dead_letter(hub);
+  hub.rules.subscriptions.erase(hub.rules.subscriptions.begin());
+  hub.restart();
+  CHECK(answer_to(hub, kOperator, handling(DeadLetterAction::send_again, sequence)) ==
+        wire::ErrorKind::not_found);
+  CHECK(hub.entries(EntryKind::operator_action).empty());
+  CHECK(answer_to(hub, kOperator, handling(DeadLetterAction::discard, sequence)) == wire::ErrorKind::unknown);
+  const auto actions = hub.entries(EntryKind::operator_action);
+  REQUIRE(actions.size() == 1);
+  CHECK(entry_of<ledger::OperatorActionT>(actions[0].second).by == "operator/o.perator");
+}
