@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path source_root() { return fs::path(__FILE__).parent_path().parent_path().parent_path().parent_path(); }
+fs::path source_root() { return fs::path(CAREHUB_SOURCE_DIR); }
 
 std::string read(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);

@@ -18,8 +18,7 @@ Bytes bytes_from(std::string_view text) {
 
 std::shared_ptr<const Pack> pack_named(const std::string& name) {
   std::vector<ConfigFault> faults;
-  const auto root =
-      std::filesystem::path(__FILE__).parent_path().parent_path().parent_path().parent_path() / "adapters";
+  const auto root = std::filesystem::path(CAREHUB_SOURCE_DIR) / "adapters";
   auto pack = load_pack(root / name, std::nullopt, faults);
   REQUIRE(pack != nullptr);
   return pack;

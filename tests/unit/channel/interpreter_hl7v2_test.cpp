@@ -17,7 +17,7 @@ namespace {
 
 std::filesystem::path source_root() {
   // This file is tests/unit/channel/interpreter_hl7v2_test.cpp.
-  return std::filesystem::path(__FILE__).parent_path().parent_path().parent_path().parent_path();
+  return std::filesystem::path(CAREHUB_SOURCE_DIR);
 }
 
 std::filesystem::path corpus() {

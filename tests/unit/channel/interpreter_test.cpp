@@ -8,8 +8,7 @@ using namespace carehub;
 using namespace carehub::adapters;
 
 TEST_CASE("the pack's format chooses the interpreter") {
-  const auto root =
-      std::filesystem::path(__FILE__).parent_path().parent_path().parent_path().parent_path() / "adapters";
+  const auto root = std::filesystem::path(CAREHUB_SOURCE_DIR) / "adapters";
   fakes::SeededRandom random(1);
   for (const auto& [name, media_type] : {std::pair{"hospital/hl7v2.toml", "x-application/hl7-v2+er7"},
                                          std::pair{"school/referrals.toml", "text/csv"},

@@ -36,8 +36,7 @@ std::string with_field(const std::string& field) {
 }  // namespace
 
 TEST_CASE("the packs that come with the project are good") {
-  const auto root =
-      std::filesystem::path(__FILE__).parent_path().parent_path().parent_path().parent_path() / "adapters";
+  const auto root = std::filesystem::path(CAREHUB_SOURCE_DIR) / "adapters";
   for (const char* name : {"hospital/hl7v2.toml", "council/events.toml", "school/referrals.toml",
                            "school/notices.toml", "notices/tier4.toml"}) {
     std::vector<ConfigFault> faults;
