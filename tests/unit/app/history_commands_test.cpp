@@ -72,12 +72,12 @@ TEST_CASE("status tells of the hub and of what waits for whom") {
   REQUIRE(county.publish(SmallCounty::flag("e1")) == ExitCode::ok);
   Told table;
   CHECK(app::status({county.config(), false}, table.surroundings) == ExitCode::ok);
-  CHECK(table.out.str().starts_with("kind "));
+  CHECK(table.out.str().starts_with("Small"));
   CHECK(table.said("council-desk"));
   Told json;
   CHECK(app::status({county.config(), true}, json.surroundings) == ExitCode::ok);
   CHECK(json.said(R"("subscription":"council-desk")"));
-  CHECK(json.said(R"("pending":1)"));
+  CHECK(json.said(R"("waiting":1)"));
 }
 
 TEST_CASE("a replay is counted before it is shown, and shows each role its own view") {
