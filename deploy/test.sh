@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs every test.
-#   deploy/test.sh                 release tests, end-to-end suites included, then line coverage of unit and contract tests
-#   deploy/test.sh --quick         release tests only
-#   deploy/test.sh --sanitizers    all of that, then address, undefined-behaviour and thread sanitizers
+#   deploy/test.sh                 every test, on the release build
+#   deploy/test.sh --coverage      and unit and contract tests again for their line coverage
+#   deploy/test.sh --sanitizers    all of that, then under address, undefined-behaviour and thread sanitizers
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,7 +31,7 @@ step "tests (release)"
 run release release -j 2 -LE end_to_end
 run release end-to-end -L end_to_end
 
-if [[ "${1:-}" != "--quick" ]]; then
+if [[ "${1:-}" == "--coverage" || "${1:-}" == "--sanitizers" ]]; then
   step "building (line coverage)"
   build coverage
   find build/coverage -name '*.gcda' -delete
