@@ -164,6 +164,7 @@ void print_tried(const Tried& tried, std::ostream& out) {
   out << "becomes: " << (event == nullptr ? "no event" : event_type_name(event->type()))
       << (message.kind.empty() ? std::string() : " (by [[message]] \"" + message.kind + "\")") << '\n';
   std::vector<std::vector<std::string>> cells;
+  cells.reserve(message.values.size());
   for (const auto& value : message.values) {
     cells.push_back({"    " + value.target, printable(value.value), value.source});
   }
@@ -192,6 +193,7 @@ ExitCode try_message(const TryOptions& options, Surroundings& surroundings) {
       });
   if (channel == configuration.channels.end()) {
     std::vector<std::string> names;
+    names.reserve(configuration.hub.rules.inbound.size());
     for (const auto& each : configuration.hub.rules.inbound) names.push_back(each.name);
     const std::string nearest = nearest_word(options.channel, names);
     return complain(surroundings, ExitCode::not_found,
