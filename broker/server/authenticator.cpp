@@ -76,7 +76,8 @@ void send_parts(void* socket, const std::vector<std::string>& parts) {
 
 }  // namespace
 
-Result<std::unique_ptr<Authenticator>> Authenticator::open(void* context, std::vector<AllowedKey> keys) {
+Result<std::unique_ptr<Authenticator>> Authenticator::open(void* context,
+                                                           const std::vector<AllowedKey>& keys) {
   if (auto checked = check(keys); !checked) return tl::unexpected(checked.error());
   Socket socket(zmq_socket(context, ZMQ_REP), &zmq_close);
   const int linger = 0;

@@ -26,7 +26,7 @@ class Authenticator {
 
   /// Error `invalid`: a key is malformed, listed twice, or a name holds a slash. `unavailable`: this context
   /// has a handler already.
-  static Result<std::unique_ptr<Authenticator>> open(void* context, std::vector<AllowedKey> keys);
+  static Result<std::unique_ptr<Authenticator>> open(void* context, const std::vector<AllowedKey>& keys);
 
   /// For polling; answer() handles what waits. For the loop's thread.
   void* socket() const { return socket_.get(); }
