@@ -260,7 +260,7 @@ Result<void> Hub::stop() { return impl_->stop(); }
 
 bool Hub::running() const { return impl_->running; }
 
-void Hub::on_failure(std::function<void(Error)> report) {
+void Hub::on_failure(const std::function<void(Error)>& report) {
   std::optional<Error> already;
   {
     const std::lock_guard lock(impl_->mutex);
@@ -274,7 +274,7 @@ std::vector<std::string> Hub::endpoints() const { return impl_->transport->endpo
 
 void* Hub::zmq_context() const { return impl_->context.get(); }
 
-void Hub::allow(std::vector<AllowedKey> keys) {
+void Hub::allow(const std::vector<AllowedKey>& keys) {
   impl_->authenticator->allow(keys);
   impl_->transport->check_keys();
 }

@@ -56,7 +56,7 @@ class Hub {
 
   /// Called once, on the hub's thread, when the loop ends by a failure: the process should end with exit code
   /// and restart. Set it before anything can fail, right after start().
-  void on_failure(std::function<void(Error)> report);
+  void on_failure(const std::function<void(Error)>& report);
 
   /// The endpoints as bound, with ports filled in.
   std::vector<std::string> endpoints() const;
@@ -65,7 +65,7 @@ class Hub {
   void* zmq_context() const;
 
   /// The keys that may connect from now on; connections of others are closed. Thread-safe.
-  void allow(std::vector<AllowedKey> keys);
+  void allow(const std::vector<AllowedKey>& keys);
 
   /// Counts as of the last step. Thread-safe.
   Statistics statistics() const;

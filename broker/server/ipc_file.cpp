@@ -24,6 +24,8 @@ Result<void> clear_stale_socket(const std::string& path) {
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path.c_str(), path.size());
   const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (probe < 0)
+    return fail(ErrorKind::unavailable, "socket `" + path + "`: no file handle is left to try it");
   const bool refused = ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
                        errno == ECONNREFUSED;
   ::close(probe);
