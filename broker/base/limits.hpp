@@ -42,6 +42,8 @@ constexpr std::size_t kInFlightBytesMax = 16U << 20U;  // views in flight of one
 constexpr std::size_t kWindowMax =
     8192;  // waiting deliveries a subscription keeps in memory; the rest is on disk
 constexpr std::size_t kSubscriptionsMax = 1024;
+constexpr std::size_t kClientSubscriptionsMax = 32;  // durable ones that one agency's clients made
+constexpr std::size_t kFilterBytesMax = 64U << 10U;  // of a filter that a peer sends
 constexpr std::uint32_t kAckWaitMs = 30'000;
 constexpr std::uint32_t kAttemptsMax = 8;
 constexpr std::uint32_t kBackoffFirstMs = 500;

@@ -62,8 +62,6 @@ struct HubRules {
 /// The `by` of changes that the configuration made.
 constexpr const char* kByConfiguration = "configuration";
 
-constexpr std::size_t kFilterBytesMax = 64U << 10U;  // of a filter that a peer sends
-
 /// The filter as FlatBuffer: to keep it, and to see whether two are the same.
 Bytes filter_bytes(const ledger::FilterT& filter);
 /// How large a peer's filter is once it is copied. What its frame shares counts each time it is named: look

@@ -12,8 +12,6 @@ bool same_filter(const ledger::FilterT& left, const ledger::FilterT& right) {
   return filter_bytes(left) == filter_bytes(right);
 }
 
-constexpr std::size_t kClientSubscriptionsMax = 32;  // durable ones that one agency's clients made
-
 std::string short_text(const flatbuffers::String* text) {
   return text == nullptr ? std::string() : std::string(text->string_view().substr(0, limits::kNameBytesMax));
 }
@@ -99,20 +97,21 @@ std::optional<Subscribers::Refusal> Subscribers::refusal(const wire::SubscribeT&
                                            " bytes, no `~` in front and no `@`"};
   }
   if (!wanted.filter) return std::nullopt;
-  if (filter_bytes(*wanted.filter).size() > kFilterBytesMax) {
+  if (filter_bytes(*wanted.filter).size() > limits::kFilterBytesMax) {
     return Refusal{ErrorKind::invalid,
-                   "the filter is larger than " + std::to_string(kFilterBytesMax) + " bytes"};
+                   "the filter is larger than " + std::to_string(limits::kFilterBytesMax) + " bytes"};
   }
   return std::nullopt;
 }
 
 Result<void> Subscribers::subscribe(const Peer& peer, const wire::Subscribe& frame, Sequence head,
                                     Timestamp now, Decision& out) {
-  if (frame.filter() != nullptr && unpacked_bytes(*frame.filter()) > kFilterBytesMax) {
-    out.sends.push_back({peer.connection,
-                         rejected_frame(ErrorKind::invalid, "subscription " + short_text(frame.name()) +
-                                                                ": the filter is larger than " +
-                                                                std::to_string(kFilterBytesMax) + " bytes")});
+  if (frame.filter() != nullptr && unpacked_bytes(*frame.filter()) > limits::kFilterBytesMax) {
+    out.sends.push_back(
+        {peer.connection,
+         rejected_frame(ErrorKind::invalid, "subscription " + short_text(frame.name()) +
+                                                ": the filter is larger than " +
+                                                std::to_string(limits::kFilterBytesMax) + " bytes")});
     return {};
   }
   wire::SubscribeT wanted;
@@ -160,9 +159,9 @@ Result<std::optional<Subscribers::Refusal>> Subscribers::creation_refusal(const 
     const auto& one = delivery->subscription();
     return one.durable && !one.configured && one.agency == wanted.agency;
   });
-  if (static_cast<std::size_t>(made) >= kClientSubscriptionsMax) {
+  if (static_cast<std::size_t>(made) >= limits::kClientSubscriptionsMax) {
     return std::optional(Refusal{ErrorKind::overloaded, "the agency's clients have made " +
-                                                            std::to_string(kClientSubscriptionsMax) +
+                                                            std::to_string(limits::kClientSubscriptionsMax) +
                                                             " subscriptions already: use one of them"});
   }
   const auto* before = former(wanted.name);
