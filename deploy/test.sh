@@ -2,17 +2,29 @@
 # Installs what is missing, builds, and runs every test.
 #   deploy/test.sh                 every test, on the release build
 #   deploy/test.sh --coverage      and unit and contract tests again for their line coverage
-#   deploy/test.sh --sanitizers    all of that, then under address, undefined-behaviour and thread sanitizers
+#   deploy/test.sh --sanitizers    and again under the address, undefined-behaviour and thread sanitizers
+# Both options may be given.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+coverage=0
+sanitizers=0
+for option in "$@"; do
+  case "$option" in
+    --coverage) coverage=1 ;;
+    --sanitizers) sanitizers=1 ;;
+    *) echo "usage: deploy/test.sh [--coverage] [--sanitizers]" >&2; exit 2 ;;
+  esac
+done
+
 results=build/results
-step() { printf '\n== %s (%s)\n' "$1" "$(date +%H:%M:%S)"; }
+threaded=(server client transports channel)  # the rooms that start threads
+failed=0
+step() { printf '\n== %s (%s, after %d min %d s)\n' "$1" "$(date +%H:%M:%S)" $((SECONDS / 60)) $((SECONDS % 60)); }
 build() {  # build PRESET [--target TARGET...]
   cmake --preset "$1" >"$results/configure-$1.log" 2>&1 || { tail -n 30 "$results/configure-$1.log"; exit 1; }
   cmake --build --preset "$@"
 }
-failed=0
 run() {  # run PRESET NAME CTEST-ARGUMENTS...
   local preset=$1 name=$2
   shift 2
@@ -20,35 +32,43 @@ run() {  # run PRESET NAME CTEST-ARGUMENTS...
     "$@" || failed=1
 }
 
-step "installing what is missing"
-deploy/setup.sh --test
 rm -rf "$results"
 mkdir -p "$results"
+step "installing what is missing"
+deploy/setup.sh --test
 
 step "building (release)"
 build release
 step "tests (release)"
 run release release -j 2 -LE end_to_end
+step "end-to-end tests (release)"
 run release end-to-end -L end_to_end
 
-if [[ "${1:-}" == "--coverage" || "${1:-}" == "--sanitizers" ]]; then
+if ((coverage)); then
   step "building (line coverage)"
   build coverage
   find build/coverage -name '*.gcda' -delete
   step "tests (line coverage)"
   run coverage coverage -j 2 -L 'unit|contract'
-  gcovr --root . --object-directory build/coverage --gcov-ignore-parse-errors --filter 'broker/' --filter 'adapters/' \
-    --print-summary --output "$results/coverage.txt" || echo "coverage could not be read"
+  step "line coverage of unit and contract tests"
+  gcovr -j 2 --root . --object-directory build/coverage --filter 'broker/' --filter 'adapters/' \
+    --json-summary "$results/coverage.json" build/coverage || failed=1
+  python3 deploy/print_coverage.py "$results/coverage.json" || failed=1
 fi
 
-if [[ "${1:-}" == "--sanitizers" ]]; then
-  step "building and testing (address and undefined-behaviour sanitizers)"
+if ((sanitizers)); then
+  step "building (address and undefined-behaviour sanitizers)"
   build asan-ubsan
+  step "tests (address and undefined-behaviour sanitizers)"
   run asan-ubsan asan-ubsan -j 2 -L 'unit|contract'
-  step "building and testing (thread sanitizer)"
-  build tsan --target server_test client_test transports_test channel_test
-  run tsan tsan -j 2 -R '^(server|client|transports|channel):'
+  step "building (thread sanitizer)"
+  build tsan --target "${threaded[@]/%/_test}"
+  step "tests (thread sanitizer)"
+  run tsan tsan -j 2 -R "^($(IFS='|'; echo "${threaded[*]}")): "
 fi
 
-python3 deploy/count_results.py "$results"/*.xml
+step "results"
+((coverage)) || echo "line coverage: deploy/test.sh --coverage"
+((sanitizers)) || echo "under sanitizers: deploy/test.sh --sanitizers"
+python3 deploy/count_results.py "$results"/*.xml || failed=1
 exit "$failed"
