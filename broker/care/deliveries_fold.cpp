@@ -8,14 +8,7 @@
 namespace carehub::care {
 namespace {
 
-/// A pending delivery as its row holds it: what core reads, and when it was offered first.
-struct PendingRow {
-  core::Pending pending;
-  Timestamp offered_at;
-};
-
-std::string encode(const PendingRow& row) {
-  const auto& pending = row.pending;
+std::string encode(const core::Pending& pending) {
   return RowWriter()
       .key(pending.person)
       .number(pending.attempt)
@@ -26,13 +19,12 @@ std::string encode(const PendingRow& row) {
       .flag(pending.late)
       .flag(pending.after_gap)
       .flag(pending.nacked)
-      .time(row.offered_at.us)
+      .time(pending.offered_at.us)
       .take();
 }
 
-PendingRow decode_pending(Sequence sequence, RowReader& reader) {
-  PendingRow row;
-  auto& pending = row.pending;
+core::Pending decode_pending(Sequence sequence, RowReader& reader) {
+  core::Pending pending;
   pending.sequence = sequence;
   pending.person = reader.key<PersonKey>();
   pending.attempt = reader.number<std::uint32_t>();
@@ -43,19 +35,19 @@ PendingRow decode_pending(Sequence sequence, RowReader& reader) {
   pending.late = reader.flag();
   pending.after_gap = reader.flag();
   pending.nacked = reader.flag();
-  row.offered_at = {reader.time()};
-  return row;
+  pending.offered_at = {reader.time()};
+  return pending;
 }
 
 auto cut_short(const char* what) {
   return fail(ErrorKind::corrupt, std::string(what) + " row is cut short: run carehub rebuild");
 }
 
-Result<std::optional<PendingRow>> pending_row(const RowReads& rows, std::string_view subscription,
-                                              Sequence sequence) {
+Result<std::optional<core::Pending>> pending_row(const RowReads& rows, std::string_view subscription,
+                                                 Sequence sequence) {
   auto row = rows.get(row_keys::pending(subscription, sequence));
   if (!row) return tl::unexpected(row.error());
-  if (!*row) return std::optional<PendingRow>();
+  if (!*row) return std::optional<core::Pending>();
   RowReader reader(**row);
   auto pending = decode_pending(sequence, reader);
   if (!reader.ok()) return cut_short("a pending delivery's");
@@ -72,15 +64,15 @@ std::string encode(const ShownRow& row) {
       .take();
 }
 
-void put_shown(Rows& rows, std::string_view subscription, const PendingRow& row, ShownState state,
+void put_shown(Rows& rows, std::string_view subscription, const core::Pending& row, ShownState state,
                Timestamp at) {
-  rows.put(row_keys::shown(row.pending.sequence, subscription),
-           encode(ShownRow{state, row.pending.attempt, row.pending.policy_version, row.offered_at, at}));
+  rows.put(row_keys::shown(row.sequence, subscription),
+           encode(ShownRow{state, row.attempt, row.policy_version, row.offered_at, at}));
 }
 
-void put_pending(Rows& rows, std::string_view subscription, const PendingRow& row) {
-  rows.put(row_keys::pending(subscription, row.pending.sequence), encode(row));
-  rows.put(row_keys::gate(subscription, row.pending.person, row.pending.sequence), std::string());
+void put_pending(Rows& rows, std::string_view subscription, const core::Pending& row) {
+  rows.put(row_keys::pending(subscription, row.sequence), encode(row));
+  rows.put(row_keys::gate(subscription, row.person, row.sequence), std::string());
 }
 
 void remove_pending(Rows& rows, std::string_view subscription, const core::Pending& pending) {
@@ -103,15 +95,15 @@ struct Offering {
 };
 
 Result<void> offer_first(const Offering& to, const ledger::OfferedRun& run, Sequence sequence) {
-  PendingRow row;
+  core::Pending row;
   row.offered_at = to.entry.appended_at;
-  row.pending.sequence = sequence;
-  row.pending.person = key_from<PersonKey>(*run.person());
-  row.pending.attempt = run.attempt();
-  row.pending.policy_version = to.offered.policy_version();
-  row.pending.urgency = run.urgency();
-  row.pending.type = run.type();
-  row.pending.late = to.offered.late();
+  row.sequence = sequence;
+  row.person = key_from<PersonKey>(*run.person());
+  row.attempt = run.attempt();
+  row.policy_version = to.offered.policy_version();
+  row.urgency = run.urgency();
+  row.type = run.type();
+  row.late = to.offered.late();
   if (to.offered.late()) {
     auto dead = to.rows.get(row_keys::dead(to.subscription, sequence));
     if (!dead) return tl::unexpected(dead.error());
@@ -120,12 +112,12 @@ Result<void> offer_first(const Offering& to, const ledger::OfferedRun& run, Sequ
       --to.backlog.dead;
     }
   } else if (to.backlog.gaps > 0) {
-    auto gap_key = row_keys::gap(to.subscription, row.pending.person);
+    const auto gap_key = row_keys::gap(to.subscription, row.person);
     auto gap = to.rows.get(gap_key);
     if (!gap) return tl::unexpected(gap.error());
     if (*gap) {
-      row.pending.after_gap = true;
-      to.rows.remove(std::move(gap_key));
+      row.after_gap = true;
+      to.rows.remove(gap_key);
       --to.backlog.gaps;
     }
   }
@@ -139,8 +131,8 @@ Result<void> offer_again(const Offering& to, const ledger::OfferedRun& run, Sequ
   auto row = pending_row(to.rows, to.subscription, sequence);
   if (!row) return tl::unexpected(row.error());
   if (!*row) return {};
-  (*row)->pending.attempt = run.attempt();
-  (*row)->pending.nacked = false;
+  (*row)->attempt = run.attempt();
+  (*row)->nacked = false;
   put_pending(to.rows, to.subscription, **row);
   put_shown(to.rows, to.subscription, **row, ShownState::offered, {});
   return {};
@@ -161,7 +153,7 @@ Result<void> leave_gap(const std::string& subscription, const core::Pending& dea
   }
   auto row = pending_row(rows, subscription, next->front().sequence);
   if (!row) return tl::unexpected(row.error());
-  (*row)->pending.after_gap = true;
+  (*row)->after_gap = true;
   put_pending(rows, subscription, **row);
   return {};
 }
@@ -202,7 +194,7 @@ Result<void> fold_acked(const FoldEntry& entry, const ledger::Acked& acked, Rows
       auto row = pending_row(rows, subscription, sequence);
       if (!row) return tl::unexpected(row.error());
       if (!*row) continue;
-      remove_pending(rows, subscription, (*row)->pending);
+      remove_pending(rows, subscription, **row);
       put_shown(rows, subscription, **row, ShownState::acked, entry.appended_at);
       --backlog->pending;
     }
@@ -218,8 +210,8 @@ Result<void> fold_nacked(const ledger::Nacked& nacked, Rows& rows) {
     auto row = pending_row(rows, subscription, item->sequence());
     if (!row) return tl::unexpected(row.error());
     if (!*row) continue;
-    if (item->counted()) ++(*row)->pending.counted;
-    (*row)->pending.nacked = true;
+    if (item->counted()) ++(*row)->counted;
+    (*row)->nacked = true;
     put_pending(rows, subscription, **row);
   }
   return {};
@@ -235,7 +227,7 @@ Result<void> fold_dead_letter(const FoldEntry& entry, const ledger::DeadLetter& 
   if (!backlog) return tl::unexpected(backlog.error());
   --backlog->pending;
   ++backlog->dead;
-  remove_pending(rows, subscription, (*row)->pending);
+  remove_pending(rows, subscription, **row);
   rows.put(row_keys::dead(subscription, letter.sequence()),
            encode(**row) + RowWriter()
                                .number(letter.attempts())
@@ -243,7 +235,7 @@ Result<void> fold_dead_letter(const FoldEntry& entry, const ledger::DeadLetter& 
                                .text(letter.code() == nullptr ? "" : letter.code()->string_view())
                                .take());
   put_shown(rows, subscription, **row, ShownState::dead, entry.appended_at);
-  if (auto marked = leave_gap(subscription, (*row)->pending, *backlog, rows); !marked) return marked;
+  if (auto marked = leave_gap(subscription, **row, *backlog, rows); !marked) return marked;
   put_backlog(rows, subscription, *backlog);
   return {};
 }
@@ -252,13 +244,13 @@ Result<void> fold_operator_action(const ledger::OperatorAction& action, Rows& ro
   if (action.action() == nullptr || action.subscription() == nullptr) return {};
   if (action.action()->string_view() != core::kDiscardAction) return {};
   const auto subscription = action.subscription()->string_view();
-  auto key = row_keys::dead(subscription, action.sequence());
+  const auto key = row_keys::dead(subscription, action.sequence());
   auto dead = rows.get(key);
   if (!dead) return tl::unexpected(dead.error());
   if (!*dead) return {};
   auto backlog = backlog_row(rows, subscription);
   if (!backlog) return tl::unexpected(backlog.error());
-  rows.remove(std::move(key));
+  rows.remove(key);
   --backlog->dead;
   put_backlog(rows, subscription, *backlog);
   return {};
@@ -273,7 +265,7 @@ Result<std::vector<core::Pending>> pending_rows(const RowReads& rows, const std:
   pending.reserve(found->size());
   for (const auto& row : *found) {
     RowReader reader(row.value);
-    pending.push_back(decode_pending(row_keys::last_sequence(row.key), reader).pending);
+    pending.push_back(decode_pending(row_keys::last_sequence(row.key), reader));
     if (!reader.ok()) return cut_short("a pending delivery's");
   }
   return pending;
@@ -290,7 +282,7 @@ Result<std::vector<core::Pending>> pending_rows_of(const RowReads& rows, const s
     auto row = pending_row(rows, subscription, row_keys::last_sequence(gate.key));
     if (!row) return tl::unexpected(row.error());
     if (!*row) return fail(ErrorKind::corrupt, "a child's gate has no pending delivery: run carehub rebuild");
-    pending.push_back((*row)->pending);
+    pending.push_back(**row);
   }
   return pending;
 }
@@ -298,7 +290,7 @@ Result<std::vector<core::Pending>> pending_rows_of(const RowReads& rows, const s
 Result<DeadRow> decode_dead(Sequence sequence, std::string_view row) {
   RowReader reader(row);
   DeadRow dead;
-  dead.delivery = decode_pending(sequence, reader).pending;
+  dead.delivery = decode_pending(sequence, reader);
   dead.attempts = reader.number<std::uint32_t>();
   dead.at = {reader.time()};
   dead.code = reader.text();

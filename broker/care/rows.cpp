@@ -1,30 +1,63 @@
 #include "broker/care/rows.hpp"
 
-#include <limits>
+#include "broker/base/assert.hpp"
 
 namespace carehub::care {
-namespace {
 
-constexpr Sequence kUnderWay = std::numeric_limits<Sequence>::max();
+/// The rows of both layers in key order; where both have one, the newer.
+class Rows::Overlaid {
+ public:
+  Overlaid(const Layer& newer, const Layer& older, std::string_view prefix, std::string_view from)
+      : prefix_(prefix),
+        newer_{newer.lower_bound(std::max(from, prefix)), newer.end()},
+        older_{older.lower_bound(std::max(from, prefix)), older.end()} {
+    choose();
+  }
 
-bool starts_with(std::string_view key, std::string_view prefix) {
-  return key.substr(0, prefix.size()) == prefix;
-}
+  bool valid() const { return at_ != nullptr; }
+  const std::string& key() const { return at_->first; }
+  const std::optional<std::string>& value() const { return at_->second.value; }
+  void next() {
+    const std::string& passed = key();
+    if (in(older_) && older_.at->first == passed) ++older_.at;
+    if (in(newer_) && newer_.at->first == passed) ++newer_.at;
+    choose();
+  }
 
-}  // namespace
+ private:
+  struct Place {
+    Layer::const_iterator at;
+    Layer::const_iterator end;
+  };
+  bool in(const Place& place) const {
+    return place.at != place.end && std::string_view(place.at->first).starts_with(prefix_);
+  }
+  void choose() {
+    at_ = in(newer_) ? &*newer_.at : nullptr;
+    if (in(older_) && (at_ == nullptr || older_.at->first < at_->first)) at_ = &*older_.at;
+  }
+
+  std::string_view prefix_;
+  Place newer_;
+  Place older_;
+  const Layer::value_type* at_ = nullptr;
+};
 
 Result<std::optional<std::string>> Rows::get(std::string_view key) const {
-  const auto found = overlay_.find(key);
-  if (found != overlay_.end()) return found->second.value;
+  for (const Layer* layer : {&gathering_, &leaving_rows_}) {
+    const auto found = layer->find(key);
+    if (found != layer->end()) return found->second.value;
+  }
   return store_.get(key);
 }
 
 Result<std::vector<storage::Row>> Rows::scan(std::string_view prefix, std::string_view from,
                                              std::size_t rows_max) const {
   std::vector<storage::Row> rows;
-  auto laid_over = overlay_.lower_bound(from > prefix ? from : prefix);
-  const auto more_laid_over = [&] {
-    return laid_over != overlay_.end() && starts_with(laid_over->first, prefix);
+  Overlaid overlaid(gathering_, leaving_rows_, prefix, from);
+  const auto take_overlaid = [&] {
+    if (overlaid.value()) rows.push_back({overlaid.key(), *overlaid.value()});
+    overlaid.next();
   };
   std::string start(from);
   bool stored_left = true;
@@ -33,57 +66,52 @@ Result<std::vector<storage::Row>> Rows::scan(std::string_view prefix, std::strin
     if (!stored) return tl::unexpected(stored.error());
     stored_left = stored->size() == rows_max;
     for (auto& row : *stored) {
-      while (rows.size() < rows_max && more_laid_over() && laid_over->first < row.key) {
-        if (laid_over->second.value) rows.push_back({laid_over->first, *laid_over->second.value});
-        ++laid_over;
-      }
+      while (rows.size() < rows_max && overlaid.valid() && overlaid.key() < row.key) take_overlaid();
       if (rows.size() == rows_max) return rows;
       if (stored_left && &row == &stored->back()) start = row.key + '\0';
-      if (more_laid_over() && laid_over->first == row.key) {
-        if (laid_over->second.value) rows.push_back({laid_over->first, *laid_over->second.value});
-        ++laid_over;
+      if (overlaid.valid() && overlaid.key() == row.key) {
+        take_overlaid();
       } else {
         rows.push_back(std::move(row));
       }
     }
   }
-  for (; rows.size() < rows_max && more_laid_over(); ++laid_over) {
-    if (laid_over->second.value) rows.push_back({laid_over->first, *laid_over->second.value});
-  }
+  while (rows.size() < rows_max && overlaid.valid()) take_overlaid();
   return rows;
 }
 
-void Rows::put(std::string key, std::string value) { change({std::move(key), std::move(value)}); }
-void Rows::remove(std::string key) { change({std::move(key), std::nullopt}); }
-
-void Rows::change(storage::RowChange row) {
-  auto& cell = overlay_[row.key];
-  cell.value = row.value;
-  cell.changed = kUnderWay;
-  unwritten_.push_back({kUnderWay, std::move(row)});
-  ++current_;
+void Rows::put(std::string key, std::string value, Sequence born) {
+  const auto [cell, made] = gathering_.try_emplace(std::move(key));
+  if (made) cell->second.stored = born <= sealed_;
+  cell->second.value = std::move(value);
 }
 
-void Rows::end_entry(Sequence sequence) {
-  for (auto change = unwritten_.rbegin(); current_ > 0; ++change, --current_) {
-    change->sequence = sequence;
-    overlay_.find(change->row.key)->second.changed = sequence;
+void Rows::remove(const std::string& key) {
+  const auto [cell, made] = gathering_.try_emplace(key);
+  if (!made && !cell->second.stored) {
+    gathering_.erase(cell);
+  } else {
+    cell->second.value.reset();
   }
 }
 
-Result<void> Rows::write(Sequence head) {
+void Rows::seal(Sequence head) {
+  CAREHUB_ASSERT(!leaving_, "one layer leaves at a time");
+  std::swap(leaving_rows_, gathering_);
+  leaving_ = true;
+  sealed_ = head;
+}
+
+Result<void> Rows::write_leaving() const {
   std::vector<storage::RowChange> changes;
-  auto end = unwritten_.begin();
-  for (; end != unwritten_.end() && end->sequence <= head; ++end) {
-    changes.push_back(std::move(end->row));
-  }
-  if (auto applied = store_.apply(changes, head); !applied) return applied;
-  unwritten_.erase(unwritten_.begin(), end);
-  for (const auto& change : changes) {
-    const auto cell = overlay_.find(change.key);
-    if (cell != overlay_.end() && cell->second.changed <= head) overlay_.erase(cell);
-  }
-  return {};
+  changes.reserve(leaving_rows_.size());
+  for (const auto& [key, cell] : leaving_rows_) changes.push_back({key, cell.value});
+  return store_.apply(changes, sealed_);
+}
+
+void Rows::left() {
+  leaving_rows_.clear();
+  leaving_ = false;
 }
 
 }  // namespace carehub::care

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <deque>
 #include <map>
 
 #include "broker/storage/state_store.hpp"
@@ -17,7 +16,7 @@ class RowReads {
                                                  std::size_t rows_max) const = 0;
 };
 
-/// What is durable, for questions about the past. As thread-safe as the store.
+/// What is in the store, for questions about the past. As thread-safe as the store.
 class StoredRows final : public RowReads {
  public:
   explicit StoredRows(const storage::StateStore& store) : store_(store) {}
@@ -31,38 +30,47 @@ class StoredRows final : public RowReads {
   const storage::StateStore& store_;
 };
 
-/// The state store with the changes laid over it whose entries are not durable yet. For one thread.
+/// The state store with two layers of changes over it: `gathering`, where folds write, and `leaving`, which
+/// is on its way into the store and changes no more. A row that comes and goes while its layer gathers never
+/// reaches the store. For one thread, but for write_leaving().
 class Rows final : public RowReads {
  public:
-  explicit Rows(storage::StateStore& store) : store_(store) {}
+  explicit Rows(storage::StateStore& store) : store_(store), sealed_(store.applied()) {}
 
   Result<std::optional<std::string>> get(std::string_view key) const override;
   Result<std::vector<storage::Row>> scan(std::string_view prefix, std::string_view from,
                                          std::size_t rows_max) const override;
 
-  /// Changes that belong to the entry that is being folded; end_entry() says which it was.
-  void put(std::string key, std::string value);
-  void remove(std::string key);
-  void end_entry(Sequence sequence);
+  /// `born`: the entry before which there was no such row; 0 when there may have been one.
+  void put(std::string key, std::string value, Sequence born = 0);
+  void remove(const std::string& key);
 
-  /// Writes the changes of entries up to `head` to the store, together with `head` as the applied sequence.
-  Result<void> write(Sequence head);
+  /// Rows that have gathered.
+  std::size_t gathered() const { return gathering_.size(); }
+  bool leaving() const { return leaving_; }
+  /// The entry up to which the store has the folds once what leaves has been written.
+  Sequence sealed() const { return sealed_; }
+
+  /// What has gathered is all of the entries up to `head`; it starts to leave. Nothing may be leaving yet.
+  void seal(Sequence head);
+  /// Writes what leaves into the store, on whatever thread; reads go on meanwhile.
+  Result<void> write_leaving() const;
+  /// It has been written.
+  void left();
 
  private:
   struct Cell {
     std::optional<std::string> value;
-    Sequence changed = 0;
+    bool stored = true;  // the layers below may hold such a row, too
   };
-  struct Change {
-    Sequence sequence = 0;
-    storage::RowChange row;
-  };
-  void change(storage::RowChange row);
+  using Layer = std::map<std::string, Cell, std::less<>>;
+  class Overlaid;
 
   storage::StateStore& store_;
-  std::map<std::string, Cell, std::less<>> overlay_;
-  std::deque<Change> unwritten_;
-  std::size_t current_ = 0;  // changes of the entry that is being folded
+  Layer gathering_;
+  Layer leaving_rows_;
+  bool leaving_ = false;
+  Sequence sealed_ = 0;
 };
 
 }  // namespace carehub::care

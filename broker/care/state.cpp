@@ -1,7 +1,9 @@
 #include "broker/care/state.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
+#include <future>
 
 #include "broker/base/assert.hpp"
 #include "broker/care/deliveries_fold.hpp"
@@ -18,6 +20,8 @@ namespace {
 
 constexpr std::size_t kCatchUpEntries = 1024;
 constexpr std::size_t kCatchUpBytes = 8U << 20U;
+constexpr std::size_t kCatchUpRows = 16'384;
+constexpr std::size_t kRowsMax = 131'072;
 constexpr std::size_t kTriedEntries = 256;  // the newest, opened at start whatever the state knows already
 
 Result<void> fold_refusal(const FoldEntry& entry, const ledger::Refusal& refusal, Rows& rows) {
@@ -57,7 +61,6 @@ Result<void> fold(const FoldEntry& entry, Rows& rows) {
     if (auto folded = fold_body(entry, *body, rows); !folded) return folded;
   }
   rows.put(row_keys::newest(), RowWriter().time(entry.appended_at.us).take());
-  rows.end_entry(entry.sequence);
   return {};
 }
 
@@ -87,11 +90,21 @@ struct State::Impl {
   std::vector<Drafted> drafted;
   BatchSize size;
   std::deque<Body> bodies;  // of entries that are not durable yet
-  Result<void> health;      // the first fold that could not read its rows
+  Result<void> health;      // the first fold or write that failed
+  Sequence durable = 0;
+  WritePace pace;
+  bool flushing = false;
+  std::future<Result<void>> writing;  // valid while rows are being written
+
+  ~Impl() {
+    if (writing.valid()) writing.wait();
+  }
 
   Result<Bytes> open(const storage::SealedEntry& sealed) const;
   Result<void> try_newest_keys(Sequence all) const;
   Result<void> catch_up_some(Sequence all);
+  Result<void> advance_writes();
+  void start_write();
 };
 
 State::State(storage::StateStore& store, const storage::Ledger& ledger, const storage::Sealer& sealer)
@@ -143,7 +156,11 @@ Result<void> State::Impl::catch_up_some(Sequence all) {
     head = header.sequence;
     newest = header.appended_at;
   }
-  return rows.write(head);
+  if (head < all && rows.gathered() < kCatchUpRows) return {};
+  rows.seal(head);
+  auto written = rows.write_leaving();
+  rows.left();
+  return written;
 }
 
 Result<void> State::catch_up(const std::function<void(Sequence, Sequence)>& progress) {
@@ -162,6 +179,7 @@ Result<void> State::catch_up(const std::function<void(Sequence, Sequence)>& prog
     if (auto done = impl_->catch_up_some(all); !done) return done;
     if (progress) progress(impl_->head, all);
   }
+  impl_->durable = all;
   return {};
 }
 
@@ -204,9 +222,50 @@ State::BatchSize State::batch_size() const { return impl_->size; }
 Result<void> State::durable(Sequence head) {
   auto& bodies = impl_->bodies;
   while (!bodies.empty() && bodies.front().sequence <= head) bodies.pop_front();
-  if (!impl_->health) return impl_->health;
-  return impl_->rows.write(head);
+  impl_->durable = head;
+  return impl_->advance_writes();
 }
+
+/// Collects what was written, lets what has gathered leave when that is due, and writes it once its entries
+/// are durable: the store never knows more than the ledger.
+Result<void> State::Impl::advance_writes() {
+  if (writing.valid() && writing.wait_for(std::chrono::seconds(0)) == std::future_status::ready) {
+    if (auto written = writing.get(); !written && health) health = written;
+    rows.left();
+  }
+  if (!health) return health;
+  if (!rows.leaving() && rows.gathered() > 0 && (flushing || rows.gathered() >= pace.rows_min)) {
+    rows.seal(head);
+    flushing = false;
+  }
+  if (rows.leaving() && !writing.valid() && rows.sealed() <= durable) start_write();
+  return health;
+}
+
+void State::Impl::start_write() {
+  if (!pace.run_apart) {
+    health = rows.write_leaving();
+    rows.left();
+    return;
+  }
+  auto done = std::make_shared<std::promise<Result<void>>>();
+  writing = done->get_future();
+  pace.run_apart([this, done, written = pace.written] {
+    done->set_value(rows.write_leaving());
+    if (written) written();
+  });
+}
+
+void State::set_pace(WritePace pace) { impl_->pace = std::move(pace); }
+
+Result<void> State::flush() {
+  impl_->flushing = impl_->rows.gathered() > 0;
+  return impl_->advance_writes();
+}
+
+Sequence State::written() const { return impl_->state_store.applied(); }
+
+bool State::is_full() const { return impl_->rows.gathered() > kRowsMax; }
 
 Sequence State::head() const { return impl_->head; }
 

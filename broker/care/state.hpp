@@ -44,9 +44,24 @@ class State final : public core::StateReader, public core::Journal {
   };
   BatchSize batch_size() const;
 
-  /// The ledger holds everything up to `head` now: the overlay's rows up to it go to the store. An error that
-  /// a fold met since the last call comes back here, too: stop then.
+  /// How rows go into the store. The default writes them at once, on the caller's thread.
+  struct WritePace {
+    std::size_t rows_min = 0;  // fewer wait for flush(): what comes and goes meanwhile is never written
+    /// Runs one piece of work after the other on a thread of its own. Outlives the state.
+    std::function<void(std::function<void()>)> run_apart;
+    std::function<void()> written;  // called there after each write
+  };
+  void set_pace(WritePace pace);
+
+  /// The ledger holds everything up to `head` now: rows of entries up to it may go to the store. An error
+  /// that a fold or a write met since the last call comes back here, too: stop then.
   Result<void> durable(Sequence head);
+  /// Rows of all entries so far go to the store as soon as these are durable.
+  Result<void> flush();
+  /// What questions about the past see: the store holds the folds of entries up to this one.
+  Sequence written() const;
+  /// More rows wait for the store than is good for memory: append no more until some are written.
+  bool is_full() const;
 
   /// The newest entry, durable or not.
   Sequence head() const;

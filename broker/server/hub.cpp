@@ -1,5 +1,6 @@
 #include "broker/server/hub.hpp"
 
+#include <pthread.h>
 #include <zmq.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include "broker/core/disclosure.hpp"
 #include "broker/server/log.hpp"
 #include "broker/server/loop.hpp"
+#include "broker/server/worker.hpp"
 #include "broker/server/zmq_transport.hpp"
 #include "broker/storage/file_vault.hpp"
 #include "broker/storage/rocks_ledger.hpp"
@@ -24,6 +26,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint32_t kStepMs = 500;
+constexpr std::size_t kStateRowsMin = 16'384;
 
 struct ContextCloser {
   void operator()(void* context) const { zmq_ctx_term(context); }
@@ -64,6 +67,7 @@ struct Hub::Impl {
   std::unique_ptr<storage::StateStore> store;
   std::unique_ptr<storage::Sealer> sealer;
   std::unique_ptr<care::State> state;
+  std::unique_ptr<Worker> state_writer;
   std::unique_ptr<core::Engine> engine;
   std::unique_ptr<care::History> history;
   std::unique_ptr<Authenticator> authenticator;
@@ -191,6 +195,7 @@ void Hub::Impl::publish_statistics() {
 }
 
 void Hub::Impl::serve() {
+  ::pthread_setname_np(::pthread_self(), "hub");
   Result<void> outcome;
   while (outcome && !stopping) {
     outcome = loop->step(kStepMs);
@@ -223,6 +228,7 @@ Result<void> Hub::Impl::stop() {
     if (auto closed = ledger->close(); !closed && outcome) outcome = closed;
   }
   loop.reset();
+  state_writer.reset();
   transport.reset();
   authenticator.reset();
   history.reset();
@@ -247,6 +253,11 @@ Result<std::unique_ptr<Hub>> Hub::start(HubOptions options) {
   impl->loop =
       std::make_unique<Loop>(LoopParts{*impl->transport, *impl->engine, *impl->state, *impl->history,
                                        *impl->ledger, *impl->sealer, *impl->clock, impl->options.name});
+  impl->state_writer = std::make_unique<Worker>("state");
+  impl->state->set_pace(
+      {kStateRowsMin,
+       [to = impl->state_writer.get()](std::function<void()> work) { to->run(std::move(work)); },
+       [to = impl->transport.get()] { to->wake(); }});
   if (auto begun = impl->loop->begin(std::move(*started)); !begun) return tl::unexpected(begun.error());
   impl->running = true;
   impl->thread = std::thread([self = impl.get()] { self->serve(); });

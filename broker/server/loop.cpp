@@ -63,7 +63,10 @@ Timestamp Loop::tick() {
   return now_;
 }
 
-bool Loop::may_decide() const { return appends_.size() <= limits::kUnsyncedBatchesMax; }
+bool Loop::may_decide() const {
+  return appends_.size() <= limits::kUnsyncedBatchesMax && asking_.size() <= Questions::kWaitingMax &&
+         !parts_.state.is_full();
+}
 
 Result<void> Loop::begin(core::Decision started) {
   received_at_ = now_;
@@ -124,9 +127,23 @@ Result<void> Loop::take_completions() {
     appends_.pop_front();
     durable_ = append.head;
     statistics_.sync.add(tick().us - append.at.us);
-    if (auto applied = parts_.state.durable(durable_); !applied) return applied;
   }
+  if (auto folded = parts_.state.durable(durable_); !folded) return folded;
   release();
+  return keep_state_written();
+}
+
+/// Rows go to the store when many have gathered, a while has passed, or somebody asks about the past.
+Result<void> Loop::keep_state_written() {
+  const bool asked = !asking_.empty() && asking_.front().needs > parts_.state.written();
+  if (asked || now_.us - flushed_.us >= kTouchUs) {
+    flushed_ = now_;
+    if (auto flushed = parts_.state.flush(); !flushed) return flushed;
+  }
+  while (!asking_.empty() && asking_.front().needs <= parts_.state.written()) {
+    answer(asking_.front().decision);
+    asking_.pop_front();
+  }
   return {};
 }
 
@@ -284,14 +301,18 @@ Result<void> Loop::append(std::vector<care::State::Drafted> drafted) {
 void Loop::release() {
   while (!held_.empty() && held_.front().needs <= durable_) {
     statistics_.frame_to_release.add(tick().us - held_.front().received.us);
-    core::Decision decision = std::move(held_.front().decision);
+    Held held = std::move(held_.front());
     held_.pop_front();
-    let_go(decision);
+    let_go(held.decision);
+    if (!held.decision.asks.empty() || !held.decision.replays.empty()) asking_.push_back(std::move(held));
   }
 }
 
 void Loop::let_go(core::Decision& decision) {
   for (core::Send& each : decision.sends) send(each.to, std::move(each.frame));
+}
+
+void Loop::answer(core::Decision& decision) {
   for (core::Ask& ask : decision.asks) {
     if (peers_.find(ask.peer.connection) == nullptr) continue;
     const ConnectionId connection = ask.peer.connection;
@@ -343,15 +364,18 @@ void Loop::keep_in_touch() {
 Result<void> Loop::drain() {
   if (failed_) return tl::unexpected(*failed_);
   const Timestamp until{tick().us + kDrainUs};
-  while (!appends_.empty() || !backlog_.empty()) {
+  const auto unwritten = [this] { return parts_.state.written() < parts_.state.head(); };
+  while (!appends_.empty() || !backlog_.empty() || unwritten()) {
     if (tick() > until) {
-      if (!appends_.empty())
+      if (!appends_.empty() || unwritten())
         return fail(ErrorKind::unavailable, "the ledger's disk did not finish within ten seconds");
       for (const ConnectionId connection : backlog_.connections()) disconnect(connection);
       break;
     }
     parts_.transport.wait(kBacklogRetryMs, false);
-    if (auto taken = take_completions(); !taken) {
+    auto taken = parts_.state.flush();
+    if (taken) taken = take_completions();
+    if (!taken) {
       failed_ = taken.error();
       return taken;
     }

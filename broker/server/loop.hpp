@@ -71,6 +71,7 @@ class Loop {
   bool may_decide() const;
   std::uint32_t wait_ms(std::uint32_t wait_ms_max);
   Result<void> take_completions();
+  Result<void> keep_state_written();
   void receive();
   Result<void> handle_inbox(core::Decision& out);
   Result<void> handle(const Received& received, core::Decision& out);
@@ -80,6 +81,7 @@ class Loop {
   Result<void> append(std::vector<care::State::Drafted> drafted);
   void release();
   void let_go(core::Decision& decision);
+  void answer(core::Decision& decision);
   void send(ConnectionId connection, Bytes frame);
   void disconnect(ConnectionId connection);
   void keep_in_touch();
@@ -95,12 +97,14 @@ class Loop {
   bool inbox_drained_ = true;  // the transport had no more when it was last asked
   std::deque<Append> appends_;
   std::deque<Held> held_;
+  std::deque<Held> asking_;  // answers to these need the state as of their entry
   Sequence durable_ = 0;
   Timestamp now_;
   std::int64_t steady_us_ = 0;  // at now_
   Timestamp received_at_;
   Timestamp due_;
   Timestamp touched_;
+  Timestamp flushed_;
   std::optional<Error> failed_;
   bool question_ready_ = false;
   bool replay_ready_ = false;

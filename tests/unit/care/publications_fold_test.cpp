@@ -24,7 +24,6 @@ void fold(Rows& rows, Sequence sequence, const Fingerprint& message, const Keyed
   header.sequence = sequence;
   header.appended_at = {static_cast<std::int64_t>(sequence * 10)};
   fold_publications(header, *fakes::PackedTable(entry), rows);
-  rows.end_entry(sequence);
 }
 
 }  // namespace

@@ -11,47 +11,92 @@
 using namespace carehub;
 using namespace carehub::care;
 
+namespace {
+
+using Model = std::map<std::string, std::string>;
+
+void require_same(const Rows& rows, const Model& model, const std::string& from, std::size_t rows_max) {
+  const auto found = rows.scan("k/", from, rows_max);
+  REQUIRE(found.has_value());
+  auto expected = model.lower_bound(from);
+  for (const auto& row : *found) {
+    REQUIRE(expected != model.end());
+    REQUIRE(row.key == expected->first);
+    REQUIRE(row.value == expected->second);
+    REQUIRE(*rows.get(row.key) == row.value);
+    ++expected;
+  }
+  REQUIRE((found->size() == rows_max || expected == model.end()));
+}
+
+}  // namespace
+
 TEST_CASE("rows laid over the store read as if they were in it, whatever is written when") {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     INFO("seed " << seed);
     fakes::SeededRandom random(seed);
     storage::MemoryStateStore store;
     Rows rows(store);
-    std::map<std::string, std::string> model;
-    Sequence sequence = 0;
+    Model model;
+    Model sealed;
+    Sequence head = 0;
     for (int step = 0; step < 400; ++step) {
-      const auto key = "k/" + std::to_string(random.below(40));
-      switch (random.below(4)) {
+      // Rows of an entry's own come and go beside rows that may have been there before.
+      const bool born = random.below(2) == 0;
+      const auto number = born ? head + 1 - std::min<Sequence>(head, random.below(12)) : random.below(40);
+      const auto key = (born ? "k/e" : "k/") + std::to_string(number);
+      switch (random.below(5)) {
         case 0:
           rows.remove(key);
           model.erase(key);
-          rows.end_entry(++sequence);
+          ++head;
           break;
-        case 1: {
-          const auto head = sequence - random.below(3);
-          if (sequence > 3 && head > store.applied()) REQUIRE(rows.write(head));
+        case 1:
+          if (rows.leaving()) {
+            REQUIRE(rows.write_leaving());
+            if (random.below(2) == 0) require_same(rows, model, "k/", 1'000);
+            rows.left();
+            REQUIRE(store.applied() == rows.sealed());
+            const auto stored = StoredRows(store).scan("k/", "", 1'000);
+            REQUIRE(stored->size() == sealed.size());
+            for (const auto& row : *stored) REQUIRE(sealed.at(row.key) == row.value);
+          } else {
+            rows.seal(head);
+            sealed = model;
+            REQUIRE(rows.gathered() == 0);
+          }
           break;
-        }
         default:
-          rows.put(key, std::to_string(step));
+          rows.put(key, std::to_string(step), born ? number : 0);
           model[key] = std::to_string(step);
-          rows.end_entry(++sequence);
+          ++head;
       }
-      const auto from = "k/" + std::to_string(random.below(40));
-      const auto rows_max = 1 + random.below(45);
-      const auto found = rows.scan("k/", from, rows_max);
-      REQUIRE(found.has_value());
-      auto expected = model.lower_bound(from);
-      for (const auto& row : *found) {
-        REQUIRE(expected != model.end());
-        REQUIRE(row.key == expected->first);
-        REQUIRE(row.value == expected->second);
-        ++expected;
-      }
-      REQUIRE((found->size() == rows_max || expected == model.end()));
+      require_same(rows, model, "k/" + std::to_string(random.below(40)), 1 + random.below(45));
     }
   }
   std::cout << "seeds 1 to 20\n";
+}
+
+TEST_CASE("a row that comes and goes while its layer gathers never reaches the store") {
+  storage::MemoryStateStore store;
+  Rows rows(store);
+  rows.put("k/7", "a", 7);
+  rows.remove("k/7");
+  CHECK(rows.gathered() == 0);
+  rows.put("k/7", "b", 7);
+  rows.seal(7);
+  rows.remove("k/7");
+  CHECK(rows.gathered() == 1);
+  REQUIRE(rows.write_leaving());
+  rows.left();
+  CHECK(*store.get("k/7") == "b");
+  CHECK_FALSE(rows.get("k/7")->has_value());
+  rows.put("k/7", "c", 7);  // the store has one already: its removal must be written
+  rows.remove("k/7");
+  rows.seal(8);
+  REQUIRE(rows.write_leaving());
+  rows.left();
+  CHECK_FALSE(store.get("k/7")->has_value());
 }
 
 TEST_CASE("a row that is cut short is noticed") {
