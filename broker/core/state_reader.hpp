@@ -34,6 +34,7 @@ struct Pending {
   std::uint64_t policy_version = 0;  // that decided
   event::Urgency urgency = event::Urgency::unknown;
   event::EventType type = event::EventType::unknown;
+  Timestamp offered_at;  // first
   bool late = false;
   bool after_gap = false;
   bool nacked = false;  // the newest attempt was answered no: the next needs an Offered of its own
