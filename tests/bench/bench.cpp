@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <semaphore>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -250,10 +251,15 @@ void run(bool tcp, std::size_t window, const std::vector<client::Publication>& p
 
 }  // namespace
 
+/// carehub_bench [events [window [inproc|tcp]]]: all windows and transports unless told.
 int main(int argc, char** argv) {
   require(sodium_init() >= 0, "libsodium starts");
   const int events = argc > 1 ? std::max(1'000, std::atoi(argv[1])) : 100'000;
   const auto many = make_publications(events);
+  if (argc > 3) {
+    run(std::string_view(argv[3]) == "tcp", static_cast<std::size_t>(std::atoi(argv[2])), many);
+    return 0;
+  }
   const std::vector<client::Publication> few(many.begin(), many.begin() + events / 10);
   for (const bool tcp : {false, true}) {
     run(tcp, 1, few);
