@@ -45,7 +45,7 @@ class HttpListener final : public InboundTransport {
 
  private:
   struct Impl;
-  std::shared_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
 /// The status for what became of a request's publications.
