@@ -30,31 +30,17 @@ class HttpEndpoint {
   };
   using Respond = std::function<std::string(const Request&)>;
 
-  explicit HttpEndpoint(Respond respond) : respond_(std::move(respond)) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    if (::bind(listener_, reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
-        ::listen(listener_, 128) != 0) {
-      throw std::runtime_error("cannot listen");
-    }
-    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
-    acceptor_ = std::thread([this] { accept(); });
-  }
+  explicit HttpEndpoint(Respond respond) : respond_(std::move(respond)), acceptor_([this] { accept(); }) {}
   ~HttpEndpoint() {
     stopping_ = true;
-    ::shutdown(listener_, SHUT_RDWR);
+    listener_.stop();
     acceptor_.join();
-    ::close(listener_);
     for (auto& server : servers_) server.join();
   }
 
-  std::uint16_t port() const { return port_; }
+  std::uint16_t port() const { return listener_.port(); }
   std::string url(const std::string& path = "/hook") const {
-    return "http://127.0.0.1:" + std::to_string(port_) + path;
+    return "http://127.0.0.1:" + std::to_string(port()) + path;
   }
   std::vector<Request> requests() {
     const std::lock_guard lock(mutex_);
@@ -69,7 +55,7 @@ class HttpEndpoint {
  private:
   void accept() {
     while (!stopping_) {
-      const int fd = ::accept(listener_, nullptr, nullptr);
+      const int fd = listener_.accept();
       if (fd < 0) break;
       servers_.emplace_back([this, fd, number = ++connections_] { serve(TcpPeer(fd), number); });
     }
@@ -102,8 +88,7 @@ class HttpEndpoint {
   }
 
   Respond respond_;
-  int listener_ = -1;
-  std::uint16_t port_ = 0;
+  TcpListener listener_;
   std::atomic<bool> stopping_{false};
   std::atomic<int> connections_{0};
   std::mutex mutex_;

@@ -104,6 +104,38 @@ class TcpPeer {
   bool ended_ = false;
 };
 
+/// A listening socket on 127.0.0.1 and a port that was free.
+class TcpListener {
+ public:
+  TcpListener() : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    if (::bind(fd_, reinterpret_cast<const sockaddr*>(&address), size) != 0 || ::listen(fd_, 128) != 0) {
+      throw std::runtime_error("cannot listen");
+    }
+    ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+  }
+  TcpListener(const TcpListener&) = delete;
+  TcpListener& operator=(const TcpListener&) = delete;
+  ~TcpListener() { ::close(fd_); }
+
+  std::uint16_t port() const { return port_; }
+  /// The next connection, or a negative number after stop().
+  int accept() { return ::accept(fd_, nullptr, nullptr); }
+  /// Wakes whoever waits in accept(), on any thread.
+  void stop() { ::shutdown(fd_, SHUT_RDWR); }
+
+ private:
+  int fd_;
+  std::uint16_t port_ = 0;
+};
+
+/// A port that nobody listens on at this moment.
+inline std::uint16_t free_port() { return TcpListener().port(); }
+
 /// Waits until `holds` is true; false when it is not within the time.
 template <class Condition>
 bool eventually(Condition holds, int timeout_ms = 10'000) {

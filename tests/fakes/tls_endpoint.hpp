@@ -38,42 +38,27 @@ class TlsEndpoint {
     X509_sign(certificate, key_.get(), EVP_sha256());
     std::unique_ptr<BIO, decltype(&BIO_free)> out(BIO_new_file(certificate_file.c_str(), "w"), BIO_free);
     PEM_write_bio_X509(out.get(), certificate);
-    listen();
     server_ = std::thread([this] { serve(); });
   }
   ~TlsEndpoint() {
     stopping_ = true;
-    ::shutdown(listener_, SHUT_RDWR);
+    listener_.stop();
     server_.join();
-    ::close(listener_);
   }
 
-  std::string url() const { return "https://127.0.0.1:" + std::to_string(port_) + "/"; }
+  std::string url() const { return "https://127.0.0.1:" + std::to_string(listener_.port()) + "/"; }
   int requests() const { return requests_; }
 
  private:
   static const unsigned char* bytes(const std::string& text) {
     return reinterpret_cast<const unsigned char*>(text.c_str());
   }
-  void listen() {
-    listener_ = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    if (::bind(listener_, reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
-        ::listen(listener_, 8) != 0) {
-      throw std::runtime_error("cannot listen");
-    }
-    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
-  }
   void serve() {
     std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
     SSL_CTX_use_certificate(context.get(), certificate_.get());
     SSL_CTX_use_PrivateKey(context.get(), key_.get());
     while (!stopping_) {
-      const int fd = ::accept(listener_, nullptr, nullptr);
+      const int fd = listener_.accept();
       if (fd < 0) break;
       std::unique_ptr<SSL, decltype(&SSL_free)> tls(SSL_new(context.get()), SSL_free);
       SSL_set_fd(tls.get(), fd);
@@ -92,8 +77,7 @@ class TlsEndpoint {
 
   std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key_{nullptr, EVP_PKEY_free};
   std::unique_ptr<X509, decltype(&X509_free)> certificate_{nullptr, X509_free};
-  int listener_ = -1;
-  std::uint16_t port_ = 0;
+  TcpListener listener_;
   std::atomic<bool> stopping_{false};
   std::atomic<int> requests_{0};
   std::thread server_;
