@@ -32,11 +32,13 @@ Delivery::Delivery(Subscription subscription, std::string label, const DeliveryC
       label_(std::move(label)),
       context_(context),
       breaker_(subscription_.retry, context.random),
+      waiting_alarm_(subscription_.durable && subscription_.configured),
       on_disk_(subscription_.durable) {}
 
 void Delivery::offer(const Pending& pending, std::shared_ptr<const View> view,
                      const std::string& legal_basis) {
   records_.offered(pending, pending.attempt, legal_basis);
+  waiting_alarm_.offered();
   ++context_.counters.offered;
   if (watch()) {
     if (children_.held() + in_flight_.size() >= limits::kWindowMax) {
@@ -62,6 +64,7 @@ void Delivery::offer_late(Pending pending, const std::string& legal_basis) {
   pending.nacked = false;
   pending.after_gap = false;
   records_.offered(pending, pending.attempt, legal_basis);
+  waiting_alarm_.offered();
   ++context_.counters.offered;
   // Beyond what has been read in, it is found on disk in its turn.
   if (!connection_ || (on_disk_ && pending.sequence > loaded_through_)) return;
@@ -111,6 +114,7 @@ void Delivery::succeed(Sequence sequence, Timestamp now) {
   ++acks_;
   ++context_.counters.acked;
   breaker_.succeeded(now);
+  waiting_alarm_.taken(now);
   if (breaker_.closed()) alarms_ = 0;
   if (!watch()) records_.acked(sequence);
 }
@@ -375,10 +379,17 @@ Result<void> Delivery::send_ready(Timestamp now, Decision& out) {
   return {};
 }
 
+Result<void> Delivery::watch_age(Timestamp now, Decision& out) {
+  const char* why = !connection_            ? "nobody is connected for it"
+                    : breaker_.open_since() ? "its receiver is unavailable"
+                                            : "its reader is connected but does not take it";
+  return waiting_alarm_.look(context_.state, subscription_.name, why, now, out);
+}
+
 std::optional<Timestamp> Delivery::next_due(Timestamp now) const {
-  if (!connection_) return std::nullopt;
+  std::optional<Timestamp> due = waiting_alarm_.due();
+  if (!connection_) return due;
   if (more_now_) return now;
-  std::optional<Timestamp> due;
   const auto sooner = [&](Timestamp at) { due = due ? std::min(*due, at) : at; };
   if (!deadlines_.empty()) sooner(deadlines_.front().first);
   if (const auto wake = children_.next_wake()) sooner(*wake);

@@ -10,6 +10,7 @@
 #include "broker/core/delivery_records.hpp"
 #include "broker/core/engine.hpp"
 #include "broker/core/rules.hpp"
+#include "broker/core/waiting_alarm.hpp"
 
 namespace carehub::core {
 
@@ -67,6 +68,9 @@ class Delivery {
   /// after.
   Result<void> send_ready(Timestamp now, Decision& out);
 
+  /// Says when what waits gets too old.
+  Result<void> watch_age(Timestamp now, Decision& out);
+
   /// When something is due without anybody's doing.
   std::optional<Timestamp> next_due(Timestamp now) const;
   /// A watch that has more waiting than it may.
@@ -98,6 +102,7 @@ class Delivery {
   Breaker breaker_;
   Children children_;
   DeliveryRecords records_;
+  WaitingAlarm waiting_alarm_;
   Flights in_flight_;
   std::deque<std::pair<Timestamp, Sequence>> deadlines_;
   std::map<Sequence, PersonKey> overdue_;  // not answered in time, not sent again yet

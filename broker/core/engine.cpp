@@ -254,6 +254,7 @@ Result<Timestamp> Engine::advance(Timestamp now, Decision& out) {
     }
     if (auto sent = delivery->send_ready(at, out); !sent) return tl::unexpected(sent.error());
     if (auto written = delivery->write_records(at); !written) return tl::unexpected(written.error());
+    if (auto watched = delivery->watch_age(at, out); !watched) return tl::unexpected(watched.error());
     if (const auto next = delivery->next_due(at)) due = std::min(due, *next);
   }
   for (const auto& name : overflowed) {
