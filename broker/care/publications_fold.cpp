@@ -17,6 +17,12 @@ void fold_publications(const FoldEntry& entry, const ledger::EventEntry& event, 
   }
 }
 
+void fold_refused(const FoldEntry& entry, const ledger::Refusal& refusal, Rows& rows) {
+  if (refusal.fingerprint() == nullptr) return;
+  rows.put(row_keys::fingerprint(fingerprint_from(*refusal.fingerprint())),
+           RowWriter().number(entry.sequence).time(entry.appended_at.us).take());
+}
+
 Result<core::KnownPublication> known_publication(const RowReads& rows, const Fingerprint& fingerprint,
                                                  const KeyedHash& identity) {
   core::KnownPublication known;

@@ -9,6 +9,8 @@
 namespace carehub::care {
 
 void fold_publications(const FoldEntry& entry, const ledger::EventEntry& event, Rows& rows);
+/// A refused message is known again, too, unless nothing says what makes it the same one.
+void fold_refused(const FoldEntry& entry, const ledger::Refusal& refusal, Rows& rows);
 
 Result<core::KnownPublication> known_publication(const RowReads& rows, const Fingerprint& fingerprint,
                                                  const KeyedHash& identity);

@@ -28,6 +28,7 @@ Result<void> fold_refusal(const FoldEntry& entry, const ledger::Refusal& refusal
   const auto text = [](const flatbuffers::String* value) {
     return value == nullptr ? std::string_view() : value->string_view();
   };
+  fold_refused(entry, refusal, rows);
   return fold_day_key(entry, core::refusal_purpose(text(refusal.agency()), text(refusal.channel())), rows);
 }
 

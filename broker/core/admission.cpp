@@ -42,13 +42,6 @@ class Parts {
   Bytes bytes_;
 };
 
-/// Whether what decides the scope is itself at fault: then the message is refused rather than let go.
-bool scope_is_certain(const std::vector<EventFault>& faults) {
-  return std::none_of(faults.begin(), faults.end(), [](const EventFault& fault) {
-    return fault.place.starts_with("person.birth_date") || fault.place.starts_with("occurred_at");
-  });
-}
-
 bool about_a_stay(const event::Event& event) {
   if (event.type() == event::EventType::discharge) return true;
   if (event.type() != event::EventType::correction || event.correction() == nullptr) return false;
@@ -79,7 +72,8 @@ struct Admission::Subject {
   KeyId key_id;
   Sequence previous = 0;
   bool new_person = false;
-  bool admitted = false;  // the person, before this event
+  bool admitted = false;      // the person, before this event
+  bool refused_anew = false;  // a Refusal was written
   std::vector<KeyedHash> to_link;
   std::vector<ledger::Mark> marks;
 };
@@ -129,13 +123,12 @@ std::optional<Admission::Fault> Admission::permission_fault(const Subject& subje
         ErrorKind::denied, "not_its_agency", "source_agency",
         "the event names another agency than the connection's: an agency publishes for itself alone"};
   }
+  static const std::vector<event::EventType> kNothing;
   const auto types = may_publish_.find(subject.agency);
-  const bool may = types != may_publish_.end() &&
-                   std::find(types->second.begin(), types->second.end(), event.type()) != types->second.end();
-  if (may) return std::nullopt;
-  return Fault{ErrorKind::denied, "type_not_permitted", "type",
-               "agency " + subject.agency + " may not publish " + event_type_name(event.type()) +
-                   ": may_publish in the hub's configuration decides"};
+  auto fault =
+      type_fault(subject.agency, types == may_publish_.end() ? kNothing : types->second, event.type());
+  if (!fault) return std::nullopt;
+  return Fault{ErrorKind::denied, std::move(fault->code), std::move(fault->place), std::move(fault->text)};
 }
 
 Result<wire::PublishOutcomeT> Admission::admit(const Peer& peer, const wire::PublishItem& item, Timestamp now,
@@ -144,7 +137,8 @@ Result<wire::PublishOutcomeT> Admission::admit(const Peer& peer, const wire::Pub
   Subject subject{
       item,    now,   out,     peer.agency, bounded(text_of(item.channel()), limits::kNameBytesMax),
       nullptr, {},    nullptr, {},          {},
-      0,       false, false,   {},          {}};
+      0,       false, false,   false,       {},
+      {}};
   const auto* channel = channel_of(subject.channel);
   const bool its_own = subject.channel.empty() || (channel != nullptr && channel->agency == peer.agency);
   if (peer.agency.empty() || !its_own) {
@@ -160,10 +154,13 @@ Result<wire::PublishOutcomeT> Admission::admit(const Peer& peer, const wire::Pub
   }
   if (channel != nullptr) subject.scope = &channel->scope;
   if (const auto* problem = item.problem()) {
-    out.alarms.push_back({"message_refused", "channel " + subject.channel + " of " + subject.agency +
-                                                 ": a message could not be mapped; its original is kept"});
-    return refuse(subject, {ErrorKind::invalid, text_of(problem->code()), text_of(problem->place()),
-                            bounded(text_of(problem->text()), limits::kErrorTextBytesMax)});
+    auto refused = refuse(subject, {ErrorKind::invalid, text_of(problem->code()), text_of(problem->place()),
+                                    bounded(text_of(problem->text()), limits::kErrorTextBytesMax)});
+    if (subject.refused_anew) {
+      out.alarms.push_back({"message_refused", "channel " + subject.channel + " of " + subject.agency +
+                                                   ": a message could not be mapped; its original is kept"});
+    }
+    return refused;
   }
   if (const auto fault = size_fault(item)) return refuse(subject, *fault);
   const auto bytes = bytes_of(item.event());
@@ -351,24 +348,33 @@ Sequence Admission::record(const Subject& subject, const Fingerprint& fingerprin
                          subject.now);
 }
 
-Result<wire::PublishOutcomeT> Admission::refuse(const Subject& subject, const Fault& fault) {
-  ++counters_.refused;
+/// A refused message is known again by what the pack calls the same one, and by why it was refused: the
+/// configuration may have changed since, and then it is decided anew. None without an identity.
+std::optional<Fingerprint> Admission::refusal_fingerprint(const Subject& subject, const Fault& fault) const {
+  const auto& item = subject.item;
+  auto name = bytes_of(item.identity());
+  if (name.empty() && subject.event != nullptr) name = carehub::bytes_of(subject.event->id()->string_view());
+  if (name.empty() || name.size() > limits::kIdentityBytesMax) return std::nullopt;
+  auto content = bytes_of(item.content_hash());
+  if (content.empty()) content = bytes_of(item.event());
+  if (content.empty()) content = bytes_of(item.original());
+  Parts parts;
+  parts.add("refusal").add(subject.agency).add(subject.channel).add(name).add(content);
+  parts.add(bounded(fault.code, limits::kNameBytesMax)).add(bounded(fault.place, limits::kNameBytesMax));
+  return storage::keyed_fingerprint(vault_.index_key(), parts.bytes());
+}
+
+Result<Admission::Recorded> Admission::record_refusal(const Subject& subject, const Fault& fault,
+                                                      const std::optional<Fingerprint>& fingerprint) {
   auto key = day_keys_.key(refusal_purpose(subject.agency, subject.channel), subject.now);
-  if (!key && key.error().kind != ErrorKind::unavailable) return tl::unexpected(key.error());
-  wire::PublishOutcomeT outcome;
-  outcome.number = subject.item.number();
-  if (!key) {
-    outcome.outcome = wire::Outcome::failed;
-    outcome.kind = wire::ErrorKind::unavailable;
-    outcome.text = "the hub cannot seal new entries now: publish again later";
-    return outcome;
-  }
+  if (!key) return tl::unexpected(key.error());
   ledger::RefusalT refusal;
   refusal.agency = subject.agency;
   refusal.channel = subject.channel;
   refusal.code = bounded(fault.code, limits::kNameBytesMax);
   refusal.place = bounded(fault.place, limits::kNameBytesMax);
   refusal.text = fault.text;
+  if (fingerprint) refusal.fingerprint = std::make_unique<ledger::Fingerprint>(to_ledger(*fingerprint));
   if (subject.event != nullptr)
     refusal.message_id = bounded(text_of(subject.event->source_message_id()), limits::kNameBytesMax);
   // What came without an original is kept as it was sent: the event itself.
@@ -384,13 +390,42 @@ Result<wire::PublishOutcomeT> Admission::refuse(const Subject& subject, const Fa
   if (refusal.kept) refusal.original.assign(original.begin(), original.end());
   flatbuffers::FlatBufferBuilder builder;
   auto body = finish_body(builder, ledger::Refusal::Pack(builder, &refusal));
-  outcome.sequence = journal_.append({storage::EntryKind::refusal, *key, std::move(body)}, subject.now);
-  outcome.appended_at = subject.now.us;
+  return Recorded{journal_.append({storage::EntryKind::refusal, *key, std::move(body)}, subject.now),
+                  subject.now};
+}
+
+Result<wire::PublishOutcomeT> Admission::refuse(Subject& subject, const Fault& fault) {
+  const auto fingerprint = refusal_fingerprint(subject, fault);
+  Recorded recorded;
+  if (fingerprint) {
+    auto known = state_.publication(*fingerprint, {});
+    if (!known) return tl::unexpected(known.error());
+    recorded = {known->same, known->appended_at};
+  }
+  wire::PublishOutcomeT outcome;
+  outcome.number = subject.item.number();
+  if (recorded.sequence != 0) {
+    ++counters_.duplicates;
+  } else {
+    ++counters_.refused;
+    auto written = record_refusal(subject, fault, fingerprint);
+    if (!written && written.error().kind != ErrorKind::unavailable) return tl::unexpected(written.error());
+    if (!written) {
+      outcome.outcome = wire::Outcome::failed;
+      outcome.kind = wire::ErrorKind::unavailable;
+      outcome.text = "the hub cannot seal new entries now: publish again later";
+      return outcome;
+    }
+    recorded = *written;
+    subject.refused_anew = true;
+  }
+  outcome.sequence = recorded.sequence;
+  outcome.appended_at = recorded.appended_at.us;
   outcome.outcome = wire::Outcome::refused;
   outcome.kind = to_wire(fault.kind);
-  outcome.code = refusal.code;
-  outcome.place = refusal.place;
-  outcome.text = refusal.text;
+  outcome.code = bounded(fault.code, limits::kNameBytesMax);
+  outcome.place = bounded(fault.place, limits::kNameBytesMax);
+  outcome.text = fault.text;
   return outcome;
 }
 

@@ -28,6 +28,10 @@ class Admission {
  private:
   struct Subject;  // what is known about one message while it is decided
   struct Fault;    // why it is refused
+  struct Recorded {
+    Sequence sequence = 0;
+    Timestamp appended_at;
+  };
 
   const InboundChannel* channel_of(const std::string& name) const;
   Result<wire::PublishOutcomeT> admit_event(Subject& subject);
@@ -39,7 +43,11 @@ class Admission {
   Result<void> find_child(Subject& subject);
   void mark(Subject& subject);
   Sequence record(const Subject& subject, const Fingerprint& fingerprint, const KeyedHash& identity);
-  Result<wire::PublishOutcomeT> refuse(const Subject& subject, const Fault& fault);
+  std::optional<Fingerprint> refusal_fingerprint(const Subject& subject, const Fault& fault) const;
+  Result<Recorded> record_refusal(const Subject& subject, const Fault& fault,
+                                  const std::optional<Fingerprint>& fingerprint);
+  /// The same message refused for the same reason gets the old refusal's receipt.
+  Result<wire::PublishOutcomeT> refuse(Subject& subject, const Fault& fault);
 
   const StateReader& state_;
   Journal& journal_;

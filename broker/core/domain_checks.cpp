@@ -273,4 +273,19 @@ std::vector<EventFault> check_event(const event::Event& event, Timestamp now) {
   return faults.take();
 }
 
+std::optional<EventFault> type_fault(const std::string& agency,
+                                     const std::vector<event::EventType>& may_publish,
+                                     event::EventType type) {
+  if (std::ranges::find(may_publish, type) != may_publish.end()) return std::nullopt;
+  return EventFault{"type_not_permitted", "type",
+                    "agency " + agency + " may not publish " + event_type_name(type) +
+                        ": may_publish in the hub's configuration decides"};
+}
+
+bool scope_is_certain(const std::vector<EventFault>& faults) {
+  return std::ranges::none_of(faults, [](const EventFault& fault) {
+    return fault.place.starts_with("person.birth_date") || fault.place.starts_with("occurred_at");
+  });
+}
+
 }  // namespace carehub::core

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,5 +26,13 @@ struct EventFault {
 std::vector<EventFault> check_event(const event::Event& event, Timestamp now);
 
 constexpr std::size_t kFaultsMax = 20;
+
+/// The fault of an event of a type that its agency may not publish.
+std::optional<EventFault> type_fault(const std::string& agency,
+                                     const std::vector<event::EventType>& may_publish, event::EventType type);
+
+/// Whether what decides the scope is itself not at fault: otherwise the message is refused rather than let
+/// go.
+bool scope_is_certain(const std::vector<EventFault>& faults);
 
 }  // namespace carehub::core

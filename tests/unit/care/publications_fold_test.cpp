@@ -64,6 +64,22 @@ TEST_CASE("an entry without fingerprint and identity leaves nothing to find") {
   CHECK(rows.scan("", "", 10)->empty());
 }
 
+TEST_CASE("a refused message is found by its fingerprint, and leaves nothing where it has none") {
+  storage::MemoryStateStore store;
+  Rows rows(store);
+  FoldEntry header;
+  header.sequence = 8;
+  header.appended_at = {80};
+  ledger::RefusalT refusal;
+  fold_refused(header, *fakes::PackedTable(refusal), rows);
+  CHECK(rows.scan("", "", 10)->empty());
+  refusal.fingerprint = std::make_unique<ledger::Fingerprint>(to_ledger(kMessage));
+  fold_refused(header, *fakes::PackedTable(refusal), rows);
+  const auto known = *known_publication(rows, kMessage, {});
+  CHECK(known.same == 8);
+  CHECK(known.appended_at == Timestamp{80});
+}
+
 TEST_CASE("a publication's row that is cut short is corrupt, never a fresh message") {
   storage::MemoryStateStore store;
   Rows rows(store);

@@ -207,13 +207,19 @@ TEST_CASE("a fault of the content is a durable refusal with its place, and never
   CHECK(entry_of<ledger::RefusalT>(refusals[0].second).kept);
 }
 
-TEST_CASE("a refused message that comes again is taken afresh") {
+TEST_CASE("a refused message that comes again is refused once, and taken once it is put right") {
   EngineHarness hub;
   auto event = make_event({});
   const auto right = event.person->nhs_number;
   event.person->nhs_number = "9990000000";
-  CHECK(hub.publish_one(kHospital, item_of(event)).outcome == Outcome::refused);
-  CHECK(hub.publish_one(kHospital, item_of(event)).outcome == Outcome::refused);
+  const auto first = hub.publish_one(kHospital, item_of(event));
+  CHECK(first.outcome == Outcome::refused);
+  hub.clock.advance_ms(1000);
+  const auto second = hub.publish_one(kHospital, item_of(event));
+  CHECK(second.outcome == Outcome::refused);
+  CHECK(second.sequence == first.sequence);
+  CHECK(second.appended_at == first.appended_at);
+  CHECK(hub.entries(storage::EntryKind::refusal).size() == 1);
   event.person->nhs_number = right;
   CHECK(hub.publish_one(kHospital, item_of(event)).outcome == Outcome::receipt);
 }
