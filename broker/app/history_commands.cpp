@@ -127,6 +127,8 @@ Result<ReplayTotals> read_replay(const ReplayOptions& options, ReplayQueue& queu
       return fail(ErrorKind::invalid, "the hub answered with another frame than Replayed");
     if (frame->error != wire::ErrorKind::unknown) return fail(error_kind(frame->error), frame->text);
     print_replayed(options, *frame, surroundings);
+    if (!frame->text.empty())
+      surroundings.err << "carehub: left out: " << printable(frame->text) << std::endl;
     totals = {frame->matched, frame->withheld};
     if (frame->last) return totals;
   }

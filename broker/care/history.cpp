@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 #include "broker/base/assert.hpp"
 #include "broker/base/ledger_keys.hpp"
@@ -11,6 +12,7 @@
 #include "broker/care/row_keys.hpp"
 #include "broker/care/rows.hpp"
 #include "broker/care/subscriptions_fold.hpp"
+#include "broker/core/disclosure.hpp"
 #include "broker/core/identity.hpp"
 #include "broker/core/route.hpp"
 
@@ -19,7 +21,7 @@ namespace {
 
 constexpr std::size_t kScanEntries = 512;  // looked at for one page or part: the hub waits meanwhile
 constexpr std::size_t kScanBytes = 4U << 20U;
-constexpr std::size_t kPageBytes = 2U << 20U;  // of views on one page
+constexpr std::size_t kPageBytes = limits::kDeliverBytesMax;  // of views on one page or part
 constexpr std::string_view kBySequence = "sequence:";
 
 wire::PageT failed(const Error& error) {
@@ -59,6 +61,7 @@ struct History::Impl {
 
   using AnyPage = Result<wire::PageT>;
   using RowPtr = std::unique_ptr<wire::RowT>;
+  using DeliveryPtr = std::unique_ptr<wire::DeliveryT>;
 
   const storage::Ledger& ledger;
   const storage::Sealer& sealer;
@@ -81,7 +84,8 @@ struct History::Impl {
   Result<std::vector<RowPtr>> shown_rows(const PastEvent& past,
                                          const std::vector<core::Subscription>& visible, bool all) const;
   Result<void> replay_some(const core::AskReplay& ask, Sequence from, ReplayPart& part) const;
-  Result<void> replay_one(const core::AskReplay& ask, const PastEvent& past, wire::ReplayedT& frame) const;
+  Result<DeliveryPtr> replay_one(const core::AskReplay& ask, const PastEvent& past,
+                                 wire::ReplayedT& frame) const;
 };
 
 History::History(const State&, const storage::Ledger& ledger, const storage::Sealer& sealer,
@@ -152,9 +156,15 @@ Result<History::Impl::RowPtr> History::Impl::row_of(const PastEvent& past, const
                                                     const std::string& role) const {
   const auto* rule = policy->rule_for(role, agency_of(peer), *past.event);
   if (rule == nullptr) return RowPtr();
-  auto view = core::redact(*past.event, *rule);
-  if (!view) return tl::unexpected(view.error());
   auto row = std::make_unique<wire::RowT>();
+  auto view = core::deliverable(*past.event, *rule, past.sequence);
+  if (view) {
+    row->view = std::move(*view);
+  } else if (view.error().kind == ErrorKind::invalid) {
+    row->text = view.error().text;  // one view that is too large hides no other
+  } else {
+    return tl::unexpected(view.error());
+  }
   row->sequence = past.sequence;
   row->appended_at = past.appended_at.us;
   row->kind = "event";
@@ -163,7 +173,6 @@ Result<History::Impl::RowPtr> History::Impl::row_of(const PastEvent& past, const
   row->role = role;
   row->legal_basis = rule->legal_basis;
   row->marks = past.marks;
-  row->view = std::move(*view);
   return row;
 }
 
@@ -209,9 +218,12 @@ History::Impl::AnyPage History::Impl::timeline(const core::Ask& ask) const {
   std::size_t bytes = 0;
   Sequence next = query.after != 0 ? query.after : (*record ? (*record)->last : 0);
   for (std::size_t looked = 0; next != 0; ++looked) {
-    if (page.rows.size() >= rows_wanted(query) || bytes >= kPageBytes || looked == kScanEntries) {
+    const auto goes_on = [&page](Sequence from) {
       page.more = true;
-      page.next_after = next;
+      page.next_after = from;
+    };
+    if (page.rows.size() >= rows_wanted(query) || looked == kScanEntries) {
+      goes_on(next);
       return page;
     }
     auto event = past(next);
@@ -225,6 +237,10 @@ History::Impl::AnyPage History::Impl::timeline(const core::Ask& ask) const {
     if (!row) return tl::unexpected(row.error());
     if (!*row) continue;
     bytes += (*row)->view.size();
+    if (bytes > kPageBytes && !page.rows.empty()) {
+      goes_on((*row)->sequence);
+      return page;
+    }
     page.rows.push_back(std::move(*row));
     auto shown = shown_rows(**event, *subscribed, ask.peer.is_operator);
     if (!shown) return tl::unexpected(shown.error());
@@ -243,8 +259,8 @@ History::Impl::AnyPage History::Impl::scan(const core::Ask& ask) const {
   if (!entries) return tl::unexpected(entries.error());
   std::size_t bytes = 0;
   for (const auto& sealed : *entries) {
-    if (page.rows.size() >= rows_wanted(query) || bytes >= kPageBytes) break;
-    page.next_after = sealed.header.sequence;
+    if (page.rows.size() >= rows_wanted(query)) break;
+    const auto before = std::exchange(page.next_after, sealed.header.sequence);
     auto event = open_event(sealed, sealer);
     if (!event) return tl::unexpected(event.error());
     if (!*event) continue;
@@ -254,6 +270,10 @@ History::Impl::AnyPage History::Impl::scan(const core::Ask& ask) const {
     if (!row) return tl::unexpected(row.error());
     if (!*row) continue;
     bytes += (*row)->view.size();
+    if (bytes > kPageBytes && !page.rows.empty()) {
+      page.next_after = before;
+      break;
+    }
     page.rows.push_back(std::move(*row));
   }
   page.more = page.next_after != 0 && page.next_after < ledger.head();
@@ -388,35 +408,45 @@ Result<void> History::Impl::replay_some(const core::AskReplay& ask, Sequence fro
   if (!entries) return tl::unexpected(entries.error());
   std::size_t bytes = 0;
   for (const auto& sealed : *entries) {
-    if (part.next > last || part.frame.deliveries.size() >= limits::kDeliverItemsMax ||
-        bytes >= limits::kDeliverBytesMax) {
-      break;
-    }
+    if (part.next > last || part.frame.deliveries.size() >= limits::kDeliverItemsMax) break;
     part.next = sealed.header.sequence + 1;
     auto event = open_event(sealed, sealer);
     if (!event) return tl::unexpected(event.error());
     if (!*event || (person && (*event)->person != *person)) continue;
     if (wanted.filter && !core::matches(*wanted.filter, *(*event)->event)) continue;
-    const auto before = part.frame.deliveries.size();
-    if (auto added = replay_one(ask, **event, part.frame); !added) return added;
-    if (part.frame.deliveries.size() > before) bytes += part.frame.deliveries.back()->view.size();
+    auto one = replay_one(ask, **event, part.frame);
+    if (!one) return tl::unexpected(one.error());
+    if (!*one) continue;
+    bytes += (*one)->view.size();
+    if (bytes > kPageBytes && !part.frame.deliveries.empty()) {
+      part.next = sealed.header.sequence;  // the next part begins with it
+      --part.frame.matched;
+      break;
+    }
+    part.frame.deliveries.push_back(std::move(*one));
   }
   part.frame.last = part.next > last || entries->empty();
   return {};
 }
 
-Result<void> History::Impl::replay_one(const core::AskReplay& ask, const PastEvent& past,
-                                       wire::ReplayedT& frame) const {
+Result<History::Impl::DeliveryPtr> History::Impl::replay_one(const core::AskReplay& ask,
+                                                             const PastEvent& past,
+                                                             wire::ReplayedT& frame) const {
   const auto& role = ask.replay.role;
   const auto* rule = policy->rule_for(role, agency_of(ask.peer), *past.event);
   if (rule == nullptr) {
     ++frame.withheld;
-    return {};
+    return DeliveryPtr();
+  }
+  auto view = core::deliverable(*past.event, *rule, past.sequence);
+  if (!view && view.error().kind != ErrorKind::invalid) return tl::unexpected(view.error());
+  if (!view) {
+    ++frame.withheld;
+    frame.text = view.error().text;  // one view that is too large ends no replay
+    return DeliveryPtr();
   }
   ++frame.matched;
-  if (ask.replay.preview) return {};
-  auto view = core::redact(*past.event, *rule);
-  if (!view) return tl::unexpected(view.error());
+  if (ask.replay.preview) return DeliveryPtr();
   auto delivery = std::make_unique<wire::DeliveryT>();
   delivery->sequence = past.sequence;
   delivery->attempt = 1;
@@ -429,8 +459,7 @@ Result<void> History::Impl::replay_one(const core::AskReplay& ask, const PastEve
   delivery->legal_basis = rule->legal_basis;
   delivery->replay = true;
   delivery->marks = past.marks;
-  frame.deliveries.push_back(std::move(delivery));
-  return {};
+  return delivery;
 }
 
 }  // namespace carehub::care

@@ -13,6 +13,16 @@ View::~View() {
   if (held) *held -= event.size();
 }
 
+Result<Bytes> deliverable(const event::Event& event, const DisclosureRule& rule, Sequence sequence) {
+  auto redacted = redact(event, rule);
+  if (redacted && redacted->size() > limits::kDeliverBytesMax) {
+    return fail(ErrorKind::invalid, "the view of entry " + std::to_string(sequence) + " is larger than " +
+                                        std::to_string(limits::kDeliverBytesMax) +
+                                        " bytes: shorten what its rule replaces");
+  }
+  return redacted;
+}
+
 Disclosure::Disclosure(std::vector<Agency> agencies) {
   for (auto& agency : agencies) {
     auto id = agency.id;
@@ -53,13 +63,8 @@ const DisclosureRule* Disclosure::rule(std::uint64_t policy_version, const std::
 
 Result<std::shared_ptr<const View>> Disclosure::view(const DisclosureRule& rule,
                                                      const RecordedEvent& recorded) const {
-  auto redacted = redact(*recorded.event, rule);
+  auto redacted = deliverable(*recorded.event, rule, recorded.sequence);
   if (!redacted) return tl::unexpected(redacted.error());
-  if (redacted->size() > limits::kDeliverBytesMax) {
-    return fail(ErrorKind::invalid, "the view of entry " + std::to_string(recorded.sequence) +
-                                        " is larger than " + std::to_string(limits::kDeliverBytesMax) +
-                                        " bytes: shorten what its rule replaces");
-  }
   auto view = std::make_shared<View>();
   view->event = std::move(*redacted);
   view->legal_basis = rule.legal_basis;

@@ -39,6 +39,9 @@ struct RecordedEvent {
 /// Whether a view that could not be made is a matter of this delivery alone; else the hub stops.
 bool nothing_to_show(const Error& error);
 
+/// The event as this rule shows it. `invalid`: larger than may be delivered.
+Result<Bytes> deliverable(const event::Event& event, const DisclosureRule& rule, Sequence sequence);
+
 class Disclosure {
  public:
   explicit Disclosure(std::vector<Agency> agencies);

@@ -1,5 +1,6 @@
 #include "broker/care/history.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "broker/base/event_fields.hpp"
@@ -234,4 +235,63 @@ TEST_CASE("a long replay goes on part by part and misses nothing") {
     if (part.frame.last) break;
   }
   CHECK(got == 600);
+}
+
+TEST_CASE("large views are split over parts and pages that a frame holds, and none is missed") {
+  Past past;
+  constexpr std::size_t kLetters = 9;
+  Sequences published;
+  for (std::size_t letter = 0; letter < kLetters; ++letter) {
+    EventSpec spec;
+    spec.type = event::EventType::referral;
+    auto event = make_event(spec);
+    if (!event.referral) event.referral = std::make_unique<event::ReferralT>();
+    event.referral->narrative.assign(limits::kProseBytesMax - letter, 'x');
+    published.push_back(past.hub.publish_one(kHospital, item_of(event)).sequence);
+  }
+  const auto history = past.history();
+
+  core::AskReplay ask{kOperator, {}};
+  ask.replay.role = "auditor";
+  Sequences replayed;
+  std::uint64_t matched = 0;
+  Sequence from = 0;
+  for (int parts = 0; parts < 20; ++parts) {
+    const auto part = history->replay(ask, from);
+    REQUIRE(part.frame.error == wire::ErrorKind::unknown);
+    std::size_t bytes = 0;
+    for (const auto& delivery : part.frame.deliveries) {
+      bytes += delivery->view.size();
+      replayed.push_back(delivery->sequence);
+    }
+    CHECK(bytes <= limits::kDeliverBytesMax);
+    matched += part.frame.matched;
+    from = part.next;
+    if (part.frame.last) break;
+  }
+  CHECK(replayed == published);
+  CHECK(matched == kLetters);
+
+  const auto paged = [&](bool by_agency) {
+    wire::QueryT query;
+    query.kind = wire::QueryKind::timeline;
+    query.role = "auditor";
+    (by_agency ? query.agency : query.person) =
+        by_agency ? std::string("elwick-hospital") : "nhs:" + test_nhs_number(1);
+    Sequences seen;
+    for (int pages = 0; pages < 20; ++pages) {
+      const auto page = past.ask(kOperator, query);
+      REQUIRE(page.error == wire::ErrorKind::unknown);
+      std::size_t bytes = 0;
+      for (const auto& row : page.rows) bytes += row->view.size();
+      CHECK(bytes <= limits::kDeliverBytesMax);
+      for (const auto sequence : events_of(page)) seen.push_back(sequence);
+      if (!page.more) break;
+      query.after = page.next_after;
+    }
+    std::ranges::sort(seen);
+    return seen;
+  };
+  CHECK(paged(false) == published);
+  CHECK(paged(true) == published);
 }

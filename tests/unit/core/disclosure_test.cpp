@@ -109,3 +109,17 @@ TEST_CASE("bytes of views are counted while somebody holds them") {
   same.reset();
   CHECK(disclosure.held_bytes() == 0);
 }
+
+TEST_CASE("what is larger than may be delivered is no view, wherever it would go") {
+  const auto bytes = pack_event(make_event({}));
+  core::DisclosureRule rule;
+  core::CoarsenedField name;
+  name.how = core::Coarsening::replaced;
+  name.path = *FieldPath::parse("admission.reason_text");
+  name.replacement = std::string(limits::kDeliverBytesMax, 'x');
+  rule.coarsen.push_back(name);
+  const auto view = core::deliverable(*verified_event(bytes), rule, 7);
+  REQUIRE_FALSE(view);
+  CHECK(view.error().kind == ErrorKind::invalid);
+  CHECK(view.error().text.find("entry 7 ") != std::string::npos);
+}
