@@ -67,12 +67,12 @@ std::string encode(const ShownRow& row) {
 void put_shown(Rows& rows, std::string_view subscription, const core::Pending& row, ShownState state,
                Timestamp at) {
   rows.put(row_keys::shown(row.sequence, subscription),
-           encode(ShownRow{state, row.attempt, row.policy_version, row.offered_at, at}));
+           encode(ShownRow{state, row.attempt, row.policy_version, row.offered_at, at}), row.sequence);
 }
 
 void put_pending(Rows& rows, std::string_view subscription, const core::Pending& row) {
-  rows.put(row_keys::pending(subscription, row.sequence), encode(row));
-  rows.put(row_keys::gate(subscription, row.person, row.sequence), std::string());
+  rows.put(row_keys::pending(subscription, row.sequence), encode(row), row.sequence);
+  rows.put(row_keys::gate(subscription, row.person, row.sequence), std::string(), row.sequence);
 }
 
 void remove_pending(Rows& rows, std::string_view subscription, const core::Pending& pending) {

@@ -8,20 +8,20 @@
 namespace carehub::care {
 namespace {
 
-/// Whether the person is in a bed after this event, given whether before.
-bool admitted_after(const ledger::EventEntry& entry, bool before) {
+/// Whether the person is in a bed after this event; nullopt: as before.
+std::optional<bool> admitted_by(const ledger::EventEntry& entry) {
   switch (entry.type()) {
     case event::EventType::admission: return true;
     case event::EventType::discharge: return false;
     case event::EventType::correction: {
       const auto* event = entry.event_nested_root();
       const auto* correction = event == nullptr ? nullptr : event->correction();
-      if (correction == nullptr) return before;
+      if (correction == nullptr) return std::nullopt;
       if (correction->corrects() == event::EventType::admission) return false;
       if (correction->corrects() == event::EventType::discharge) return true;
-      return before;
+      return std::nullopt;
     }
-    default: return before;
+    default: return std::nullopt;
   }
 }
 
@@ -30,11 +30,14 @@ bool admitted_after(const ledger::EventEntry& entry, bool before) {
 Result<void> fold_people(const FoldEntry& entry, const ledger::EventEntry& event, Rows& rows) {
   if (event.person() == nullptr) return {};
   const auto person = key_from<PersonKey>(*event.person());
-  auto known = person_record(rows, person);
-  if (!known) return tl::unexpected(known.error());
-  const bool admitted = admitted_after(event, *known && (*known)->admitted);
+  auto admitted = admitted_by(event);
+  if (!admitted) {
+    auto known = person_record(rows, person);
+    if (!known) return tl::unexpected(known.error());
+    admitted = *known && (*known)->admitted;
+  }
   rows.put(row_keys::person(person),
-           RowWriter().key(entry.key_id).number(entry.sequence).flag(admitted).take());
+           RowWriter().key(entry.key_id).number(entry.sequence).flag(*admitted).take());
   if (event.identifiers() == nullptr) return {};
   for (const auto* identifier : *event.identifiers()) {
     rows.put(row_keys::link(key_from<KeyedHash>(*identifier)), RowWriter().key(person).take());

@@ -1,5 +1,7 @@
 #include "broker/care/rows.hpp"
 
+#include <utility>
+
 #include "broker/base/assert.hpp"
 
 namespace carehub::care {
@@ -109,9 +111,9 @@ Result<void> Rows::write_leaving() const {
   return store_.apply(changes, sealed_);
 }
 
-void Rows::left() {
-  leaving_rows_.clear();
+std::shared_ptr<void> Rows::left() {
   leaving_ = false;
+  return std::make_shared<Layer>(std::exchange(leaving_rows_, {}));
 }
 
 }  // namespace carehub::care

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 
 #include "broker/storage/state_store.hpp"
 
@@ -55,8 +56,8 @@ class Rows final : public RowReads {
   void seal(Sequence head);
   /// Writes what leaves into the store, on whatever thread; reads go on meanwhile.
   Result<void> write_leaving() const;
-  /// It has been written.
-  void left();
+  /// It has been written. What comes back only has to be let go, which takes a while: best elsewhere.
+  std::shared_ptr<void> left();
 
  private:
   struct Cell {

@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t kCatchUpEntries = 1024;
 constexpr std::size_t kCatchUpBytes = 8U << 20U;
 constexpr std::size_t kCatchUpRows = 16'384;
-constexpr std::size_t kRowsMax = 131'072;
+constexpr std::size_t kRowsMax = 262'144;
 constexpr std::size_t kTriedEntries = 256;  // the newest, opened at start whatever the state knows already
 
 Result<void> fold_refusal(const FoldEntry& entry, const ledger::Refusal& refusal, Rows& rows) {
@@ -232,7 +232,7 @@ Result<void> State::durable(Sequence head) {
 Result<void> State::Impl::advance_writes() {
   if (writing.valid() && writing.wait_for(std::chrono::seconds(0)) == std::future_status::ready) {
     if (auto written = writing.get(); !written && health) health = written;
-    rows.left();
+    pace.run_apart([done = rows.left()]() mutable { done.reset(); });
   }
   if (!health) return health;
   if (!rows.leaving() && rows.gathered() > 0 && (flushing || rows.gathered() >= pace.rows_min)) {

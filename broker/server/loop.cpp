@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::uint32_t kBacklogRetryMs = 1;
 constexpr std::int64_t kTouchUs = 250 * kMillisecondUs;
+constexpr std::int64_t kFlushUs = kSecondUs;
 constexpr std::int64_t kDrainUs = 10 * kSecondUs;
 
 constexpr std::int64_t us_of(std::uint32_t ms) { return std::int64_t{ms} * kMillisecondUs; }
@@ -133,10 +134,10 @@ Result<void> Loop::take_completions() {
   return keep_state_written();
 }
 
-/// Rows go to the store when many have gathered, a while has passed, or somebody asks about the past.
+/// Rows go to the store when many have gathered, a second has passed, or somebody asks about the past.
 Result<void> Loop::keep_state_written() {
   const bool asked = !asking_.empty() && asking_.front().needs > parts_.state.written();
-  if (asked || now_.us - flushed_.us >= kTouchUs) {
+  if (asked || now_.us - flushed_.us >= kFlushUs) {
     flushed_ = now_;
     if (auto flushed = parts_.state.flush(); !flushed) return flushed;
   }

@@ -60,6 +60,10 @@ rocksdb::Options state_options() {
   constexpr double kBloomBitsPerKey = 10;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  // Most look-ups are for what is not there: a message or a person that is new.
+  constexpr double kMemtableBloomShare = 0.1;
+  options.memtable_whole_key_filtering = true;
+  options.memtable_prefix_bloom_size_ratio = kMemtableBloomShare;
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   return options;
 }

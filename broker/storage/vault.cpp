@@ -1,19 +1,52 @@
 #include "broker/storage/vault.hpp"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <sodium.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
 
 namespace carehub::storage {
 
 SecretKey::~SecretKey() { sodium_memzero(bytes_.data(), bytes_.size()); }
 
+namespace {
+
+struct FreeMac {
+  void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
+};
+using MacContext = std::unique_ptr<EVP_MAC_CTX, FreeMac>;
+
+MacContext hmac_sha256() {
+  static EVP_MAC* const algorithm = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+  MacContext context(EVP_MAC_CTX_new(algorithm));
+  std::string digest = "SHA256";
+  const std::array<OSSL_PARAM, 2> parameters = {
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0), OSSL_PARAM_construct_end()};
+  if (context && EVP_MAC_CTX_set_params(context.get(), parameters.data()) != 1) context.reset();
+  return context;
+}
+
+}  // namespace
+
 Hash keyed_fingerprint(const SecretKey& key, BytesView data) {
+  // A context and the algorithm's look-up cost more than the hash of a short input, so both are kept.
+  thread_local const MacContext context = hmac_sha256();
   Hash hash{};
-  HMAC(EVP_sha256(), key.bytes().data(), static_cast<int>(key.bytes().size()), data.data(), data.size(),
-       hash.data(), nullptr);
+  std::size_t size = 0;
+  const bool good =
+      context && EVP_MAC_init(context.get(), key.bytes().data(), key.bytes().size(), nullptr) == 1 &&
+      EVP_MAC_update(context.get(), data.data(), data.size()) == 1 &&
+      EVP_MAC_final(context.get(), hash.data(), &size, hash.size()) == 1 && size == hash.size();
+  if (!good) {
+    static_cast<void>(std::fputs(
+        "storage: OpenSSL gives no HMAC-SHA-256; is a FIPS or legacy provider misconfigured?\n", stderr));
+    std::abort();
+  }
   return hash;
 }
 
