@@ -35,6 +35,20 @@ tl::unexpected<Error> named(const ChannelConfig& config, Error error) {
   return tl::unexpected(std::move(error));
 }
 
+/// A line when the hub is lost and one when it is back; a reason that stays the same is told once.
+std::function<void(const Error*)> tell_connection(const std::string& channel) {
+  return [channel, told = std::string()](const Error* lost) mutable {
+    if (lost != nullptr && lost->text != told) {
+      told = lost->text;
+      spdlog::error("channel={} code=CH-NO-HUB alarm=true not connected to the hub, tries again: {}", channel,
+                    told);
+    } else if (lost == nullptr && !told.empty()) {
+      told.clear();
+      spdlog::info("channel={} connected to the hub", channel);
+    }
+  };
+}
+
 }  // namespace
 
 Result<std::unique_ptr<InboundChannel>> make_inbound(const ChannelConfig& config, const ChannelParts& parts) {
@@ -79,6 +93,7 @@ struct ChannelSet::Impl {
   Result<void> build(const ChannelConfig& config, client::ClientOptions options) {
     options.client = config.name;
     options.agency = config.agency;
+    options.on_connection = tell_connection(config.name);
     auto hub = client::HubClient::open(std::move(options));
     if (!hub) return named(config, hub.error());
     Running running;
@@ -98,7 +113,9 @@ struct ChannelSet::Impl {
     return {};
   }
 
-  /// Listeners first: they are what can fail, and then nothing has been delivered yet.
+  /// Listeners first: they are what can fail, and then nothing has been delivered yet. What they take in
+  /// before the outbound channels have subscribed is not lost to those: the hub makes the durable
+  /// subscriptions of its configuration before it serves anybody, and keeps what waits for them.
   Result<void> start() {
     for (const Running& running : channels) {
       if (!running.in) continue;

@@ -4,6 +4,8 @@
 #include <fstream>
 #include <future>
 #include <istream>
+#include <memory>
+#include <mutex>
 #include <ostream>
 #include <thread>
 
@@ -25,6 +27,23 @@ std::string not_running(const std::string& endpoint) {
   return "no hub answers at " + endpoint +
          ". Is `carehub run` or `carehub broker` running with this configuration?";
 }
+
+/// The last reason for which a connection failed, told on the client's thread.
+class LossReason {
+ public:
+  void tell(const Error* lost) {
+    const std::lock_guard lock(mutex_);
+    text_ = lost == nullptr ? std::string() : " The connection failed: " + lost->text;
+  }
+  std::string text() const {
+    const std::lock_guard lock(mutex_);
+    return text_;
+  }
+
+ private:
+  mutable std::mutex mutex_;  // between the client's thread and the command's
+  std::string text_;
+};
 
 }  // namespace
 
@@ -72,11 +91,14 @@ Result<std::unique_ptr<client::HubClient>> connect(const server::HubConfig& conf
   if (endpoint.starts_with("ipc://") && !std::filesystem::exists(endpoint.substr(6))) {
     return fail(ErrorKind::unavailable, not_running(endpoint));
   }
+  const auto why = std::make_shared<LossReason>();
+  options->on_connection = [why](const Error* lost) { why->tell(lost); };
   auto hub = client::HubClient::open(*std::move(options));
   if (!hub) return hub;
   const auto until = std::chrono::steady_clock::now() + kConnectWait;
   while (!(*hub)->connected()) {
-    if (std::chrono::steady_clock::now() > until) return fail(ErrorKind::unavailable, not_running(endpoint));
+    if (std::chrono::steady_clock::now() > until)
+      return fail(ErrorKind::unavailable, not_running(endpoint) + why->text());
     std::this_thread::sleep_for(kConnectPoll);
   }
   return hub;

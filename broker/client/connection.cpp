@@ -1,6 +1,7 @@
 #include "broker/client/connection.hpp"
 
 #include <array>
+#include <cstring>
 #include <zmq.hpp>
 
 namespace carehub::client {
@@ -41,6 +42,18 @@ bool use_keys(void* socket, const CurveKeys& keys) {
   return set(socket, ZMQ_CURVE_SERVERKEY, keys.server_public) &&
          set(socket, ZMQ_CURVE_PUBLICKEY, keys.client_public) &&
          set(socket, ZMQ_CURVE_SECRETKEY, keys.client_secret);
+}
+
+/// What one event of ZMQ's monitor means; nullptr for those that say no more than that it is over.
+const char* reason_of(const zmq::message_t& event) {
+  std::uint16_t kind = 0;
+  if (event.size() < sizeof kind) return nullptr;
+  std::memcpy(&kind, event.data(), sizeof kind);
+  if (kind == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+    return "the hub does not know this key: have its public part written into a [[client]] of the hub";
+  if (kind == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL || kind == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
+    return "the hub ended the handshake: is server_public_file the hub's own public key?";
+  return nullptr;
 }
 
 }  // namespace
@@ -136,8 +149,13 @@ std::optional<Bytes> Connection::receive() {
 
 bool Connection::lost() {
   zmq::message_t part;
-  // Only events that end a connection are watched, so any of them will do.
-  while (zmq_msg_recv(part.handle(), monitor_.get(), ZMQ_DONTWAIT) >= 0) lost_ = true;
+  // Only events that end a connection are watched, so any of them will do. The event comes before its
+  // address.
+  while (zmq_msg_recv(part.handle(), monitor_.get(), ZMQ_DONTWAIT) >= 0) {
+    lost_ = true;
+    if (!part.more()) continue;
+    if (const char* reason = reason_of(part)) why_ = reason;
+  }
   return lost_;
 }
 

@@ -30,6 +30,8 @@ class Connection {
 
   /// True once the transport says that the connection failed or broke.
   bool lost();
+  /// Why, in words for a person who can mend it.
+  const char* why() const { return why_; }
 
   /// Waits until something can be read here or on `wake_fd`, or `timeout_ms` passed.
   void poll(int wake_fd, bool for_output, long timeout_ms);
@@ -41,6 +43,7 @@ class Connection {
   Socket socket_;
   Socket monitor_;
   bool lost_ = false;
+  const char* why_ = "the hub does not answer";
 };
 
 /// Error `invalid` says what is wrong with endpoint or keys.

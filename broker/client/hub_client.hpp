@@ -30,6 +30,9 @@ struct ClientOptions {
   std::string agency;           // on inproc and ipc; on TCP the key decides and this must agree or be empty
   std::optional<CurveKeys> curve;
   std::size_t publish_queue_max = limits::kClientPublishQueueMax;
+  /// Told on the client's thread whenever the hub welcomes this client (nullptr), and each time a connection
+  /// cannot be made or is lost: why, and what to do. It goes on trying.
+  std::function<void(const Error* lost)> on_connection = {};
 };
 
 /// One message for the hub: an event, or a problem that is to be kept as a Refusal.

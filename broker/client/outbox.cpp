@@ -3,6 +3,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "broker/base/event_fields.hpp"
 #include "broker/base/wire_frame.hpp"
@@ -50,8 +51,12 @@ void cut(std::string& text) {
 /// Returns the codec: compressed only where that makes it smaller.
 std::uint8_t compress_original(Bytes& original) {
   if (original.size() <= kCompressBytesMin) return 0;
+  // Making a context costs half as much as compressing a message.
+  thread_local const std::unique_ptr<ZSTD_CCtx, std::size_t (*)(ZSTD_CCtx*)> context(ZSTD_createCCtx(),
+                                                                                     ZSTD_freeCCtx);
   Bytes packed(ZSTD_compressBound(original.size()));
-  const std::size_t size = ZSTD_compress(packed.data(), packed.size(), original.data(), original.size(), 1);
+  const std::size_t size =
+      ZSTD_compressCCtx(context.get(), packed.data(), packed.size(), original.data(), original.size(), 1);
   if (ZSTD_isError(size) != 0U || size >= original.size()) return 0;
   packed.resize(size);
   packed.shrink_to_fit();

@@ -189,6 +189,8 @@ void Session::lose(const std::string& why) {
   random_.fill(jitter);
   // Between half and the whole of it, so that many clients do not all come at once.
   reconnect_at_ms_ = steady_ms() + backoff_ms_ / 2 + backoff_ms_ * jitter[0] / 512;
+  const Error error{ErrorKind::unavailable, why};
+  if (options_.on_connection) options_.on_connection(&error);
 }
 
 void Session::read_frames() {
@@ -197,7 +199,7 @@ void Session::read_frames() {
     const std::optional<Bytes> frame = connection_->receive();
     if (!frame) {
       // What came before the loss counts, so this is asked only when there is nothing left to read.
-      if (connection_->lost()) lose("socket closed");
+      if (connection_->lost()) lose(connection_->why());
       return;
     }
     heard_ms_ = steady_ms();
@@ -230,6 +232,7 @@ void Session::take_welcome(const wire::Welcome& welcome) {
   window_.frame_bytes_max = std::min<std::size_t>(welcome.publish_bytes_max(), limits::kPublishBytesMax);
   backoff_ms_ = 0;
   welcomed_ = true;
+  if (options_.on_connection) options_.on_connection(nullptr);
 }
 
 void Session::take_outcomes(const wire::Published& published) {

@@ -2,12 +2,13 @@
 
 #include <catch2/catch.hpp>
 
-#include "tests/fakes/http_endpoint.hpp"
+#include "tests/fakes/tcp_peer.hpp"
 #include "tests/fakes/temporary_folder.hpp"
 
 namespace carehub::adapters {
 namespace {
 
+using fakes::free_port;
 using fakes::TcpPeer;
 using fakes::TemporaryFolder;
 
@@ -29,11 +30,6 @@ client::ClientOptions absent_hub(const TemporaryFolder& folder) {
   client::ClientOptions options;
   options.endpoint = "ipc://" + (folder.path() / "hub.sock").string();
   return options;
-}
-
-std::uint16_t free_port() {
-  const fakes::HttpEndpoint endpoint([](const auto&) { return std::string("close"); });
-  return endpoint.port();
 }
 
 TEST_CASE("channels listen before the hub is there, and stop when told") {

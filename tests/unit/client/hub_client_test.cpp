@@ -439,6 +439,31 @@ TEST_CASE("a hub that is not there yet is found when it comes") {
   CHECK(result.count() == 0);
 }
 
+TEST_CASE("whoever wants to know is told of the welcome and of why a connection was lost") {
+  Context context;
+  TestHub hub(context.handle, kEndpoint);
+  ClientOptions options;
+  options.endpoint = kEndpoint;
+  options.zmq_context = context.handle;
+  options.client = "curious";
+  const Awaited<std::string> told;
+  options.on_connection = [told](const Error* lost) { told.give(lost == nullptr ? "welcome" : lost->text); };
+  const auto client = HubClient::open(options);
+  REQUIRE(client);
+  const auto hello = hub.welcome();
+  CHECK(told.get(0) == "welcome");
+  wire::RejectedT rejected;
+  rejected.kind = wire::ErrorKind::unavailable;
+  rejected.text = "not now";
+  rejected.closing = true;
+  hub.send(hello.peer, std::move(rejected));
+  CHECK(told.get(1) == "not now");
+  (void)hub.welcome();
+  CHECK(told.get(2) == "welcome");
+  (*client)->close();
+  CHECK(told.count() == 3);
+}
+
 TEST_CASE("bytes that are no frame end the connection, not the client") {
   Context context;
   TestHub hub(context.handle, kEndpoint);
