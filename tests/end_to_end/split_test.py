@@ -1,9 +1,83 @@
 """The same configuration as one process, and split over processes."""
-import pathlib
+import re
 import subprocess
 import unittest
 
-from county import CAREHUB, County, Mllp, Receiver, admission, free_port, nhs_number, wait_until
+from county import CAREHUB, ROOT, County, Mllp, Receiver, admission, free_port, nhs_number, wait_until
+
+
+def keys(path):
+    subprocess.run([CAREHUB, "keys", str(path)], check=True, capture_output=True)
+
+
+class Elsewhere:
+    """An adapter on another machine: a configuration of its own with one channel, the hub's public key, and a key."""
+
+    def __init__(self, county, port, agency, channel, name):
+        self.agency, self.name = agency, name
+        self.directory = county.directory / name
+        self.directory.mkdir()
+        self.config = self.directory / "hub.toml"
+        keys(self.directory / "own")
+        (self.directory / "hub.public").write_text((county.directory / "hub.public").read_text())
+        sample = county.config.read_text()
+        agencies = [part for part in re.split(r"(?m)^(?=\[\[agency\]\])", sample) if f'id = "{agency}"' in part]
+        self.config.write_text(f'''[hub]
+name = "Elsewhere"
+data = "data"
+policy = "{county.directory}/policy.toml"
+packs = "{ROOT}/adapters"
+[connect]
+endpoint = "tcp://127.0.0.1:{port}"
+server_public_file = "hub.public"
+secret_file = "own.secret"
+{agencies[0].split("[[channel]]")[0]}
+[[channel]]
+name = "{name}"
+agency = "{agency}"
+{channel}
+''')
+        listens = re.search(r"port = (\d+)", channel)
+        self.mllp = int(listens[1]) if listens else None
+        self.process = None
+
+    def start(self):
+        with open(self.directory / "log", "ab") as log:
+            self.process = subprocess.Popen([CAREHUB, "adapter", str(self.config), "--channel", self.name], stdout=log,
+                                            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        wait_until(lambda: re.search(r"(?m)^ready$", self.log()) or self.process.poll() is not None, "the adapter's `ready`")
+        if self.process.poll() is not None:
+            raise AssertionError(f"the adapter ended with {self.process.returncode}:\n{self.log()}")
+
+    def log(self):
+        return (self.directory / "log").read_text()
+
+    def try_once(self, control_id, index, seconds):
+        try:
+            return Mllp(self.mllp).ask(admission(control_id, nhs_number(index)), seconds)
+        except OSError:
+            return None
+
+    def ask(self, control_id, index):
+        return wait_until(lambda: self.try_once(control_id, index, 5), f"an answer to {control_id}")
+
+    def stop(self):
+        if self.process is None or self.process.poll() is not None:
+            return None
+        self.process.terminate()
+        return self.process.wait(30)
+
+
+def allow(county, adapter, agency=None):
+    """The line of the adapter's .public file goes into a [[client]] of the hub, as its people would paste it."""
+    public = (adapter.directory / "own.public").read_text().strip()
+    with open(county.config, "a") as config:
+        config.write(f'''
+[[client]]
+name = "{adapter.name}"
+agency = "{agency or adapter.agency}"
+public_key = "{public}"
+''')
 
 
 class Split(unittest.TestCase):
@@ -47,6 +121,78 @@ class Split(unittest.TestCase):
             self.assertEqual(county.stop(), 0)
             receiver.stop()
         self.assertEqual([a.returncode for a in adapters.values()], [0, 0])
+
+    def test_adapters_over_tcp_each_with_its_own_configuration_and_key(self):
+        receiver = Receiver()
+        tcp = free_port()
+        county = County(receiver_port=receiver.port, replace=[('listen = ["ipc://hub.sock"]',
+            f'listen = ["ipc://hub.sock", "tcp://127.0.0.1:{tcp}"]\ncurve_secret_file = "hub.secret"')])
+        keys(county.directory / "hub")
+        hospital = Elsewhere(county, tcp, "elwick-hospital", f'''direction = "in"
+transport = {{ kind = "mllp", address = "127.0.0.1", port = {free_port()} }}
+pack = "hospital/hl7v2.toml"''', "elwick-adt")
+        council = Elsewhere(county, tcp, "northmarch-council", f'''direction = "out"
+role = "social-care-duty"
+transport = {{ kind = "webhook", url = "http://127.0.0.1:{receiver.port}/duty-desk" }}''', "council-duty-desk")
+        allow(county, hospital)
+        county.start(command="broker")
+        try:
+            hospital.start()
+            self.assertIn(b"MSA|AA|", hospital.ask("CURVE1", 621))
+            # The council's adapter has never been here yet: the configuration made its subscription, so nothing is lost.
+            council.start()
+            refused = "the hub does not know this key"
+            wait_until(lambda: refused in council.log(), "the line that says why")
+            self.assertIn("channel=council-duty-desk code=CH-NO-HUB alarm=true", council.log())
+            self.assertEqual(receiver.at("/duty-desk"), [])
+            status = subprocess.run([CAREHUB, "status", str(council.config)], capture_output=True, text=True, timeout=60)
+            self.assertEqual(status.returncode, 3)
+            self.assertIn(refused, status.stderr)
+
+            # The hub's people add the key and restart; the adapter, which goes on trying, needs nothing.
+            self.assertEqual(county.stop(), 0)
+            allow(county, council)
+            county.start(command="broker")
+            wait_until(lambda: len(receiver.at("/duty-desk")) == 1, "what waited for the council")
+            self.assertEqual(council.log().count(refused), 1)
+            self.assertIn(b"MSA|AA|", hospital.ask("CURVE2", 622))
+            wait_until(lambda: len({e["id"] for e in receiver.at("/duty-desk")}) == 2, "the next one")
+        finally:
+            codes = [hospital.stop(), council.stop()]
+            self.assertEqual(county.stop(), 0)
+            receiver.stop()
+        self.assertEqual(codes, [0, 0])
+
+    def test_a_wrong_key_of_the_hub_and_another_agencys_key_are_refused_and_nothing_is_acknowledged(self):
+        tcp = free_port()
+        county = County(replace=[('listen = ["ipc://hub.sock"]',
+            f'listen = ["ipc://hub.sock", "tcp://127.0.0.1:{tcp}"]\ncurve_secret_file = "hub.secret"')])
+        keys(county.directory / "hub")
+        inbound = '''direction = "in"
+transport = {{ kind = "mllp", address = "127.0.0.1", port = {port} }}
+pack = "hospital/hl7v2.toml"'''
+        deceived = Elsewhere(county, tcp, "elwick-hospital", inbound.format(port=free_port()), "elwick-adt")
+        # Somebody else's public key where the hub's should be: whoever holds it is not spoken to.
+        (deceived.directory / "hub.public").write_text((deceived.directory / "own.public").read_text())
+        stranger = Elsewhere(county, tcp, "fenbrook-camhs", inbound.format(port=free_port()), "fenbrook-adt")
+        allow(county, deceived)
+        allow(county, stranger, agency="holm-school")
+        county.start(command="broker")
+        try:
+            deceived.start()
+            stranger.start()
+            wait_until(lambda: "is server_public_file the hub's own public key?" in deceived.log(), "the line of one")
+            wait_until(lambda: "channel=fenbrook-adt code=CH-NO-HUB" in stranger.log(), "the line of the other")
+            for adapter in (deceived, stranger):
+                self.assertIsNone(adapter.try_once("CURVE3", 623, 1))
+            asked = county.carehub("timeline", "--person", "nhs:" + nhs_number(623), "--role", "auditor", "--by", "test",
+                                   "--reason", "test", check=False)
+            self.assertEqual(asked.returncode, 7, asked.stdout)
+            self.assertIn("knows nobody", asked.stderr)
+        finally:
+            codes = [deceived.stop(), stranger.stop()]
+            self.assertEqual(county.stop(), 0)
+        self.assertEqual(codes, [0, 0])
 
 
 if __name__ == "__main__":
