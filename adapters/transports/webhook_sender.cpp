@@ -74,9 +74,8 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
   };
   /// One connection, which is opened when it is needed. Either plain or tls is set while it is open.
   struct Line : std::enable_shared_from_this<Line> {
-    explicit Line(asio::io_context& context) : wake(context), resolver(context) {}
+    explicit Line(asio::io_context& context) : wake(context) {}
     asio::steady_timer wake;
-    tcp::resolver resolver;
     std::optional<PlainStream> plain;
     std::optional<TlsStream> tls;
     beast::flat_buffer buffer;
@@ -86,7 +85,6 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
     bool open() const { return plain || tls; }
     void close() {
       wake.cancel();
-      resolver.cancel();
       if (open()) lowest().close();
     }
     void forget() {
@@ -106,12 +104,12 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
     secure = url.scheme() == "https";
     host = url.host_address();
     host_is_name = url.host_type() == boost::urls::host_type::name;
-    port = url.has_port() ? std::string(url.port()) : secure ? "443" : "80";
     port_number = url.has_port() ? url.port_number() : secure ? 443 : 80;
     authority = std::string(url.encoded_host_and_port());
     target = std::string(url.encoded_resource());
     if (const auto fragment = target.find('#'); fragment != std::string::npos) target.resize(fragment);
     if (target.empty() || target.front() != '/') target.insert(0, "/");
+    lookup.emplace(io, host, options.lookup);
     error_code error;
     tls_context.set_options(
         ssl::context::default_workarounds | ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1, error);
@@ -209,40 +207,40 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
     co_return webhook_result(status, retry_after, SystemClock().now());
   }
 
-  /// The system's resolver takes as long as it likes, and cannot be interrupted: it is not waited for longer
-  /// than an answer is.
-  asio::awaitable<error_code> resolve(Line& line, tcp::resolver::results_type& found) {
+  /// Waits for the host's addresses no longer than for an answer.
+  asio::awaitable<error_code> resolve(Line& line, std::vector<tcp::endpoint>& found) {
     error_code error;
     const asio::ip::address address = asio::ip::make_address(host, error);
     if (!error) {
-      found = tcp::resolver::results_type::create(tcp::endpoint(address, port_number), host, port);
+      found.emplace_back(address, port_number);
       co_return error;
     }
     struct Asked {
-      std::optional<error_code> error;
-      tcp::resolver::results_type found;
+      std::optional<Result<Addresses>> answer;
       bool waited_for = true;
     };
     const auto asked = std::make_shared<Asked>();
     line.wake.expires_after(std::chrono::milliseconds(options.timeout_ms));
-    line.resolver.async_resolve(host, port,
-                                [asked, owner = line.shared_from_this()](
-                                    const error_code& failed, tcp::resolver::results_type results) {
-                                  asked->error = failed;
-                                  asked->found = std::move(results);
-                                  if (asked->waited_for) owner->wake.cancel();
-                                });
+    lookup->find([asked, owner = line.shared_from_this()](const Result<Addresses>& answer) {
+      if (!asked->waited_for) return;
+      asked->answer = answer;
+      owner->wake.cancel();
+    });
     co_await line.wake.async_wait(redirect_error(use_awaitable, error));
     asked->waited_for = false;
     if (stopping) co_return asio::error::operation_aborted;
-    if (!asked->error) co_return asio::error::timed_out;
-    found = std::move(asked->found);
-    co_return *asked->error;
+    if (!asked->answer) co_return asio::error::timed_out;
+    if (!*asked->answer) co_return asio::error::host_not_found;
+    for (const std::string& text : **asked->answer) {
+      const asio::ip::address each = asio::ip::make_address(text, error);
+      if (!error) found.emplace_back(each, port_number);
+    }
+    co_return found.empty() ? error_code(asio::error::host_not_found) : error_code();
   }
 
   asio::awaitable<error_code> connect(Line& line) {
     error_code error;
-    tcp::resolver::results_type found;
+    std::vector<tcp::endpoint> found;
     error = co_await resolve(line, found);
     if (error) co_return error;
     if (stopping) co_return asio::error::operation_aborted;
@@ -290,8 +288,9 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
   ssl::context tls_context;
   bool secure = false;
   bool host_is_name = false;
-  std::string host, port, authority, target;
+  std::string host, authority, target;
   std::uint16_t port_number = 0;
+  std::optional<HostLookup> lookup;
   std::deque<Job> jobs;
   std::list<std::shared_ptr<Line>> lines;
   bool stopping = false;
@@ -317,6 +316,7 @@ void WebhookSender::send(Rendered message, std::function<void(SendResult)> done)
 void WebhookSender::stop() {
   impl_->io.run([this] {
     impl_->stopping = true;
+    impl_->lookup->stop();
     for (const auto& line : impl_->lines) line->close();
     auto left = std::move(impl_->jobs);
     for (const Impl::Job& job : left) job.done(unavailable("stopping"));

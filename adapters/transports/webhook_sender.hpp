@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "adapters/channel/pipe.hpp"
+#include "adapters/transports/host_lookup.hpp"
 #include "adapters/transports/io_thread.hpp"
 
 namespace carehub::adapters {
@@ -20,6 +21,7 @@ struct WebhookSenderOptions {
   std::size_t connections_max = 8;                    // so many deliveries are under way at once
   std::uint32_t timeout_ms = limits::kHttpTimeoutMs;  // of one attempt, from connecting to the answer
   std::uint32_t idle_ms = 30'000;                     // an unused connection is closed after this
+  HostLookup::Ask lookup = system_addresses;
 };
 
 /// POSTs each message to one URL over HTTP/1.1 with connections that are kept. https verifies the certificate

@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 
+#include "tests/fakes/awaited.hpp"
 #include "tests/fakes/http_endpoint.hpp"
 #include "tests/fakes/temporary_folder.hpp"
 #include "tests/fakes/tls_endpoint.hpp"
@@ -70,6 +71,25 @@ TEST_CASE("a message is posted to its URL with its id, its type and the token") 
   CHECK(requests[0].header("webhook-id") == "id-1");
   CHECK(requests[0].header("webhook-signature").empty());
   CHECK(requests[0].body == R"({"a":1})");
+}
+
+TEST_CASE("a host that cannot be looked up in time is unavailable, and partners beside it get theirs") {
+  HttpEndpoint partner([](const auto&) { return HttpEndpoint::answer("204 No Content"); });
+  const fakes::Awaited<Result<Addresses>> release;
+  Sending stuck({.url = "http://stuck.example/", .timeout_ms = 200, .lookup = [release](const std::string&) {
+                   return release.get();
+                 }});
+  const std::string port = std::to_string(partner.port());
+  Sending well({.url = "http://well.example:" + port + "/",
+                .lookup = [](const std::string&) { return Addresses{"127.0.0.1"}; }});
+  stuck.send(message("late"));
+  CHECK_FALSE(well.send_and_wait(message("soon")).nak);
+  CHECK(partner.requests().at(0).header("Host") == "well.example:" + port);
+  REQUIRE(stuck.done(1));
+  CHECK(stuck.results.at("late").nak == NakKind::unavailable);
+  CHECK(stuck.results.at("late").code == "timeout");
+  release.give(Addresses{});  // no address at all is no host
+  CHECK(stuck.send_and_wait(message("later")).code == "host not found");
 }
 
 TEST_CASE("a signed message carries the signature of what was sent") {
