@@ -4,39 +4,13 @@
 #include <catch2/catch.hpp>
 
 #include "adapters/channel/mapping.hpp"
-#include "tests/fakes/seeded_random.hpp"
+#include "tests/unit/channel/pack_channel.hpp"
 
 using namespace carehub;
 using namespace carehub::adapters;
 
-namespace {
-
-Bytes bytes_from(std::string_view text) {
-  const BytesView view = bytes_of(text);
-  return {view.begin(), view.end()};
-}
-
-std::shared_ptr<const Pack> pack_named(const std::string& name) {
-  std::vector<ConfigFault> faults;
-  const auto root = std::filesystem::path(CAREHUB_SOURCE_DIR) / "adapters";
-  auto pack = load_pack(root / name, std::nullopt, faults);
-  REQUIRE(pack != nullptr);
-  return pack;
-}
-
-struct Channel {
-  explicit Channel(const std::string& name) : pack(pack_named(name)) {
-    options = {"holm-school", "holm-referrals", Unmappable::refuse, &random};
-  }
-  fakes::SeededRandom random{3};
-  std::shared_ptr<const Pack> pack;
-  InterpreterOptions options;
-};
-
-}  // namespace
-
 TEST_CASE("a message that is ignored is explained as such") {
-  const Channel channel("hospital/hl7v2.toml");
+  const PackChannel channel("hospital/hl7v2.toml");
   const auto explained = explain(
       channel.pack, channel.options,
       bytes_from(
@@ -49,7 +23,7 @@ TEST_CASE("a message that is ignored is explained as such") {
 }
 
 TEST_CASE("a message is explained without touching anything") {
-  const Channel channel("hospital/hl7v2.toml");
+  const PackChannel channel("hospital/hl7v2.toml");
   const auto explained = explain(
       channel.pack, channel.options,
       bytes_from(

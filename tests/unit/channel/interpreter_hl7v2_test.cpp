@@ -8,17 +8,14 @@
 #include <random>
 #include <sstream>
 
-#include "tests/fakes/seeded_random.hpp"
+#include "tests/unit/channel/pack_channel.hpp"
 
 using namespace carehub;
 using namespace carehub::adapters;
 
 namespace {
 
-std::filesystem::path source_root() {
-  // This file is tests/unit/channel/interpreter_hl7v2_test.cpp.
-  return std::filesystem::path(CAREHUB_SOURCE_DIR);
-}
+std::filesystem::path source_root() { return std::filesystem::path(CAREHUB_SOURCE_DIR); }
 
 std::filesystem::path corpus() {
   const char* named = std::getenv("CAREHUB_CORPUS");
@@ -34,11 +31,6 @@ std::shared_ptr<const Pack> hospital_pack(const std::string& overrides = {}) {
   for (const ConfigFault& fault : faults) UNSCOPED_INFO(to_string(fault));
   REQUIRE(pack != nullptr);
   return pack;
-}
-
-Bytes bytes_from(std::string_view text) {
-  const BytesView view = bytes_of(text);
-  return {view.begin(), view.end()};
 }
 
 std::string msh(const std::string& type, const std::string& rest = "MSG00001|P|2.4") {

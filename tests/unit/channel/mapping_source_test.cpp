@@ -63,3 +63,10 @@ TEST_CASE("a row is read by its columns' names") {
   CHECK(found(source, Format::csv, "School") == "(absent)");
   CHECK(source.place(*parse_source_path(Format::csv, "UPN"), {}) == "line 3, column UPN");
 }
+
+TEST_CASE("a path has four open lists at most, whatever the format") {
+  CHECK(parse_source_path(Format::json, "a[].b[].c[].d[].e"));
+  const auto deep = parse_source_path(Format::json, "a[].b[].c[].d[].e[].f");
+  REQUIRE_FALSE(deep);
+  CHECK(deep.error().text.find("has more than 4 `[]`; write an index") != std::string::npos);
+}

@@ -4,19 +4,12 @@
 #include <map>
 
 #include "broker/base/event_builder.hpp"
+#include "tests/unit/channel/pack_channel.hpp"
 
 using namespace carehub;
 using namespace carehub::adapters;
 
 namespace {
-
-std::shared_ptr<const Pack> pack_named(const std::string& name) {
-  std::vector<ConfigFault> faults;
-  const auto root = std::filesystem::path(CAREHUB_SOURCE_DIR) / "adapters";
-  auto pack = load_pack(root / name, std::nullopt, faults);
-  REQUIRE(pack != nullptr);
-  return pack;
-}
 
 wire::DeliveryT delivery() {
   const std::map<std::string, std::string> fields{{"id", "e-1"},

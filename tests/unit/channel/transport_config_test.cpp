@@ -115,6 +115,22 @@ TEST_CASE("a transport of the other direction or of no kind is named with what t
   CHECK_FALSE(none.transports[0]);
 }
 
+TEST_CASE("a file is left alone for five seconds after its last byte, unless the channel says otherwise") {
+  const std::string reader = R"(kind = "folder", directory = "files")";
+  const auto quiet_ms = [&](const std::string& more) {
+    const Read read({{in, reader + more}});
+    INFO(read.faults);
+    REQUIRE(read.count == 0);
+    return std::get<FolderReaderOptions>(*read.transports[0]).quiet_ms;
+  };
+  CHECK(quiet_ms("") == 5'000);
+  CHECK(quiet_ms(", quiet_ms = 0") == 0);
+  CHECK(quiet_ms(", quiet_ms = 60000") == 60'000);
+  CHECK(Read({{in, reader + ", quiet_ms = -1"}}).count == 1);
+  CHECK(Read({{in, reader + ", quiet_ms = 3600001"}}).has("quiet_ms"));
+  CHECK(Read({{in, reader + ", quite_ms = 0"}}).has("Did you mean `quiet_ms`?"));
+}
+
 TEST_CASE("relative paths start at the configuration's folder, absolute ones stay") {
   const TransportReader reader("/srv/carehub");
   CHECK(reader.beside("keys/../x.pem") == "/srv/carehub/x.pem");
