@@ -3,12 +3,34 @@
 #include <algorithm>
 #include <functional>
 
+#include "broker/base/assert.hpp"
 #include "broker/base/identifiers.hpp"
 
 namespace carehub::adapters {
 namespace {
 
-using Bound = std::vector<std::uint32_t>;
+/// The elements that the `[]` of a path stand for, from the left. It is made a thousand times a message.
+class Bound {
+ public:
+  Bound() = default;
+  explicit Bound(Indices indices) {
+    for (const std::uint32_t index : indices) push_back(index);
+  }
+  void push_back(std::uint32_t index) {
+    CAREHUB_ASSERT(size_ < kOpenListsMax, "no path has more open lists");
+    indices_[size_++] = index;
+  }
+  void pop_back() { --size_; }
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  const std::uint32_t* begin() const { return indices_.data(); }
+  const std::uint32_t* end() const { return indices_.data() + size_; }
+  const std::uint32_t* data() const { return indices_.data(); }
+
+ private:
+  std::array<std::uint32_t, kOpenListsMax> indices_{};
+  std::size_t size_ = 0;
+};
 
 // A legal message can repeat its lists a million times; all channels wait while one is mapped.
 constexpr std::size_t kFaultsMax = 100;      // and as many warnings; the sender mends the first ones first
@@ -105,16 +127,17 @@ bool condition_holds_at(const Condition& condition, const Source& source, Bound&
 }
 
 bool condition_holds(const Condition& condition, const Source& source, Indices indices) {
-  Bound bound(indices.begin(), indices.end());
+  Bound bound(indices);
   std::string scratch;
   const bool any = condition_holds_at(condition, source, bound, scratch);
   const bool against = condition.kind == ConditionKind::not_in || condition.kind == ConditionKind::absent;
   return any != against;
 }
 
-/// One value with where it was found.
+/// One value with where it was found. The text lives in the pack, in the message, or in the evaluation until
+/// its next value.
 struct Picked {
-  std::string text;
+  std::string_view text;
   const SourcePath* source = nullptr;
   Bound indices;
 };
@@ -145,7 +168,8 @@ class Evaluation {
         if (rule_.join) {
           std::string all;
           join_all(path, bound, all);
-          if (!all.empty()) picked = Picked{std::move(all), &path, indices};
+          owned_ = std::move(all);
+          if (!owned_.empty()) picked = Picked{owned_, &path, indices};
         } else {
           picked = first_of(path, bound);
         }
@@ -182,8 +206,7 @@ class Evaluation {
     }
     if (!holds(rule_.when, source_, indices)) return std::nullopt;
     fitted_ = rule_.first_fit;
-    std::string scratch;
-    const Found found = source_.find(path, indices, scratch);
+    const Found found = source_.find(path, indices, scratch_);
     null_ = found.null;
     if (!found.present) return std::nullopt;
     return converted(found.text, path, indices);
@@ -200,8 +223,7 @@ class Evaluation {
       return;
     }
     if (!holds(rule_.when, source_, indices)) return;
-    std::string scratch;
-    const Found found = source_.find(path, indices, scratch);
+    const Found found = source_.find(path, indices, scratch_);
     if (!found.present) return;
     const auto picked = converted(found.text, path, indices);
     if (!picked) return;
@@ -233,18 +255,17 @@ class Evaluation {
     }
     if (!holds(rule_.when, source_, indices)) return std::nullopt;
     fitted_ = rule_.first_fit;
-    std::string all;
+    composed_.clear();
     const SourcePath* first = nullptr;
-    std::string scratch;
     for (const SourcePath& path : rule_.compose) {
-      const Found found = source_.find(path, indices, scratch);
+      const Found found = source_.find(path, indices, scratch_);
       if (!found.present) continue;
       if (first == nullptr) first = &path;
-      if (!all.empty()) all += rule_.between;
-      all += found.text;
+      if (!composed_.empty()) composed_ += rule_.between;
+      composed_ += found.text;
     }
     if (first == nullptr) return std::nullopt;
-    return converted(all, *first, indices);
+    return converted(composed_, *first, indices);
   }
 
   std::optional<Picked> converted(std::string_view text, const SourcePath& path, const Bound& indices) {
@@ -266,12 +287,15 @@ class Evaluation {
         return std::nullopt;
       }
     }
+    if (rule_.form == ValueForm::by_kind && kind_ != FieldKind::time && kind_ != FieldKind::date)
+      return Picked{text, &path, indices};
     auto value = in_form(pack_, rule_, kind_, text);
     if (!value) {
       complain("bad_value", value.error().text, 102, path, indices, rule_.omit_invalid);
       return std::nullopt;
     }
-    return Picked{std::move(*value), &path, indices};
+    owned_ = std::move(*value);
+    return Picked{owned_, &path, indices};
   }
 
   void complain(std::string code, const std::string& text, std::uint16_t hl7_code, const SourcePath& path,
@@ -290,6 +314,7 @@ class Evaluation {
   const Source& source_;
   std::vector<MappingFault>& faults_;
   std::vector<MappingFault>& warnings_;
+  std::string scratch_, composed_, owned_;  // kept from value to value for their memory
   bool null_ = false;
   bool fitted_ = false;  // the one element that `first_fit` allows has been looked at
   bool failed_ = false;
@@ -365,8 +390,7 @@ class Mapper {
   bool fill(const FieldRule& rule, Evaluation& evaluation, const Bound& indices, const Bound& target) {
     auto picked = evaluation.value(indices);
     if (!picked) return false;
-    const FieldPath path = target.empty() ? rule.to : rule.to.at(target);
-    if (auto good = builder_.set(path, picked->text); !good) {
+    if (auto good = builder_.set(rule.to, target, picked->text); !good) {
       const std::string place =
           picked->source == nullptr ? std::string{} : source_.place(*picked->source, picked->indices);
       // What can be left out cannot be when the whole is too large.
@@ -383,7 +407,7 @@ class Mapper {
     mapping_.origins.push_back(origin);
     if (values_ != nullptr) {
       values_->push_back(
-          {path.text(), picked->text,
+          {(target.empty() ? rule.to : rule.to.at(target)).text(), std::string(picked->text),
            picked->source == nullptr ? "constant" : source_.place(*picked->source, picked->indices)});
     }
     return true;
@@ -467,9 +491,9 @@ std::optional<std::string> output_value(const Pack& pack, const OutputRule& rule
   std::vector<MappingFault> warnings;
   // A view's dates are canonical; a format in an output rule is for writing, so reading must not use it.
   Evaluation evaluation(pack, rule, FieldKind::text, source, faults, warnings);
-  auto picked = evaluation.value(Bound(indices.begin(), indices.end()));
+  auto picked = evaluation.value(Bound(indices));
   if (!picked) return std::nullopt;
-  return std::move(picked->text);
+  return std::string(picked->text);
 }
 
 }  // namespace carehub::adapters

@@ -14,6 +14,10 @@ std::string_view trimmed(std::string_view text) {
 template <class T>
 Result<SourcePath> with(Result<T> path, std::string_view text, std::size_t lists) {
   if (!path) return tl::unexpected(path.error());
+  if (lists > kOpenListsMax) {
+    return fail(ErrorKind::invalid, "`" + std::string(text) + "` has more than " +
+                                        std::to_string(kOpenListsMax) + " `[]`; write an index");
+  }
   return SourcePath{std::move(*path), std::string(text), lists};
 }
 

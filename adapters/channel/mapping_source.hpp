@@ -16,6 +16,9 @@
 /// What a mapping reads from: places in one message of any format, by path.
 namespace carehub::adapters {
 
+/// How many `[]` a path may hold.
+constexpr std::size_t kOpenListsMax = 4;
+
 enum class Format : std::uint8_t { hl7v2, csv, json, event };
 
 /// A place in a message of one format. `[]` in it is bound from the left.

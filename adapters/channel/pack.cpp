@@ -249,7 +249,7 @@ class Reader {
                   "put `[]` in `from` where it repeats, name one with `each`, or write [0] in `to`");
       return false;
     }
-    if (most > kOpenListsMax || wanted > kOpenListsMax) {
+    if (wanted > kOpenListsMax) {
       table.fault("to", "a path has more than " + std::to_string(kOpenListsMax) + " `[]`", "write an index");
       return false;
     }

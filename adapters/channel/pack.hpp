@@ -19,9 +19,6 @@
 /// form is in README.md beside this file.
 namespace carehub::adapters {
 
-/// How many `[]` a path may hold.
-constexpr std::size_t kOpenListsMax = 4;
-
 enum class ConditionKind : std::uint8_t { in, not_in, present, absent, is };
 
 enum class UnknownCode : std::uint8_t { fault, omit, keep };

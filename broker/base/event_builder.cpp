@@ -94,15 +94,18 @@ Result<Value> parse_value(const Field& field, std::string_view text) {
 }
 
 /// The place of a path's leaf; makes the tables and lists on the way.
-Value& place_of(TableNode& root, const FieldPath& path) {
+Value& place_of(TableNode& root, const FieldPath& path, std::span<const std::uint32_t> indices) {
   auto* node = &root;
   Value* place = nullptr;
+  std::size_t bound = 0;
   for (const auto& step : path.steps()) {
     const auto& field = node->type->fields[step.field];
     place = &node->values[step.field];
     if (step.list) {
       if (place->empty()) *place = std::make_unique<ListNode>();
-      place = &(*std::get<std::unique_ptr<ListNode>>(*place))[step.index];
+      const std::int32_t index =
+          step.index == FieldPath::kEvery ? static_cast<std::int32_t>(indices[bound++]) : step.index;
+      place = &(*std::get<std::unique_ptr<ListNode>>(*place))[index];
     }
     if (field.kind != FieldKind::table) break;
     if (place->empty()) *place = std::make_unique<TableNode>(*field.table);
@@ -114,15 +117,18 @@ Value& place_of(TableNode& root, const FieldPath& path) {
 void add_missing(const TableNode& node, const std::string& parent, std::string& missing) {
   for (const auto& field : node.type->fields) {
     const auto& value = node.values[field.id];
-    const auto name = parent + field.name;
-    if (field.required && value.empty()) missing += (missing.empty() ? "" : ", ") + name;
+    if (value.empty()) {
+      if (field.required) missing += (missing.empty() ? "" : ", ") + parent + field.name;
+      continue;
+    }
+    if (field.kind != FieldKind::table) continue;
     if (const auto* table = std::get_if<std::unique_ptr<TableNode>>(&value))
-      add_missing(**table, name + ".", missing);
+      add_missing(**table, parent + field.name + ".", missing);
     const auto* list = std::get_if<std::unique_ptr<ListNode>>(&value);
-    if (list == nullptr || field.kind != FieldKind::table) continue;
+    if (list == nullptr) continue;
     for (const auto& [index, item] : **list) {
-      add_missing(*std::get<std::unique_ptr<TableNode>>(item), name + "[" + std::to_string(index) + "].",
-                  missing);
+      add_missing(*std::get<std::unique_ptr<TableNode>>(item),
+                  parent + field.name + "[" + std::to_string(index) + "].", missing);
     }
   }
 }
@@ -214,8 +220,11 @@ struct EventBuilder::Node {
 EventBuilder::EventBuilder() : root_(std::make_unique<Node>()) {}
 EventBuilder::~EventBuilder() = default;
 
-Result<void> EventBuilder::set(const FieldPath& path, std::string_view value) {
-  if (path.steps().empty() || path.open_lists() > 0) {
+Result<void> EventBuilder::set(const FieldPath& path, std::string_view value) { return set(path, {}, value); }
+
+Result<void> EventBuilder::set(const FieldPath& path, std::span<const std::uint32_t> indices,
+                               std::string_view value) {
+  if (path.steps().empty() || path.open_lists() != indices.size()) {
     return fail(ErrorKind::invalid, "`" + path.text() + "` names no single value. Give every list an index.");
   }
   const auto& field = event_schema::field_at(path);
@@ -227,7 +236,7 @@ Result<void> EventBuilder::set(const FieldPath& path, std::string_view value) {
     return fail(ErrorKind::invalid, "the event is larger than " + std::to_string(limits::kEventBytesMax) +
                                         " bytes. Send less text in one message.");
   }
-  place_of(root_->event, path) = std::move(*parsed);
+  place_of(root_->event, path, indices) = std::move(*parsed);
   return {};
 }
 
@@ -239,7 +248,7 @@ Result<Bytes> EventBuilder::finish() {
   add_missing(root->event, {}, missing);
   if (!missing.empty())
     return fail(ErrorKind::invalid, "the event has no " + missing + ". Set what is missing.");
-  FlatBufferBuilder builder(1024);
+  FlatBufferBuilder builder(4096);
   builder.Finish(Offset<event::Event>(Writer(builder).write(root->event)), event::EventIdentifier());
   if (builder.GetSize() > limits::kEventBytesMax) {
     return fail(ErrorKind::invalid, "the event is larger than " + std::to_string(limits::kEventBytesMax) +

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <span>
 
 #include "broker/base/event_fields.hpp"
 
@@ -16,6 +18,8 @@ class EventBuilder {
   /// `path` must have no open list. Lists may be filled in any order; gaps are closed in finish().
   /// Error `invalid` says what the field expects (never the value). The last value set for a path wins.
   Result<void> set(const FieldPath& path, std::string_view value);
+  /// The same where `path` has open lists, which `indices` bind from the left.
+  Result<void> set(const FieldPath& path, std::span<const std::uint32_t> indices, std::string_view value);
 
   /// More was set than an event may hold: nothing more will be taken until finish().
   bool overfull() const;

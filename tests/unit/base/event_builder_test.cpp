@@ -63,6 +63,17 @@ std::string some_value(const FieldPath& leaf, std::mt19937& random) {
 
 }  // namespace
 
+TEST_CASE("an open path takes its indices beside it, and is the path that has them written in") {
+  EventBuilder bound, written;
+  for (EventBuilder* each : {&bound, &written}) set_required(*each);
+  const std::vector<std::uint32_t> indices{1, 0};
+  REQUIRE(bound.set(path("person.contacts[].telecoms[].value"), indices, "01632 960001"));
+  set(written, "person.contacts[1].telecoms[0].value", "01632 960001");
+  CHECK(finish(bound) == finish(written));
+  CHECK_FALSE(bound.set(path("person.contacts[].telecoms[].value"), std::span(indices).first(1), "x"));
+  CHECK_FALSE(bound.set(path("person.contacts[0].telecoms[].value"), indices, "x"));
+}
+
 TEST_CASE("an event is built from values by path, in any order") {
   EventBuilder builder;
   set(builder, "person.names[0].given[1]", "Rose");
