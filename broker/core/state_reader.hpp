@@ -49,6 +49,7 @@ struct StoredBody {
 class StateReader {
  public:
   virtual ~StateReader() = default;
+  /// An `identity` of zeros: what came before under none, a refusal.
   virtual Result<KnownPublication> publication(const Fingerprint& fingerprint,
                                                const KeyedHash& identity) const = 0;
   /// The person that each identifier is linked to, in the same order.

@@ -13,6 +13,7 @@
 #include "broker/core/disclosure.hpp"
 #include "broker/server/log.hpp"
 #include "broker/server/loop.hpp"
+#include "broker/server/recover.hpp"
 #include "broker/server/worker.hpp"
 #include "broker/server/zmq_transport.hpp"
 #include "broker/storage/file_vault.hpp"
@@ -26,11 +27,15 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint32_t kStepMs = 500;
-constexpr std::size_t kStateRowsMin = 16'384;
+constexpr std::size_t kStateRowsMin = 65'536;
 
 struct ContextCloser {
   void operator()(void* context) const { zmq_ctx_term(context); }
 };
+
+std::function<void(std::function<void()>)> apart(Worker& worker) {
+  return [&worker](std::function<void()> work) { worker.run(std::move(work)); };
+}
 
 void tell(const std::vector<std::string>& notices) {
   for (const std::string& notice : notices) log_notice("start-mended", notice);
@@ -68,6 +73,7 @@ struct Hub::Impl {
   std::unique_ptr<storage::Sealer> sealer;
   std::unique_ptr<care::State> state;
   std::unique_ptr<Worker> state_writer;
+  std::unique_ptr<Worker> batch_sealer;
   std::unique_ptr<core::Engine> engine;
   std::unique_ptr<care::History> history;
   std::unique_ptr<Authenticator> authenticator;
@@ -96,6 +102,11 @@ Result<void> Hub::Impl::open_storage() {
   if (error) {
     return fail(ErrorKind::unavailable,
                 "data directory `" + options.data.string() + "` is not ours: " + error.message());
+  }
+  if (fs::exists(options.data / kLossFile, error)) {
+    return fail(ErrorKind::corrupt, "`" + (options.data / kLossFile).string() +
+                                        "`: a loss was accepted and is not recorded yet. Run carehub "
+                                        "recover --accept-loss again: it finishes that");
   }
   auto opened = storage::RocksLedger::open(options.data);
   if (!opened) return tl::unexpected(opened.error());
@@ -221,6 +232,7 @@ Result<void> Hub::Impl::stop() {
   stopping = true;
   if (transport != nullptr) transport->wake();
   if (thread.joinable()) thread.join();
+  batch_sealer.reset();  // what it has still to seal goes through the loop into the ledger
   // The ledger's thread reports into the loop until it is closed.
   Result<void> outcome;
   if (failure) outcome = tl::unexpected(*failure);
@@ -244,21 +256,26 @@ Result<void> Hub::Impl::stop() {
   return outcome;
 }
 
-Result<std::unique_ptr<Hub>> Hub::start(HubOptions options) {
+tl::expected<std::unique_ptr<Hub>, StartError> Hub::start(HubOptions options) {
+  using Part = StartError::Part;
+  const auto failed = [](const Error& error, Part part) {
+    return tl::unexpected<StartError>(StartError{error, part});
+  };
   auto impl = std::make_unique<Impl>(std::move(options));
-  if (auto opened = impl->open_storage(); !opened) return tl::unexpected(opened.error());
+  if (auto opened = impl->open_storage(); !opened) return failed(opened.error(), Part::storage);
   auto started = impl->start_engine();
-  if (!started) return tl::unexpected(started.error());
-  if (auto opened = impl->open_network(); !opened) return tl::unexpected(opened.error());
-  impl->loop =
-      std::make_unique<Loop>(LoopParts{*impl->transport, *impl->engine, *impl->state, *impl->history,
-                                       *impl->ledger, *impl->sealer, *impl->clock, impl->options.name});
+  if (!started) return failed(started.error(), Part::decisions);
+  if (auto opened = impl->open_network(); !opened) return failed(opened.error(), Part::network);
+  impl->batch_sealer = std::make_unique<Worker>("seal");
+  impl->loop = std::make_unique<Loop>(LoopParts{*impl->transport, *impl->engine, *impl->state, *impl->history,
+                                                *impl->ledger, *impl->sealer, *impl->clock,
+                                                impl->options.name, apart(*impl->batch_sealer)});
   impl->state_writer = std::make_unique<Worker>("state");
   impl->state->set_pace(
-      {kStateRowsMin,
-       [to = impl->state_writer.get()](std::function<void()> work) { to->run(std::move(work)); },
-       [to = impl->transport.get()] { to->wake(); }});
-  if (auto begun = impl->loop->begin(std::move(*started)); !begun) return tl::unexpected(begun.error());
+      {kStateRowsMin, apart(*impl->state_writer), [to = impl->transport.get()] { to->wake(); }});
+  if (auto begun = impl->loop->begin(std::move(*started)); !begun) {
+    return failed(begun.error(), Part::decisions);
+  }
   impl->running = true;
   impl->thread = std::thread([self = impl.get()] { self->serve(); });
   return std::unique_ptr<Hub>(new Hub(std::move(impl)));

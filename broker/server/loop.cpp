@@ -17,6 +17,7 @@ namespace {
 constexpr std::uint32_t kBacklogRetryMs = 1;
 constexpr std::int64_t kTouchUs = 250 * kMillisecondUs;
 constexpr std::int64_t kFlushUs = kSecondUs;
+constexpr std::size_t kSealedApartMin = 16;
 constexpr std::int64_t kDrainUs = 10 * kSecondUs;
 
 constexpr std::int64_t us_of(std::uint32_t ms) { return std::int64_t{ms} * kMillisecondUs; }
@@ -124,10 +125,11 @@ Result<void> Loop::take_completions() {
   }
   for (const auto& head : done) {
     if (!head) return tl::unexpected(head.error());
-    const Append append = appends_.front();
-    appends_.pop_front();
-    durable_ = append.head;
-    statistics_.sync.add(tick().us - append.at.us);
+    ++statistics_.batches;
+    durable_ = *head;
+    for (; !appends_.empty() && appends_.front().head <= durable_; appends_.pop_front()) {
+      statistics_.sync.add(tick().us - appends_.front().at.us);
+    }
   }
   if (auto folded = parts_.state.durable(durable_); !folded) return folded;
   release();
@@ -258,34 +260,46 @@ Result<void> Loop::commit(core::Decision decision) {
     log_alarm(alarm.code, alarm.text);
   }
   auto drafted = parts_.state.take_batch();
-  if (!drafted.empty()) {
-    if (auto appended = append(std::move(drafted)); !appended) return appended;
-  }
+  if (!drafted.empty()) append(std::move(drafted));
   const bool leaves = !decision.sends.empty() || !decision.asks.empty() || !decision.replays.empty();
   if (leaves) held_.push_back({parts_.state.head(), received_at_, std::move(decision)});
   release();
   return {};
 }
 
-/// Seals and appends, in as few batches as the ledger's limits allow.
-Result<void> Loop::append(std::vector<care::State::Drafted> drafted) {
+/// A large batch is sealed elsewhere while this thread decides on; a small one is not worth the way there.
+void Loop::append(std::vector<care::State::Drafted> drafted) {
+  statistics_.entries += drafted.size();
+  appends_.push_back({drafted.back().sequence, now_});
+  if (!parts_.seal_apart || (sealing_ == 0 && drafted.size() < kSealedApartMin)) {
+    seal(drafted);
+    return;
+  }
+  ++sealing_;
+  parts_.seal_apart([this, batch = std::move(drafted)] {
+    seal(batch);
+    --sealing_;
+  });
+}
+
+/// Seals and appends, in as few batches as the ledger's limits allow. On either thread, never on both.
+void Loop::seal(const std::vector<care::State::Drafted>& drafted) {
   std::vector<storage::SealedEntry> batch;
   std::size_t bytes = 0;
   const auto send_off = [&] {
-    const Sequence head = batch.back().header.sequence;
-    statistics_.entries += batch.size();
-    ++statistics_.batches;
-    appends_.push_back({head, now_});
     parts_.ledger.append(std::move(batch),
                          [to = completions_](Result<Sequence> done) { to->report(std::move(done)); });
     batch.clear();
     bytes = 0;
   };
   parts_.sealer.begin_batch();
-  for (care::State::Drafted& each : drafted) {
+  for (const care::State::Drafted& each : drafted) {
     auto sealed =
         parts_.sealer.seal(each.entry.kind, each.entry.key_id, each.sequence, each.at, each.entry.body);
-    if (!sealed) return tl::unexpected(sealed.error());
+    if (!sealed) {
+      completions_->report(tl::unexpected(sealed.error()));
+      return;
+    }
     const std::size_t size =
         sealed->ciphertext.size() + storage::kClearBytes + storage::kNonceBytes + sizeof(Hash);
     if (!batch.empty() &&
@@ -296,7 +310,6 @@ Result<void> Loop::append(std::vector<care::State::Drafted> drafted) {
     batch.push_back(std::move(*sealed));
   }
   send_off();
-  return {};
 }
 
 void Loop::release() {

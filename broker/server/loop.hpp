@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -29,6 +31,9 @@ struct LoopParts {
   storage::Sealer& sealer;
   const Clock& clock;
   std::string hub_name;
+  /// Runs one piece of work after the other on a thread of its own, where batches are sealed; goes before the
+  /// loop does. Empty: sealed on the loop's own.
+  std::function<void(std::function<void()>)> seal_apart = {};
 };
 
 /// Drain, decide, append one batch with one sync, send (decisions 3 and 4). Nothing leaves before all that
@@ -78,7 +83,8 @@ class Loop {
   Result<void> take_hello(const Received& received, const wire::Hello& hello, core::Decision& out);
   void refuse(ConnectionId connection, ErrorKind kind, const std::string& text, bool closing);
   Result<void> commit(core::Decision decision);
-  Result<void> append(std::vector<care::State::Drafted> drafted);
+  void append(std::vector<care::State::Drafted> drafted);
+  void seal(const std::vector<care::State::Drafted>& drafted);
   void release();
   void let_go(core::Decision& decision);
   void answer(core::Decision& decision);
@@ -96,6 +102,7 @@ class Loop {
   std::deque<Received> inbox_;
   bool inbox_drained_ = true;  // the transport had no more when it was last asked
   std::deque<Append> appends_;
+  std::atomic<std::size_t> sealing_ = 0;  // batches that another thread seals
   std::deque<Held> held_;
   std::deque<Held> asking_;  // answers to these need the state as of their entry
   Sequence durable_ = 0;

@@ -20,7 +20,7 @@ namespace {
 constexpr char kRowPrefix = 'r';
 constexpr std::string_view kAppliedKey = "applied";
 constexpr std::string_view kVersionKey = "version";
-constexpr std::string_view kVersion = "1";
+constexpr std::string_view kVersion = "2";
 
 tl::unexpected<Error> closed_error() { return fail(ErrorKind::unavailable, "the state store is closed"); }
 

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kCompressFromBytes = 256;
 constexpr std::size_t kBodyBytesMax = limits::kBatchBytesMax - 1024;
-constexpr int kCompressionLevel = 1;
+constexpr int kCompressionLevel = -1;
 constexpr std::size_t kPrefixBytes = 16;
 
 static_assert(kNonceBytes == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);

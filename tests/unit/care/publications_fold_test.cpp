@@ -16,8 +16,10 @@ constexpr Fingerprint kMessage{1};
 constexpr Fingerprint kChanged{2};
 constexpr KeyedHash kIdentity{{1}};
 
-void fold(Rows& rows, Sequence sequence, const Fingerprint& message, const KeyedHash& identity) {
+void fold(Rows& rows, Sequence sequence, const Fingerprint& message, const KeyedHash& identity,
+          bool reused = false) {
   ledger::EventEntryT entry;
+  if (reused) entry.marks = {ledger::Mark::before_admission, ledger::Mark::id_reused};
   entry.fingerprint = std::make_unique<ledger::Fingerprint>(to_ledger(message));
   entry.identity = std::make_unique<ledger::Key>(to_ledger(identity));
   FoldEntry header;
@@ -52,9 +54,12 @@ TEST_CASE("each content of one identity keeps its own receipt") {
   storage::MemoryStateStore store;
   Rows rows(store);
   fold(rows, 5, kMessage, kIdentity);
-  fold(rows, 6, kChanged, kIdentity);
+  fold(rows, 6, kChanged, kIdentity, true);
+  fold(rows, 7, Fingerprint{3}, kIdentity, true);
   CHECK(known_publication(rows, kMessage, kIdentity)->same == 5);
   CHECK(known_publication(rows, kChanged, kIdentity)->same == 6);
+  CHECK(known_publication(rows, Fingerprint{3}, kIdentity)->same == 7);
+  CHECK(known_publication(rows, Fingerprint{4}, kIdentity)->same == 0);
 }
 
 TEST_CASE("an entry without fingerprint and identity leaves nothing to find") {
@@ -83,6 +88,6 @@ TEST_CASE("a refused message is found by its fingerprint, and leaves nothing whe
 TEST_CASE("a publication's row that is cut short is corrupt, never a fresh message") {
   storage::MemoryStateStore store;
   Rows rows(store);
-  rows.put(row_keys::fingerprint(kMessage), "short");
+  rows.put(row_keys::identity(kIdentity), "short");
   CHECK(known_publication(rows, kMessage, kIdentity).error().kind == ErrorKind::corrupt);
 }
