@@ -114,6 +114,16 @@ struct RebuildOptions {
 };
 ExitCode rebuild(const RebuildOptions& options, Surroundings& surroundings);
 
+struct RecoverOptions {
+  std::filesystem::path config;
+  bool accept_loss = false;   // without it nothing is changed
+  std::string operator_name;  // empty: the name under which the process runs
+  std::string reason;         // with accept_loss
+  bool json = false;
+};
+/// `corrupt` where a loss is found and not accepted.
+ExitCode recover(const RecoverOptions& options, Surroundings& surroundings);
+
 struct KeysOptions {
   std::filesystem::path file;  // FILE.public and FILE.secret
 };

@@ -1,6 +1,5 @@
 #include "broker/app/hub_options.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <ostream>
@@ -26,15 +25,11 @@ Result<server::HubOptions> hub_options(const server::HubConfig& config) {
 }
 
 tl::expected<std::unique_ptr<server::Hub>, StartFailure> start_hub(server::HubOptions options) {
-  const std::vector<std::string> endpoints = options.endpoints;
   auto hub = server::Hub::start(std::move(options));
   if (hub) return *std::move(hub);
-  const Error& error = hub.error();
-  // A hub that cannot start is unavailable for its endpoint, which its text then names, or for its storage.
-  const bool endpoint = std::any_of(endpoints.begin(), endpoints.end(), [&error](const std::string& each) {
-    return error.text.find(each) != std::string::npos;
-  });
-  const bool storage = error.kind == ErrorKind::unavailable && !endpoint;
+  const server::StartError& error = hub.error();
+  const bool storage =
+      error.kind == ErrorKind::unavailable && error.part != server::StartError::Part::network;
   return tl::unexpected(StartFailure{storage ? ExitCode::storage : exit_code(error.kind), error.text});
 }
 

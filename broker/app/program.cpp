@@ -34,6 +34,7 @@ struct Reading {
   std::string dead_letter_action = "list";
   StatusOptions status;
   RebuildOptions rebuild;
+  RecoverOptions recover;
   KeysOptions keys;
   VersionOptions version;
   std::optional<Command> chosen;
@@ -148,6 +149,24 @@ void add_hub_commands(CLI::App& program, Reading& reading) {
                       "carehub rebuild /etc/carehub/hub.toml");
   add_config(rebuild, reading.rebuild.config);
   choose(rebuild, reading, &Reading::rebuild);
+
+  auto* recover =
+      add(program, "recover",
+          "How much of the end of a stopped hub's ledger is lost; with --accept-loss the hub goes "
+          "on without it. Leaves with 5 where a loss is found and not accepted",
+          "carehub recover hub.toml --accept-loss --reason 'disk 3 failed, no newer copy'");
+  add_config(recover, reading.recover.config);
+  auto* reason =
+      recover->add_option("--reason", reading.recover.reason, "Why, for the record")->type_name("TEXT");
+  recover
+      ->add_flag("--accept-loss", reading.recover.accept_loss, "A person's decision; recorded in the ledger")
+      ->needs(reason);
+  recover
+      ->add_option("--operator,--by", reading.recover.operator_name,
+                   "Who decides, for the record; default: the user of this process")
+      ->type_name("NAME");
+  add_json(recover, reading.recover.json);
+  choose(recover, reading, &Reading::recover);
 }
 
 void add_configuration_commands(CLI::App& program, Reading& reading) {
@@ -326,6 +345,7 @@ ExitCode run_program(std::vector<std::string> arguments, Surroundings& surroundi
     }
     ExitCode operator()(const StatusOptions& options) const { return status(options, surroundings); }
     ExitCode operator()(const RebuildOptions& options) const { return rebuild(options, surroundings); }
+    ExitCode operator()(const RecoverOptions& options) const { return recover(options, surroundings); }
     ExitCode operator()(const KeysOptions& options) const { return keys(options, surroundings); }
     ExitCode operator()(const VersionOptions& options) const { return version(options, surroundings); }
   };

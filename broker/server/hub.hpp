@@ -36,13 +36,18 @@ struct HubOptions {
   std::function<void(Sequence done, Sequence all)> progress;
 };
 
+/// Why a hub did not start, and which part of it: its endpoint and its storage both can be `unavailable`.
+struct StartError : Error {
+  enum class Part : std::uint8_t { storage, decisions, network } part = Part::storage;
+};
+
 /// The broker: storage, folds, decisions and network in one piece. Everything is opened first, then bound,
 /// then served; when any of it fails all is released and nothing is half-started.
 class Hub {
  public:
   /// Opens and serves. Errors: `invalid` (policy, endpoint, keys), `unavailable` (port taken, disk, another
   /// hub runs on this data), `corrupt` (stop and page a human). The text names what and where.
-  static Result<std::unique_ptr<Hub>> start(HubOptions options);
+  static tl::expected<std::unique_ptr<Hub>, StartError> start(HubOptions options);
 
   /// Stops at once when still running.
   ~Hub();

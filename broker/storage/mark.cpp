@@ -116,4 +116,14 @@ Result<void> Mark::write_checkpoint(const MerkleFrontier& tree, const Hash& last
   return file_.sync();
 }
 
+Result<void> Mark::reset(const MerkleFrontier& tree, const Hash& last_leaf) {
+  // Larger sizes win when it is read, so all that were written go. Cut short, it is refused at the next
+  // start.
+  if (Result<void> put = file_.write_at(0, Bytes(4 * kSlotBytes)); !put) return put;
+  if (Result<void> synced = file_.sync(); !synced) return synced;
+  next_checkpoint_slot_ = 0;
+  next_mark_slot_ = 2;
+  return write_checkpoint(tree, last_leaf);
+}
+
 }  // namespace carehub::storage

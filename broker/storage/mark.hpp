@@ -35,6 +35,8 @@ class Mark {
   Result<void> write_mark(const MerkleFrontier& tree);
   /// Writes a checkpoint and syncs it, and the last mark with it.
   Result<void> write_checkpoint(const MerkleFrontier& tree, const Hash& last_leaf);
+  /// Forgets what was durable before: from now on it is this tree. For a person who accepts a loss.
+  Result<void> reset(const MerkleFrontier& tree, const Hash& last_leaf);
 
  private:
   explicit Mark(File file) : file_(std::move(file)) {}

@@ -70,6 +70,22 @@ Result<void> check_entries(rocksdb::DB& database, const std::filesystem::path& p
                   "Restore the data directory from a backup");
 }
 
+/// Opens without changing anything; up to where the log is damaged, when `unfinished` says so afterwards.
+Result<std::unique_ptr<rocksdb::DB>> open_read_only(const std::filesystem::path& database, bool& unfinished) {
+  rocksdb::Options options = ledger_options();
+  options.create_if_missing = false;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kAbsoluteConsistency;
+  rocksdb::DB* raw = nullptr;
+  rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, database.string(), &raw);
+  if (status.IsCorruption()) {
+    unfinished = true;
+    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+    status = rocksdb::DB::OpenForReadOnly(options, database.string(), &raw);
+  }
+  if (!status.ok()) return rocks_error(status, database, "the ledger does not open");
+  return std::unique_ptr<rocksdb::DB>(raw);
+}
+
 }  // namespace
 
 std::string ledger_key(Sequence sequence) {
@@ -97,26 +113,38 @@ Result<Sequence> last_sequence(rocksdb::DB& database, const std::filesystem::pat
 
 Result<CheckedLedger> check_ledger(const std::filesystem::path& database, const Mark::State& mark) {
   CheckedLedger checked;
-  rocksdb::Options options = ledger_options();
-  options.create_if_missing = false;
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kAbsoluteConsistency;
-  rocksdb::DB* raw = nullptr;
-  rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, database.string(), &raw);
-  if (status.IsCorruption()) {
-    checked.unfinished = true;
-    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-    status = rocksdb::DB::OpenForReadOnly(options, database.string(), &raw);
-  }
-  if (!status.ok()) return rocks_error(status, database, "the ledger does not open");
-  const std::unique_ptr<rocksdb::DB> open(raw);
-
-  const Result<Sequence> head = last_sequence(*open, database);
+  const auto open = open_read_only(database, checked.unfinished);
+  if (!open) return tl::unexpected(open.error());
+  const Result<Sequence> head = last_sequence(**open, database);
   if (!head) return tl::unexpected(head.error());
   if (*head < mark.size) return missing_entry(database, *head + 1);
-  if (Result<void> good = check_entries(*open, database, mark, *head, checked); !good) {
+  if (Result<void> good = check_entries(**open, database, mark, *head, checked); !good) {
     return tl::unexpected(good.error());
   }
   return checked;
+}
+
+Result<CheckedLedger> whole_entries(const std::filesystem::path& database,
+                                    const std::function<Result<void>(const SealedEntry&)>& visit) {
+  CheckedLedger checked;
+  const auto open = open_read_only(database, checked.unfinished);
+  if (!open) return tl::unexpected(open.error());
+  const Result<Sequence> head = last_sequence(**open, database);
+  if (!head) return tl::unexpected(head.error());
+  const Result<Sequence> tiled = tiled_until(**open, database);
+  if (!tiled) return tl::unexpected(tiled.error());
+  Result<void> visited;
+  Result<void> read = for_each_entry(**open, database, 1, *head, [&](const SealedEntry& entry) {
+    checked.tree.append(entry.leaf);
+    checked.last_leaf = entry.leaf;
+    visited = visit(entry);
+    return visited.has_value();
+  });
+  if (!visited) return tl::unexpected(visited.error());
+  if (read) return checked;
+  // What is behind the damage is still there: that is no lost end, and to cut it off would lose more.
+  return fail(ErrorKind::corrupt, read.error().text + " (entries up to " + std::to_string(*head) +
+                                      " follow it, so its end is not what is lost: only a backup helps)");
 }
 
 }  // namespace carehub::storage

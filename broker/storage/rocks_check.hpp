@@ -3,6 +3,7 @@
 #include <rocksdb/db.h>
 
 #include <filesystem>
+#include <functional>
 
 #include "broker/storage/entry.hpp"
 #include "broker/storage/mark.hpp"
@@ -22,6 +23,12 @@ struct CheckedLedger {
 /// before the head, and do the entries since the checkpoint hash to the mark's root? `corrupt` names the
 /// first sequence that is missing or differs.
 Result<CheckedLedger> check_ledger(const std::filesystem::path& database, const Mark::State& mark);
+
+/// Every entry from the first on, as far as they follow each other and are whole; nothing is changed. Each is
+/// handed to `visit`, whose error ends it. `corrupt` where entries behind damaged or missing ones are still
+/// there.
+Result<CheckedLedger> whole_entries(const std::filesystem::path& database,
+                                    const std::function<Result<void>(const SealedEntry&)>& visit);
 
 /// The last sequence in an open database; 0 when it is empty.
 Result<Sequence> last_sequence(rocksdb::DB& database, const std::filesystem::path& place);

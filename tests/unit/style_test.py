@@ -27,6 +27,7 @@ TESTED_ELSEWHERE = {
     "adapters/transports/asio.cpp": "compiles the Boost.Asio library, holds no code",
     "broker/storage/rocks_check.cpp": "tests/contract/storage damages a real ledger in every file and opens it",
     "broker/storage/rocks_ledger.cpp": "the ledger's contract, kill -9 and full disks in tests/contract/storage",
+    "broker/storage/rocks_recovery.cpp": "tests/contract/storage/ledger_recovery_test.cpp",
     "broker/storage/rocks_state_store.cpp": "the state store's contract in tests/contract/storage",
     # Parts of one thing each, which only mean something over a socket: their owner's test drives them there.
     "broker/client/connection.cpp": "hub_client_test: keys, routing ids, losses over real sockets",
@@ -43,6 +44,7 @@ TESTED_ELSEWHERE = {
     "broker/server/peers.cpp": "loop_test: claims of agency, silence, losses",
     "broker/server/questions.cpp": "loop_test: one a step, and no more than a peer may ask",
     "broker/server/rebuild.cpp": "tests/unit/app/rebuild_test.cpp",
+    "broker/server/recover.cpp": "tests/unit/app/recover_test.cpp",
     "broker/server/replays.cpp": "tests/unit/app/history_commands_test.cpp",
 }
 

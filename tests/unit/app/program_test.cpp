@@ -76,6 +76,20 @@ TEST_CASE("handling a dead letter names it, the person who decides and the reaso
   CHECK(again.sequence == 7);
 }
 
+TEST_CASE("a loss is accepted by name, with a reason, and by nothing less") {
+  const auto looked = parsed<RecoverOptions>({"recover", "hub.toml", "--json"});
+  CHECK_FALSE(looked.accept_loss);
+  CHECK(looked.json);
+  CHECK(left({"recover", "hub.toml", "--accept-loss"}).code == ExitCode::usage);
+  for (const char* name : {"--operator", "--by"}) {
+    const auto accepted = parsed<RecoverOptions>(
+        {"recover", "hub.toml", "--accept-loss", "--reason", "disk 3", name, "A Reader"});
+    CHECK(accepted.accept_loss);
+    CHECK(accepted.operator_name == "A Reader");
+    CHECK(accepted.reason == "disk 3");
+  }
+}
+
 TEST_CASE("a wrong command line is usage, and help is not") {
   CHECK(left({}).code == ExitCode::usage);
   CHECK(left({"fly"}).code == ExitCode::usage);
@@ -89,7 +103,7 @@ TEST_CASE("every command has help with an example of itself, and the program lis
   CHECK(all.find("Exit codes:") != std::string::npos);
   for (const std::string command :
        {"run", "broker", "adapter", "check", "try", "publish", "watch", "timeline", "replay", "dead-letters",
-        "status", "rebuild", "keys", "version"}) {
+        "status", "rebuild", "recover", "keys", "version"}) {
     INFO(command);
     CHECK(all.find("\n  " + command + " ") != std::string::npos);
     const Leave help = left({command, "--help"});

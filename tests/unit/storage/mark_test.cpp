@@ -111,3 +111,25 @@ TEST_CASE("a mark is one process's at a time") {
   REQUIRE(first);
   CHECK(Mark::open(directory.path() / "mark").error().kind == ErrorKind::unavailable);
 }
+
+TEST_CASE("a mark that is reset knows the smaller tree alone, and goes on from it") {
+  fakes::TemporaryDirectory directory;
+  const auto file = directory.path() / "mark";
+  {
+    auto mark = Mark::open(file);
+    REQUIRE(mark->write_checkpoint(tree_of(8), leaf(7)));
+    REQUIRE(mark->write_checkpoint(tree_of(9), leaf(8)));
+    REQUIRE(mark->write_mark(tree_of(12)));
+    REQUIRE(mark->reset(tree_of(5), leaf(4)));
+  }
+  {
+    auto mark = Mark::open(file);
+    REQUIRE(mark->found());
+    CHECK(mark->found()->size == 5);
+    CHECK(mark->found()->root == tree_of(5).root());
+    CHECK(mark->found()->last_leaf == leaf(4));
+    CHECK_FALSE(mark->found()->damaged);
+    REQUIRE(mark->write_mark(tree_of(6)));
+  }
+  CHECK(Mark::open(file)->found()->size == 6);
+}

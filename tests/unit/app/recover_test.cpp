@@ -1,0 +1,160 @@
+#include <fstream>
+
+#include "broker/server/recover.hpp"
+#include "broker/storage/file_vault.hpp"
+#include "broker/storage/rocks_ledger.hpp"
+#include "broker/storage/sealer.hpp"
+#include "schemas/ledger_generated.h"
+#include "tests/unit/app/small_county.hpp"
+
+using namespace carehub;
+using app::ExitCode;
+using test::RunningCounty;
+using test::SmallCounty;
+using test::Told;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A hub that has stopped with a few entries in its log; its data directory.
+fs::path stopped_hub(RunningCounty& county) {
+  for (const char* id : {"e1", "e2", "e3"}) REQUIRE(county.publish(SmallCounty::flag(id)) == ExitCode::ok);
+  REQUIRE(county.stop() == ExitCode::ok);
+  return county.folder.path() / "data";
+}
+
+/// As a disk does that lost its last sectors.
+void cut_the_log(const fs::path& data) {
+  for (const auto& file : fs::directory_iterator(data / "ledger")) {
+    if (file.path().extension() == ".log" && file.file_size() > 0) {
+      fs::resize_file(file.path(), file.file_size() - 3);
+      return;
+    }
+  }
+  FAIL("no log to cut");
+}
+
+app::RecoverOptions options_of(const SmallCounty& county, bool accept = false) {
+  app::RecoverOptions options;
+  options.config = county.config();
+  options.accept_loss = accept;
+  options.operator_name = accept ? "A Reader" : "";
+  options.reason = accept ? "disk 3 failed" : "";
+  return options;
+}
+
+ExitCode start_again(const SmallCounty& county, Told& told) {
+  told.stop = true;  // as soon as it runs
+  app::RunOptions options;
+  options.config = county.config();
+  options.parts = app::RunOptions::Parts::broker;
+  return app::run(options, told.surroundings);
+}
+
+std::vector<ledger::OperatorActionT> operator_actions(const fs::path& data) {
+  SystemRandom random;
+  const auto vault = storage::open_vault(data / "vault", data / "master.key", random);
+  const auto opened = storage::RocksLedger::open(data);
+  REQUIRE((vault && opened));
+  const storage::Sealer sealer(*vault->vault, random);
+  std::vector<ledger::OperatorActionT> found;
+  const auto entries = opened->ledger->read(1, 10'000, 1U << 30U);
+  REQUIRE(entries);
+  for (const auto& sealed : *entries) {
+    if (sealed.header.kind != storage::EntryKind::operator_action) continue;
+    const auto body = sealer.open(sealed);
+    REQUIRE(body);
+    ledger::GetBody(body->data())->entry_as_OperatorAction()->UnPackTo(&found.emplace_back());
+  }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("a hub whose ledger is whole has nothing to recover") {
+  RunningCounty county;
+  Told running;
+  CHECK(app::recover(options_of(county), running.surroundings) == ExitCode::storage);
+  const auto data = stopped_hub(county);
+  for (const bool accept : {false, true}) {
+    Told told;
+    CHECK(app::recover(options_of(county, accept), told.surroundings) == ExitCode::ok);
+    CHECK(told.said("nothing is lost"));
+  }
+  CHECK(operator_actions(data).empty());
+}
+
+TEST_CASE("a lost end is only told of until a person accepts it; then it is on record and the hub starts") {
+  RunningCounty county;
+  const auto data = stopped_hub(county);
+  cut_the_log(data);
+  Told refused;
+  CHECK(start_again(county, refused) == ExitCode::corrupt);
+  CHECK(refused.complained("carehub recover"));
+
+  Told looked;
+  CHECK(app::recover(options_of(county), looked.surroundings) == ExitCode::corrupt);
+  CHECK(looked.said("were durable"));
+  CHECK(looked.said("Nothing has been changed"));
+  Told still;
+  CHECK(start_again(county, still) == ExitCode::corrupt);
+
+  Told accepted;
+  auto options = options_of(county, true);
+  options.json = true;
+  CHECK(app::recover(options, accepted.surroundings) == ExitCode::ok);
+  CHECK(accepted.said(R"("accepted":true)"));
+  CHECK(accepted.said(R"("lost_from":)"));
+  const auto actions = operator_actions(data);
+  REQUIRE(actions.size() == 1);
+  CHECK(actions[0].action == "accept_loss");
+  CHECK(actions[0].by == "A Reader");
+  CHECK(actions[0].reason == "disk 3 failed");
+  CHECK(actions[0].detail.find("entries " + std::to_string(actions[0].sequence + 1) + " to ") == 0);
+  Told started;
+  CHECK(start_again(county, started) == ExitCode::ok);
+  Told whole;
+  CHECK(app::recover(options_of(county), whole.surroundings) == ExitCode::ok);
+}
+
+TEST_CASE("a loss that was accepted and not recorded keeps the hub from starting until it is") {
+  RunningCounty county;
+  const auto data = stopped_hub(county);
+  std::ofstream(data / server::kLossFile)
+      << "2 9\n";  // as if the power had gone right after the mark was set
+  Told refused;
+  CHECK(start_again(county, refused) == ExitCode::corrupt);
+  CHECK(refused.complained("recover --accept-loss"));
+  Told finished;
+  CHECK(app::recover(options_of(county, true), finished.surroundings) == ExitCode::ok);
+  const auto actions = operator_actions(data);
+  REQUIRE(actions.size() == 1);
+  CHECK(actions[0].detail == "entries 3 to 9 were durable and are lost");
+  Told started;
+  CHECK(start_again(county, started) == ExitCode::ok);
+}
+
+TEST_CASE("a vault that lacks keys of the ledger is no loss to accept") {
+  constexpr std::uintmax_t kHeaderBytes = 192;
+  RunningCounty county;
+  const auto data = stopped_hub(county);
+  cut_the_log(data);
+  SECTION("it is older") { fs::resize_file(data / "vault", kHeaderBytes); }
+  SECTION("it is gone") { fs::remove(data / "vault"); }
+  Told told;
+  CHECK(app::recover(options_of(county, true), told.surroundings) == ExitCode::corrupt);
+  CHECK(told.complained("vault"));
+  Told started;
+  CHECK(start_again(county, started) == ExitCode::corrupt);
+}
+
+TEST_CASE("a loss is accepted with a reason, or not at all") {
+  const SmallCounty county;
+  auto options = options_of(county, true);
+  options.reason.clear();
+  Told told;
+  CHECK(app::recover(options, told.surroundings) == ExitCode::usage);
+  Told nowhere;
+  CHECK(app::recover(options_of(county), nowhere.surroundings) == ExitCode::not_found);
+  CHECK_FALSE(county.folder.has("data"));
+}
