@@ -54,14 +54,16 @@ Result<EventPreview> preview_event(const server::HubConfig& config, const std::s
     return fail(ErrorKind::not_found, "no inbound channel has the name `" + channel + "`");
   const auto* agency = named(config.rules.agencies, inbound->agency, &core::Agency::id);
   EventPreview preview;
-  preview.out_of_scope = core::out_of_scope(inbound->scope, event);
-  if (preview.out_of_scope) return preview;
   preview.faults = core::check_event(event, now);
-  const auto& allowed = agency->may_publish;
-  if (std::find(allowed.begin(), allowed.end(), event.type()) == allowed.end()) {
-    preview.faults.push_back({"not_permitted", "type",
-                              "the agency " + agency->id + " may not publish " +
-                                  event_type_name(event.type()) + ": add it to its may_publish"});
+  auto not_its_type = core::type_fault(agency->id, agency->may_publish, event.type());
+  if (not_its_type) {
+    preview.faults.push_back(*std::move(not_its_type));
+  } else if (core::scope_is_certain(preview.faults)) {
+    preview.out_of_scope = core::out_of_scope(inbound->scope, event);
+    if (preview.out_of_scope) {
+      preview.faults.clear();
+      return preview;
+    }
   }
   if (!preview.faults.empty()) return preview;
   for (const auto& subscription : config.rules.subscriptions) {

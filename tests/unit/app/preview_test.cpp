@@ -106,8 +106,21 @@ TEST_CASE("a type that the agency may not publish is refused") {
                                                {"occurred_at", "2026-01-02T10:00+00:00"},
                                                {"safeguarding_flag.status", "raised"}}));
   REQUIRE(result.faults.size() == 1);
-  CHECK(result.faults[0].code == "not_permitted");
+  CHECK(result.faults[0].code == "type_not_permitted");
   CHECK(result.disclosures.empty());
+}
+
+TEST_CASE("what the hub would refuse is never foretold as out of scope") {
+  const auto adults_flag = preview(fakes::event_of({{"type", "safeguarding_flag"},
+                                                    {"occurred_at", "2026-01-02T10:00+00:00"},
+                                                    {"person.birth_date", "1980-05-03"},
+                                                    {"safeguarding_flag.status", "raised"}}));
+  CHECK_FALSE(adults_flag.out_of_scope);
+  REQUIRE(adults_flag.faults.size() == 1);
+  CHECK(adults_flag.faults[0].code == "type_not_permitted");
+  const auto unborn = preview(admission("2030-05-03"));
+  CHECK_FALSE(unborn.out_of_scope);
+  CHECK_FALSE(unborn.faults.empty());
 }
 
 TEST_CASE("an event that the domain checks refuse goes to nobody") {

@@ -54,7 +54,7 @@ TEST_CASE("a message of a type that the agency may not publish goes to nobody") 
   county.change("may_publish = [\"safeguarding_flag\"]", "may_publish = [\"capacity\"]");
   Told told(SmallCounty::flag("e1"));
   CHECK(try_it(county, told) == ExitCode::wrong_input);
-  CHECK(told.said("not_permitted"));
+  CHECK(told.said("type_not_permitted"));
   CHECK_FALSE(told.said("council-desk"));
 }
 

@@ -197,3 +197,21 @@ TEST_CASE("the list of faults is bounded") {
   }
   CHECK(faults_of(packed(event)).size() == kFaultsMax);
 }
+
+TEST_CASE("a type that its agency may not publish is a fault by name") {
+  using event::EventType;
+  CHECK_FALSE(core::type_fault("council", {EventType::referral}, EventType::referral));
+  const auto fault = core::type_fault("council", {EventType::referral}, EventType::admission);
+  REQUIRE(fault);
+  CHECK(fault->code == "type_not_permitted");
+  CHECK(fault->place == "type");
+  CHECK(fault->text.find("council may not publish admission") != std::string::npos);
+}
+
+TEST_CASE("a scope is uncertain where the birth date or the day itself is at fault") {
+  CHECK(core::scope_is_certain({}));
+  CHECK(core::scope_is_certain({{"wrong", "person.nhs_number", ""}}));
+  CHECK_FALSE(
+      core::scope_is_certain({{"wrong", "person.nhs_number", ""}, {"wrong", "person.birth_date", ""}}));
+  CHECK_FALSE(core::scope_is_certain({{"wrong", "occurred_at", ""}}));
+}
