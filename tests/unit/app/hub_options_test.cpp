@@ -1,5 +1,6 @@
 #include "broker/app/hub_options.hpp"
 
+#include <fstream>
 #include <sstream>
 
 #include "broker/app/key_files.hpp"
@@ -60,6 +61,14 @@ TEST_CASE("a port that is taken and a disk that is not writable leave with diffe
   REQUIRE_FALSE(unbound);
   CHECK(unbound.error().code == ExitCode::unavailable);
   CHECK(unbound.error().text.find("ipc:///nonexistent/hub.sock") != std::string::npos);
+  // What a message happens to name decides nothing: here the disk's fault names the endpoint, too.
+  auto named = options;
+  named.data = county.folder.path() / "file";
+  std::ofstream(named.data) << "no directory";
+  named.endpoints = {"ipc://" + named.data.string()};
+  const auto unopened = app::start_hub(named);
+  REQUIRE_FALSE(unopened);
+  CHECK(unopened.error().code == ExitCode::storage);
   options.endpoints = {"ipc://" + (county.folder.path() / "second.sock").string()};
   const auto second = app::start_hub(options);
   REQUIRE_FALSE(second);
