@@ -1,0 +1,312 @@
+#include "tests/simulation/client.hpp"
+
+#include <algorithm>
+
+namespace carehub::simulation {
+namespace {
+
+constexpr std::int64_t kHeartbeatUs = 2 * kSecondUs;
+constexpr std::int64_t kSilenceUs = 10 * kSecondUs;
+constexpr std::int64_t kSayAgainUs = 20 * kSecondUs;
+constexpr std::size_t kItemsOfOneFrame = 24;
+
+std::string text_of(const flatbuffers::String* text) { return text == nullptr ? std::string() : text->str(); }
+
+}  // namespace
+
+Session::Session(std::string agency, Network& network, fakes::HandClock& clock)
+    : network_(network), clock_(clock), agency_(std::move(agency)) {}
+
+void Session::say_bytes(Bytes bytes) {
+  if (!link_) return;
+  said_us_ = clock_.steady_us();
+  network_.say(*link_, std::move(bytes));
+}
+
+void Session::connect() {
+  link_ = network_.connect(agency_);
+  welcomed_ = false;
+  heard_us_ = clock_.steady_us();
+  wire::HelloT hello;
+  hello.client = "simulated";
+  hello.agency = agency_;
+  hello.last_receipt = last_receipt();
+  say(std::move(hello));
+}
+
+void Session::drop(Dice& dice) {
+  if (link_) network_.hang_up(*link_, dice);
+  link_.reset();
+  welcomed_ = false;
+  not_before_us_ = clock_.steady_us() + dice.between(0, 200 * kMillisecondUs);
+  on_lost();
+}
+
+void Session::leave(Dice& dice) { drop(dice); }
+
+void Session::turn(Dice& dice) {
+  if (!link_) {
+    if (away_ || clock_.steady_us() < not_before_us_) return;
+    connect();
+    return;
+  }
+  while (auto bytes = network_.hear(*link_)) {
+    heard_us_ = clock_.steady_us();
+    const wire::Frame* frame = wire::GetFrame(bytes->data());
+    if (frame->message_as_Welcome() != nullptr && !welcomed_) {
+      welcomed_ = true;
+      on_welcome(dice);
+    } else if (frame->message_as_Goodbye() != nullptr ||
+               (frame->message_as_Rejected() != nullptr && frame->message_as_Rejected()->closing())) {
+      return drop(dice);
+    } else if (welcomed_) {
+      on_frame(*frame, dice);
+    }
+  }
+  if (network_.is_gone(*link_) || clock_.steady_us() - heard_us_ > kSilenceUs) return drop(dice);
+  if (welcomed_) on_turn(dice);
+  if (clock_.steady_us() - said_us_ >= kHeartbeatUs) say(wire::HeartbeatT());
+}
+
+Publisher::Publisher(int number, Network& network, fakes::HandClock& clock)
+    : Session(publisher_desks()[static_cast<std::size_t>(number)].agency, network, clock), number_(number) {}
+
+void Publisher::publish(const Publication& publication) {
+  ever_.push_back(&publication);
+  waiting_.push_back({++last_number_, &publication});
+}
+
+void Publisher::come_back_with_old_state(Dice& dice) {
+  if (ever_.empty()) return;
+  // An outbox of some time ago: what has its receipt by now is in it again.
+  const std::size_t from = dice.below(ever_.size());
+  const std::size_t until = std::min(ever_.size(), from + 1 + dice.below(8));
+  for (std::size_t each = from; each < until; ++each) waiting_.push_back({++last_number_, ever_[each]});
+}
+
+void Publisher::repeat_all() {
+  for (const Publication* publication : ever_) waiting_.push_back({++last_number_, publication});
+}
+
+void Publisher::on_welcome(Dice&) { unsaid_from_ = 0; }
+
+void Publisher::on_turn(Dice& dice) {
+  const std::int64_t now_us = clock_.steady_us();
+  // Only a network that drops makes a client wait for so long.
+  if (unsaid_from_ > 0 && now_us - said_last_us_ > kSayAgainUs) unsaid_from_ = 0;
+  if (unsaid_from_ >= waiting_.size()) return;
+  wire::PublishT frame;
+  const std::size_t count = 1 + dice.below(kItemsOfOneFrame);
+  while (unsaid_from_ < waiting_.size() && frame.items.size() < count) {
+    const Item& next = waiting_[unsaid_from_++];
+    auto item = std::make_unique<wire::PublishItemT>();
+    item->number = next.number;
+    item->channel = publisher_desks()[static_cast<std::size_t>(number_)].channel;
+    item->event.assign(next.publication->event.begin(), next.publication->event.end());
+    item->on_reuse = next.publication->on_reuse;
+    frame.items.push_back(std::move(item));
+  }
+  said_last_us_ = now_us;
+  say(std::move(frame));
+}
+
+void Publisher::on_frame(const wire::Frame& frame, Dice&) {
+  const auto* published = frame.message_as_Published();
+  if (published == nullptr || published->outcomes() == nullptr) return;
+  for (const auto* outcome : *published->outcomes()) {
+    const auto found = std::find_if(waiting_.begin(), waiting_.end(),
+                                    [&](const Item& item) { return item.number == outcome->number(); });
+    if (found == waiting_.end()) continue;
+    const auto place = static_cast<std::size_t>(found - waiting_.begin());
+    const Item item = *found;
+    waiting_.erase(found);
+    if (place < unsaid_from_) --unsaid_from_;
+    if (outcome->outcome() == wire::Outcome::failed) waiting_.push_back(item);
+    if (outcome->outcome() == wire::Outcome::receipt)
+      last_receipt_ = std::max(last_receipt_, outcome->sequence());
+  }
+}
+
+Subscriber::Subscriber(const Interest& interest, Network& network, fakes::HandClock& clock,
+                       const std::deque<Publication>& publications)
+    : Session(interest.agency, network, clock), interest_(interest), publications_(publications) {}
+
+void Subscriber::on_lost() {
+  shown_.clear();
+  to_return_ = 0;
+  subscribed_ = false;
+}
+
+void Subscriber::on_welcome(Dice&) {
+  wire::SubscribeT subscribe;
+  subscribe.name = interest_.name;
+  subscribe.role = interest_.role;
+  subscribe.credit = credit_;
+  subscribe.filter = std::make_unique<ledger::FilterT>(filter_of(interest_));
+  say(std::move(subscribe));
+  shown_.clear();
+  to_return_ = 0;
+  subscribed_ = true;
+  retry_us_ = clock_.steady_us() + kSayAgainUs;
+}
+
+void Subscriber::on_frame(const wire::Frame& frame, Dice&) {
+  retry_us_ = clock_.steady_us() + kSayAgainUs;
+  if (const auto* rejected = frame.message_as_Rejected()) {
+    // Taken over by another connection: once more, in a while.
+    if (text_of(rejected->subscription()) == interest_.name) resubscribe_ = true;
+    return;
+  }
+  const auto* deliver = frame.message_as_Deliver();
+  if (deliver == nullptr || deliver->deliveries() == nullptr) return;
+  for (const auto* delivery : *deliver->deliveries()) {
+    const auto* view = event::GetEvent(delivery->view()->data());
+    shown_.push_back({delivery->sequence(), view->id()->str()});
+  }
+}
+
+void Subscriber::answer(std::size_t which, Dice& dice) {
+  const Shown shown = shown_[which];
+  shown_.erase(shown_.begin() + static_cast<std::ptrdiff_t>(which));
+  ++to_return_;
+  if (mood_ == Mood::silent) return;
+  for (; tastes_known_ < publications_.size(); ++tastes_known_) {
+    const Publication& each = publications_[tastes_known_];
+    tastes_[each.id] = each.taste[interest_.number];
+  }
+  const Taste taste = tastes_[shown.id];
+  if (mood_ == Mood::well && taste == Taste::good) {
+    taken_.insert(shown.sequence);
+    wire::AckT ack;
+    ack.subscription = interest_.name;
+    ack.ranges = {ledger::Range(shown.sequence, shown.sequence)};
+    return say(std::move(ack));
+  }
+  wire::NakT nak;
+  nak.subscription = interest_.name;
+  auto item = std::make_unique<wire::NakItemT>();
+  item->sequence = shown.sequence;
+  item->code = "simulated";
+  item->kind = mood_ == Mood::unavailable ? ledger::NakKind::unavailable : ledger::NakKind::failed;
+  if (mood_ == Mood::well && taste == Taste::rejected) item->kind = ledger::NakKind::rejected;
+  if (dice.one_in(4)) item->retry_after_ms = static_cast<std::uint32_t>(dice.below(3'000));
+  nak.items.push_back(std::move(item));
+  say(std::move(nak));
+}
+
+void Subscriber::on_turn(Dice& dice) {
+  if (resubscribe_ && dice.one_in(8)) {
+    resubscribe_ = false;
+    on_welcome(dice);
+  }
+  const std::size_t count = shown_.empty() ? 0 : dice.below(shown_.size() + 1);
+  for (std::size_t each = 0; each < count; ++each) answer(dice.below(shown_.size()), dice);
+  if (to_return_ > 0 && dice.one_in(2)) {
+    wire::CreditT credit;
+    credit.subscription = interest_.name;
+    credit.amount = to_return_;
+    to_return_ = 0;
+    say(std::move(credit));
+  }
+}
+
+void Subscriber::ack_all() {
+  wire::AckT ack;
+  ack.subscription = interest_.name;
+  ack.ranges = {ledger::Range(1, 1'000'000)};
+  say(std::move(ack));
+}
+
+void Subscriber::ask_for_everything() {
+  for (int each = 0; each < 3; ++each) {
+    wire::CreditT credit;
+    credit.subscription = interest_.name;
+    credit.amount = 0xFFFF'FFFFU;
+    say(std::move(credit));
+  }
+}
+
+void Subscriber::unsubscribe() {
+  wire::UnsubscribeT leave;
+  leave.name = interest_.name;
+  say(std::move(leave));
+  resubscribe_ = true;
+}
+
+void Rogue::misbehave(Dice& dice) {
+  const Interest& other = interests()[dice.below(4)];
+  switch (dice.below(8)) {
+    case 0: {  // what others were shown
+      wire::AckT ack;
+      ack.subscription = other.name;
+      ack.ranges = {ledger::Range(1, 1'000'000)};
+      return say(std::move(ack));
+    }
+    case 1: {
+      wire::SubscribeT subscribe;
+      subscribe.name = other.name;
+      subscribe.role = other.role;
+      subscribe.credit = 100;
+      return say(std::move(subscribe));
+    }
+    case 2: {
+      wire::CreditT credit;
+      credit.subscription = other.name;
+      credit.amount = 0xFFFF'FFFFU;
+      return say(std::move(credit));
+    }
+    case 3: {
+      wire::UnsubscribeT leave;
+      leave.name = other.name;
+      return say(std::move(leave));
+    }
+    case 4: {
+      Bytes garbage(8 + dice.below(200));
+      for (auto& byte : garbage) byte = static_cast<std::uint8_t>(dice.below(256));
+      return say_bytes(std::move(garbage));
+    }
+    case 5: {  // a receipt that it does not have, or a Hello again
+      wire::HelloT hello;
+      hello.client = "rogue";
+      hello.agency = dice.one_in(2) ? "northmarch-council" : "";
+      hello.last_receipt = ~std::uint64_t{0};
+      return say(std::move(hello));
+    }
+    case 6: {  // in another's name, through another's channel
+      Draft draft;
+      draft.id = "rogue";
+      const Publication publication = write_publication(draft);
+      wire::PublishT frame;
+      auto item = std::make_unique<wire::PublishItemT>();
+      item->number = 1;
+      item->channel = dice.one_in(2) ? "elwick-adt" : "";
+      item->event.assign(publication.event.begin(), publication.event.end());
+      frame.items.push_back(std::move(item));
+      return say(std::move(frame));
+    }
+    default: {
+      wire::NakT nak;
+      nak.subscription = other.name;
+      for (Sequence sequence = 1; sequence < 60; ++sequence) {
+        auto item = std::make_unique<wire::NakItemT>();
+        item->sequence = sequence;
+        item->kind = ledger::NakKind::rejected;
+        nak.items.push_back(std::move(item));
+      }
+      return say(std::move(nak));
+    }
+  }
+}
+
+void Operator::handle(const Interest& interest, Sequence sequence, bool again) {
+  wire::HandleDeadLetterT handle;
+  handle.number = sequence;
+  handle.action = again ? wire::DeadLetterAction::send_again : wire::DeadLetterAction::discard;
+  handle.subscription = interest.name;
+  handle.sequence = sequence;
+  handle.by = "operator";
+  handle.reason = "simulated";
+  say(std::move(handle));
+}
+
+}  // namespace carehub::simulation

@@ -1,0 +1,169 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "broker/base/wire_frame.hpp"
+#include "tests/simulation/county.hpp"
+#include "tests/simulation/network.hpp"
+
+namespace carehub::simulation {
+
+/// A client's end of the wire: Hello, heartbeats, and another connection when this one is gone or silent.
+class Session {
+ public:
+  Session(std::string agency, Network& network, fakes::HandClock& clock);
+  virtual ~Session() = default;
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  /// Takes what has come, and says what there is to say.
+  void turn(Dice& dice);
+  /// Hangs up or dies: what it had of this connection is gone. It is back soon.
+  void leave(Dice& dice);
+  /// Does not come back until it may.
+  void stay_away(bool away) { away_ = away; }
+  bool welcomed() const { return welcomed_; }
+  std::optional<LinkId> link() const { return link_; }
+  const std::string& agency() const { return agency_; }
+
+  template <class Message>
+  void say(Message message) {
+    say_bytes(frame_bytes(std::move(message)));
+  }
+  void say_bytes(Bytes bytes);
+
+ protected:
+  virtual void on_welcome(Dice& dice) = 0;
+  virtual void on_frame(const wire::Frame& frame, Dice& dice) = 0;
+  virtual void on_turn(Dice& dice) = 0;
+  virtual void on_lost() = 0;
+  virtual Sequence last_receipt() const { return 0; }
+  Network& network_;
+  fakes::HandClock& clock_;
+
+ private:
+  void drop(Dice& dice);
+  void connect();
+
+  std::string agency_;
+  std::optional<LinkId> link_;
+  bool welcomed_ = false;
+  bool away_ = false;
+  std::int64_t heard_us_ = 0;
+  std::int64_t said_us_ = 0;
+  std::int64_t not_before_us_ = 0;
+};
+
+/// Publishes, keeps what has no outcome yet, and says it again on the next connection.
+class Publisher final : public Session {
+ public:
+  Publisher(int number, Network& network, fakes::HandClock& clock);
+
+  void publish(const Publication& publication);
+  /// Everything that it ever said, or a part of it, as if no outcome had come.
+  void come_back_with_old_state(Dice& dice);
+  /// Without an outcome yet.
+  std::size_t waiting() const { return waiting_.size(); }
+  std::size_t said() const { return ever_.size(); }
+  /// Says all of it again: each must have the outcome that it had.
+  void repeat_all();
+
+ private:
+  void on_welcome(Dice& dice) override;
+  void on_frame(const wire::Frame& frame, Dice& dice) override;
+  void on_turn(Dice& dice) override;
+  void on_lost() override { unsaid_from_ = 0; }
+  Sequence last_receipt() const override { return last_receipt_; }
+
+  struct Item {
+    std::uint64_t number;
+    const Publication* publication;
+  };
+  int number_;
+  std::uint64_t last_number_ = 0;
+  std::vector<const Publication*> ever_;
+  std::deque<Item> waiting_;
+  std::size_t unsaid_from_ = 0;  // in waiting_: not said on this connection
+  std::int64_t said_last_us_ = 0;
+  Sequence last_receipt_ = 0;
+};
+
+/// How its receiver is.
+enum class Mood : std::uint8_t { well, unavailable, failing, silent };
+
+/// Reads one subscription.
+class Subscriber final : public Session {
+ public:
+  Subscriber(const Interest& interest, Network& network, fakes::HandClock& clock,
+             const std::deque<Publication>& publications);
+
+  const Interest& interest() const { return interest_; }
+  void feel(Mood mood) { mood_ = mood; }
+  Mood mood() const { return mood_; }
+  void want(std::uint32_t credit) { credit_ = credit; }
+  bool has_taken(Sequence sequence) const { return taken_.contains(sequence); }
+
+  // What only a liar does.
+  void ack_all();
+  void ask_for_everything();
+  void unsubscribe();
+
+ private:
+  void on_welcome(Dice& dice) override;
+  void on_frame(const wire::Frame& frame, Dice& dice) override;
+  void on_turn(Dice& dice) override;
+  void on_lost() override;
+  void answer(std::size_t which, Dice& dice);
+
+  struct Shown {
+    Sequence sequence;
+    std::string id;
+  };
+  const Interest& interest_;
+  const std::deque<Publication>& publications_;
+  std::map<std::string, Taste> tastes_;
+  std::size_t tastes_known_ = 0;
+  std::vector<Shown> shown_;  // not answered yet
+  std::set<Sequence> taken_;  // on its disk
+  Mood mood_ = Mood::well;
+  std::uint32_t credit_ = 16;
+  std::uint32_t to_return_ = 0;
+  std::int64_t retry_us_ = 0;
+  bool subscribed_ = false;
+  bool resubscribe_ = false;
+};
+
+/// A client of a school that tries what it must not.
+class Rogue final : public Session {
+ public:
+  Rogue(Network& network, fakes::HandClock& clock) : Session("priory-school", network, clock) {}
+
+  void misbehave(Dice& dice);
+
+ private:
+  void on_welcome(Dice&) override {}
+  void on_frame(const wire::Frame&, Dice&) override {}
+  void on_turn(Dice&) override {}
+  void on_lost() override {}
+};
+
+/// An operator, who sends dead letters again or discards them.
+class Operator final : public Session {
+ public:
+  Operator(Network& network, fakes::HandClock& clock) : Session("", network, clock) {}
+
+  void handle(const Interest& interest, Sequence sequence, bool again);
+
+ private:
+  void on_welcome(Dice&) override {}
+  void on_frame(const wire::Frame&, Dice&) override {}
+  void on_turn(Dice&) override {}
+  void on_lost() override {}
+};
+
+}  // namespace carehub::simulation

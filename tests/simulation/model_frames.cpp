@@ -1,0 +1,246 @@
+#include <algorithm>
+
+#include "tests/simulation/model.hpp"
+
+namespace carehub::simulation {
+namespace {
+
+std::string text_of(const flatbuffers::String* text) { return text == nullptr ? std::string() : text->str(); }
+
+std::string named(const Interest& interest, Sequence sequence) {
+  return std::string(interest.name) + ", event " + std::to_string(sequence);
+}
+
+const wire::Frame* read_frame(BytesView bytes) {
+  flatbuffers::Verifier verifier(bytes.data(), bytes.size(), 64, 100'000);
+  return wire::VerifyFrameBuffer(verifier) ? wire::GetFrame(bytes.data()) : nullptr;
+}
+
+constexpr std::size_t kInFlightMax = 4096;
+
+}  // namespace
+
+Publication& Model::add(Publication publication) {
+  publication.number = publications_.size();
+  by_bytes_.emplace(std::string(publication.event.begin(), publication.event.end()), publication.number);
+  publications_.push_back(std::move(publication));
+  return publications_.back();
+}
+
+Sequence Model::entry_of(std::size_t publication) const {
+  const auto found = entry_of_.find(publication);
+  return found == entry_of_.end() ? 0 : found->second;
+}
+
+void Model::hub_took(Serial serial, const std::string& agency, BytesView bytes) {
+  const wire::Frame* frame = read_frame(bytes);
+  if (frame == nullptr) return;
+  Connection& connection = connections_[serial];
+  if (const auto* publish = frame->message_as_Publish()) took_publish(connection, *publish);
+  if (const auto* subscribe = frame->message_as_Subscribe())
+    connection.attachments[text_of(subscribe->name())].credit += subscribe->credit();
+  if (const auto* credit = frame->message_as_Credit())
+    connection.attachments[text_of(credit->subscription())].credit += credit->amount();
+  if (const auto* ack = frame->message_as_Ack()) took_ack(connection, agency, *ack);
+  if (const auto* nak = frame->message_as_Nak()) took_nak(connection, agency, *nak);
+  // What the hub says now is no longer for the connection's subscription of before.
+  if (const auto* leave = frame->message_as_Unsubscribe())
+    connection.attachments[text_of(leave->name())].in_flight.clear();
+}
+
+void Model::took_publish(Connection& connection, const wire::Publish& frame) {
+  if (frame.items() == nullptr) return;
+  for (const auto* item : *frame.items()) {
+    if (item->event() == nullptr) continue;
+    const auto found = by_bytes_.find(std::string(item->event()->begin(), item->event()->end()));
+    if (found != by_bytes_.end()) connection.published[item->number()] = found->second;
+  }
+}
+
+void Model::took_ack(Connection& connection, const std::string& agency, const wire::Ack& frame) {
+  const Interest* interest = interest_named(text_of(frame.subscription()));
+  if (interest == nullptr || agency != interest->agency || frame.ranges() == nullptr) return;
+  const auto found = connection.attachments.find(interest->name);
+  if (found == connection.attachments.end()) return;
+  Book& book = books_[interest->number];
+  for (const auto* range : *frame.ranges()) {
+    book.acks_ahead.emplace_back(range->first(), range->last());
+    for (auto line = book.lines.lower_bound(range->first());
+         line != book.lines.end() && line->first <= range->last(); ++line) {
+      if (line->second.sent_attempt == 0) continue;
+      line->second.ack_seen = true;
+      found->second.in_flight.erase(line->first);
+    }
+  }
+}
+
+void Model::took_nak(Connection& connection, const std::string& agency, const wire::Nak& frame) {
+  const Interest* interest = interest_named(text_of(frame.subscription()));
+  if (interest == nullptr || agency != interest->agency || frame.items() == nullptr) return;
+  const auto found = connection.attachments.find(interest->name);
+  if (found == connection.attachments.end()) return;
+  Book& book = books_[interest->number];
+  for (const auto* item : *frame.items()) {
+    const auto line = book.lines.find(item->sequence());
+    if (line == book.lines.end()) continue;
+    if (item->kind() == ledger::NakKind::rejected) line->second.rejected = true;
+    if (item->kind() == ledger::NakKind::failed) ++line->second.failed_naks;
+    found->second.in_flight.erase(item->sequence());
+  }
+}
+
+void Model::hub_sent(Serial serial, const std::string& agency, BytesView bytes, bool late) {
+  read_ledger();
+  const wire::Frame* frame = read_frame(bytes);
+  if (frame == nullptr) return broken("every frame of the hub's verifies", "one does not");
+  Connection& connection = connections_[serial];
+  if (const auto* published = frame->message_as_Published()) sent_published(connection, *published);
+  if (const auto* deliver = frame->message_as_Deliver()) sent_deliver(connection, agency, *deliver, late);
+  if (const auto* subscribed = frame->message_as_Subscribed()) {
+    Attachment& attachment = connection.attachments[text_of(subscribed->name())];
+    attachment.subscribed = true;
+    attachment.in_flight.clear();
+  }
+  if (const auto* rejected = frame->message_as_Rejected()) {
+    if (rejected->subscription() != nullptr)
+      connection.attachments[rejected->subscription()->str()].subscribed = false;
+  }
+}
+
+void Model::hub_forgot(Serial serial) { connections_.erase(serial); }
+
+void Model::hub_crashed() {
+  connections_.clear();
+  unexplained_.clear();
+}
+
+void Model::hub_stepped() {
+  for (const auto& [number, sequence] : unexplained_) {
+    const auto& line = books_[number].lines.at(sequence);
+    if (line.sent_attempt == 0)
+      broken("only what was delivered can be acked", named(interests()[number], sequence));
+  }
+  unexplained_.clear();
+}
+
+void Model::sent_published(Connection& connection, const wire::Published& frame) {
+  if (frame.outcomes() == nullptr) return;
+  for (const auto* outcome : *frame.outcomes()) {
+    const auto found = connection.published.find(outcome->number());
+    if (found == connection.published.end()) continue;  // no event came with it
+    sent_outcome(publications_[found->second], *outcome);
+  }
+}
+
+void Model::sent_outcome(const Publication& publication, const wire::PublishOutcome& outcome) {
+  const Sequence sequence = outcome.sequence();
+  const std::string what =
+      "publication " + std::to_string(publication.number) + ", entry " + std::to_string(sequence);
+  verdict_.tell("hub -> " + std::string(wire::EnumNameOutcome(outcome.outcome())) + " for " + what);
+  switch (outcome.outcome()) {
+    case wire::Outcome::receipt:
+    case wire::Outcome::duplicate: {
+      const auto kept = kept_.find(sequence);
+      if (kept == kept_.end() || kept->second.publication != &publication)
+        return broken("a receipt is of an entry that is synced", what);
+      if (kept->second.appended_at != outcome.appended_at())
+        broken("a receipt tells when its entry was appended", what);
+      if (publication.fate != Fate::kept) broken("what is wrong has no receipt", what);
+      const auto said = receipts_.emplace(publication.number, sequence).first;
+      if (said->second != sequence)
+        broken("the same message gets the old receipt", what + ", before " + std::to_string(said->second));
+      return;
+    }
+    case wire::Outcome::refused: {
+      if (sequence != 0 && !refusals_.contains(sequence))
+        return broken("a refusal is of an entry that is synced", what);
+      if (publication.fate == Fate::refused) return;
+      // Its identity may have come with other content.
+      const bool rival = std::any_of(kept_.begin(), kept_.end(), [&](const auto& kept) {
+        return kept.second.publication->id == publication.id &&
+               kept.second.publication->publisher == publication.publisher;
+      });
+      if (publication.fate != Fate::kept || !rival || publication.on_reuse != wire::OnReuse::conflict)
+        broken("what is right is not refused", what + ": " + text_of(outcome.code()));
+      return;
+    }
+    case wire::Outcome::not_kept:
+      if (publication.fate != Fate::not_kept) broken("only what is out of scope is not kept", what);
+      return;
+    default: return;
+  }
+}
+
+void Model::sent_deliver(Connection& connection, const std::string& agency, const wire::Deliver& frame,
+                         bool late) {
+  const Interest* interest = interest_named(text_of(frame.subscription()));
+  if (interest == nullptr || agency != interest->agency)
+    return broken("nobody gets another's subscription", agency + " got " + text_of(frame.subscription()));
+  Attachment& attachment = connection.attachments[interest->name];
+  if (!attachment.subscribed)
+    return broken("a Deliver goes to whoever subscribed", std::string(interest->name));
+  if (frame.deliveries() == nullptr) return;
+  for (const auto* delivery : *frame.deliveries()) sent_delivery(*interest, attachment, *delivery, late);
+}
+
+void Model::sent_delivery(const Interest& interest, Attachment& attachment, const wire::Delivery& delivery,
+                          bool late) {
+  const Sequence sequence = delivery.sequence();
+  const std::string what = named(interest, sequence) + ", attempt " + std::to_string(delivery.attempt());
+  verdict_.tell("hub -> " + what + (delivery.late() ? " (late)" : "") +
+                (delivery.after_gap() ? " (after a gap)" : ""));
+  Book& book = books_[interest.number];
+  const auto found = book.lines.find(sequence);
+  if (found == book.lines.end() || found->second.attempt == 0)
+    return broken("Offered is in the synced ledger before its Deliver leaves", what);
+  Line& line = found->second;
+  // A frame that waited for its reader was right when it was decided.
+  if (!late) check_turn(interest, line, delivery);
+  const auto flying = attachment.in_flight.find(sequence);
+  if (flying != attachment.in_flight.end() && flying->second >= delivery.attempt())
+    return broken("what is in flight is not sent again as the same attempt", what);
+  attachment.in_flight[sequence] = delivery.attempt();
+  if (++attachment.sent > attachment.credit || attachment.in_flight.size() > kInFlightMax)
+    broken("credit bounds what is in flight", what + ", credit " + std::to_string(attachment.credit));
+  if (line.sent_attempt == 0) line.outages_before = book.outages;
+  line.sent_attempt = std::max(line.sent_attempt, delivery.attempt());
+  check_view(interest, line, delivery);
+}
+
+void Model::check_turn(const Interest& interest, const Line& line, const wire::Delivery& delivery) {
+  const Sequence sequence = delivery.sequence();
+  const std::string what = named(interest, sequence) + ", attempt " + std::to_string(delivery.attempt());
+  if (delivery.attempt() != line.attempt || line.nacked)
+    return broken("attempts survive, and each is Offered before it leaves",
+                  what + ", but the ledger offers attempt " + std::to_string(line.attempt) +
+                      (line.nacked ? ", which was answered no" : ""));
+  if (line.settled) return broken("what is acked or given up does not leave again", what);
+  if (delivery.late() != line.late)
+    return broken("what an operator sends again is marked late, and nothing else", what);
+  if (line.late) return;
+  const Book& book = books_[interest.number];
+  for (const Sequence earlier : book.open.at(line.child)) {
+    if (earlier >= sequence) break;
+    if (!book.lines.at(earlier).late)
+      return broken("a child's next event goes only after the one before is acked or given up",
+                    what + " while " + std::to_string(earlier) + " is open");
+  }
+  if (delivery.after_gap() != line.after_gap)
+    broken("the event after a dead letter is marked, and no other", what);
+}
+
+void Model::check_view(const Interest& interest, const Line& line, const wire::Delivery& delivery) {
+  const std::string what = named(interest, delivery.sequence());
+  const auto* bytes = delivery.view();
+  if (bytes == nullptr) return broken("a delivery shows its event", what);
+  const Bytes aligned(bytes->begin(), bytes->end());
+  flatbuffers::Verifier verifier(aligned.data(), aligned.size(), 64, 100'000);
+  if (!event::VerifyEventBuffer(verifier)) return broken("a delivery shows its event", what);
+  const auto* view = event::GetEvent(aligned.data());
+  if (view->id()->str() != line.publication->id || view->type() != line.publication->type)
+    return broken("a delivery shows its event", what);
+  if (const char* leaked = interest.leak(*view))
+    broken("nobody sees what the role may not", what + " shows " + leaked);
+}
+
+}  // namespace carehub::simulation

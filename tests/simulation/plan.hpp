@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace carehub::simulation {
+
+enum class Kind : std::uint8_t {
+  nothing,     // time passes
+  publish,     // a few events
+  repeat,      // a publisher comes back with an old outbox
+  odd,         // what is wrong, out of scope, or an identity with other content
+  distaste,    // an event that one receiver does not like
+  rest,        // a minute or so
+  suspend,     // every process and the network stand still for long, then go on
+  cut,         // a connection
+  slow,        // a connection
+  deaf,        // a client's machine takes nothing in, or does again
+  leave,       // a client hangs up or dies
+  away,        // a client stays away, or may come back
+  mood,        // how a receiver is
+  credit,      // how much a subscriber takes at a time
+  lie,         // a subscriber answers for what it was not shown
+  rogue,       // a client tries what it must not
+  twin,        // two processes want one subscription
+  stall,       // the ledger's disk takes its time
+  fail_sync,   // the ledger's disk fails
+  crash,       // the power goes
+  lose_state,  // and the state with it
+  vault_full,
+  wall_clock,  // is set
+  operate,     // on a dead letter
+  double_frame,
+  swap_frames,
+  drop_frame,
+  count
+};
+const char* name_of(Kind kind);
+
+/// One thing that happens, with the seed of all that is thrown for it.
+struct Action {
+  Kind kind = Kind::nothing;
+  std::uint64_t dice = 0;
+};
+
+struct Plan {
+  std::uint64_t seed = 0;
+  std::vector<Action> actions;
+};
+
+/// One seed decides all: which faults there are in this run, how often, and what is thrown for each.
+Plan make_plan(std::uint64_t seed);
+
+/// The shortest plan it can find, by leaving actions out, for which `fails` still holds. `fails` is asked at
+/// most `tries_max` times.
+Plan shorten(Plan plan, const std::function<bool(const Plan&)>& fails, std::size_t tries_max);
+
+}  // namespace carehub::simulation

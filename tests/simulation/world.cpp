@@ -1,0 +1,390 @@
+#include "tests/simulation/world.hpp"
+
+#include <algorithm>
+
+#include "broker/base/limits.hpp"
+
+namespace carehub::simulation {
+namespace {
+
+constexpr Timestamp kStart{1'772'355'600'000'000};  // 2026-03-01T09:00Z
+
+event::EventType some_type(Dice& dice) {
+  using event::EventType;
+  constexpr std::array<EventType, 8> types = {
+      EventType::admission, EventType::admission, EventType::discharge,  EventType::referral,
+      EventType::referral,  EventType::movement,  EventType::attendance, EventType::safeguarding_flag};
+  return types[dice.below(types.size())];
+}
+
+}  // namespace
+
+World::World(std::uint64_t seed, Verdict& verdict)
+    : verdict_(verdict),
+      clock_(kStart),
+      model_(verdict),
+      network_(clock_, model_),
+      hub_(seed, std::array<std::size_t, 3>{0, 64, 100'000}[seed % 3], clock_, network_, verdict),
+      rogue_(network_, clock_),
+      operator_(network_, clock_) {
+  model_.watch(hub_);
+  for (int number = 0; number < 2; ++number)
+    publishers_.push_back(std::make_unique<Publisher>(number, network_, clock_));
+  for (const Interest& interest : interests()) {
+    subscribers_.push_back(std::make_unique<Subscriber>(interest, network_, clock_, model_.publications()));
+  }
+  twin_ = std::make_unique<Subscriber>(interests()[0], network_, clock_, model_.publications());
+  twin_->stay_away(true);
+  for (const auto& each : publishers_) sessions_.push_back(each.get());
+  for (const auto& each : subscribers_) sessions_.push_back(each.get());
+  sessions_.push_back(twin_.get());
+  sessions_.push_back(&rogue_);
+  sessions_.push_back(&operator_);
+}
+
+Session& World::some_session(Dice& dice) { return *sessions_[dice.below(sessions_.size())]; }
+Subscriber& World::some_subscriber(Dice& dice) { return *subscribers_[dice.below(subscribers_.size())]; }
+
+void World::run(const Plan& plan) {
+  Dice dice(plan.seed);
+  hub_.start();
+  for (const Action& action : plan.actions) {
+    act(action);
+    Dice thrown(action.dice ^ 0xA5A5'5A5AU);
+    turn(thrown);
+    if (verdict_.failed()) return;
+  }
+  heal(dice);
+  Subscriber* ill = &some_subscriber(dice);
+  if (dice.one_in(2)) {
+    ill->feel(dice.one_in(2) ? Mood::silent : Mood::unavailable);
+  } else {
+    ill->stay_away(true);
+    ill->leave(dice);
+  }
+  verdict_.tell(std::string("the faults stop; all but ") + ill->interest().name + " are well");
+  drain("one subscriber's fault never touches another's", ill, dice);
+  if (verdict_.failed()) return;
+  heal(dice);
+  verdict_.tell("all are well");
+  drain("every matching subscription gets every event", nullptr, dice);
+  if (verdict_.failed()) return;
+  repeat_everything(dice);
+  if (verdict_.failed()) return;
+  compare_rebuilt_state(dice);
+}
+
+Publication& World::say(Publication publication) {
+  Publication& added = model_.add(std::move(publication));
+  verdict_.tell("publisher " + std::to_string(added.publisher) + " says publication " +
+                std::to_string(added.number) + ": " + event::EnumNameEventType(added.type) + " of child " +
+                std::to_string(added.child));
+  publishers_[static_cast<std::size_t>(added.publisher)]->publish(added);
+  return added;
+}
+
+void World::publish(Dice& dice) {
+  const std::size_t count = dice.one_in(6) ? 1 + dice.below(40) : 1 + dice.below(4);
+  for (std::size_t each = 0; each < count; ++each) {
+    Draft draft;
+    draft.publisher = dice.number_below(2);
+    draft.id = "event-" + std::to_string(++last_id_);
+    draft.type = some_type(dice);
+    draft.child = 1 + dice.number_below(kChildren);
+    draft.tier = dice.one_in(2) ? 4 : 2;
+    draft.school = dice.number_below(2);
+    say(write_publication(draft));
+  }
+}
+
+void World::publish_odd(Dice& dice) {
+  Draft draft;
+  draft.publisher = dice.number_below(2);
+  draft.type = some_type(dice);
+  draft.child = 1 + dice.number_below(kChildren);
+  if (dice.one_in(2) || model_.publications().empty()) {
+    draft.id = "event-" + std::to_string(++last_id_);
+    (dice.one_in(2) ? draft.adult : draft.absurd) = true;
+    say(write_publication(draft));
+    return;
+  }
+  const Publication& before = model_.publications()[dice.below(model_.publications().size())];
+  if (before.fate != Fate::kept) return;
+  draft.publisher = before.publisher;
+  draft.id = before.id;
+  draft.content = "content-" + std::to_string(++last_id_);
+  Publication other = write_publication(draft);
+  other.taste = before.taste;
+  if (dice.one_in(2)) other.on_reuse = wire::OnReuse::mark_and_keep;
+  say(std::move(other));
+}
+
+void World::publish_disliked(Dice& dice) {
+  Draft draft;
+  draft.publisher = dice.number_below(2);
+  draft.id = "event-" + std::to_string(++last_id_);
+  draft.type = dice.one_in(2) ? event::EventType::admission : event::EventType::referral;
+  draft.child = 1 + dice.number_below(kChildren);
+  Publication publication = write_publication(draft);
+  publication.taste[dice.below(kInterests)] = dice.one_in(3) ? Taste::rejected : Taste::failing;
+  say(std::move(publication));
+}
+
+void World::change_mood(Dice& dice) {
+  Subscriber& subscriber = some_subscriber(dice);
+  const Mood mood = dice.one_in(2) ? Mood::well : static_cast<Mood>(dice.below(4));
+  if (mood == Mood::failing && subscriber.mood() != mood) model_.outage(subscriber.interest());
+  subscriber.feel(mood);
+  verdict_.tell(
+      std::string("the receiver of ") + subscriber.interest().name + " is " +
+      std::array{"well", "unavailable", "failing everything", "silent"}[static_cast<std::size_t>(mood)]);
+}
+
+void World::lie(Dice& dice) {
+  Subscriber& liar = *subscribers_.back();
+  switch (dice.below(3)) {
+    case 0: return liar.ack_all();
+    case 1: return liar.ask_for_everything();
+    default: return liar.unsubscribe();
+  }
+}
+
+void World::change_wall_clock(Dice& dice) {
+  clock_.set({clock_.now().us + dice.between(-2 * 3'600 * kSecondUs, 2 * 3'600 * kSecondUs)});
+}
+
+void World::operate(Dice& dice) {
+  const Interest& interest = interests()[dice.below(kInterests)];
+  const auto sequence = model_.some_dead_letter(interest, dice);
+  if (sequence && operator_.welcomed()) operator_.handle(interest, *sequence, !dice.one_in(4));
+}
+
+void World::act(const Action& action) {
+  Dice dice(action.dice);
+  if (action.kind != Kind::nothing && action.kind != Kind::publish)
+    verdict_.tell(std::string("-- ") + name_of(action.kind));
+  switch (action.kind) {
+    case Kind::publish: return publish(dice);
+    case Kind::repeat: return publishers_[dice.below(2)]->come_back_with_old_state(dice);
+    case Kind::odd: return publish_odd(dice);
+    case Kind::distaste: return publish_disliked(dice);
+    case Kind::rest: return pass(dice.between(5, 70) * kSecondUs);
+    case Kind::suspend: clock_.advance_ms(dice.between(5'000, 10'000'000)); return;
+    case Kind::leave: return some_session(dice).leave(dice);
+    case Kind::away: {
+      Session& session = some_session(dice);
+      if (dice.one_in(2)) {
+        session.stay_away(true);
+        session.leave(dice);
+      } else if (&session != twin_.get()) {
+        session.stay_away(false);
+      }
+      return;
+    }
+    case Kind::mood: return change_mood(dice);
+    case Kind::credit: return some_subscriber(dice).want(static_cast<std::uint32_t>(1 + dice.below(40)));
+    case Kind::lie: return lie(dice);
+    case Kind::rogue: return rogue_.misbehave(dice);
+    case Kind::twin: return twin_->stay_away(dice.one_in(2));
+    case Kind::wall_clock: return change_wall_clock(dice);
+    case Kind::operate: return operate(dice);
+    case Kind::cut:
+    case Kind::slow:
+    case Kind::deaf:
+    case Kind::double_frame:
+    case Kind::swap_frames:
+    case Kind::drop_frame: return act_on_network(action.kind, dice);
+    case Kind::stall:
+    case Kind::fail_sync:
+    case Kind::crash:
+    case Kind::lose_state:
+    case Kind::vault_full: return act_on_hub(action.kind, dice);
+    default: return;
+  }
+}
+
+void World::act_on_network(Kind kind, Dice& dice) {
+  if (kind == Kind::double_frame || kind == Kind::swap_frames || kind == Kind::drop_frame)
+    model_.answers_uncertain();
+  if (kind == Kind::double_frame) return network_.double_frame(dice);
+  if (kind == Kind::swap_frames) return network_.swap_frames(dice);
+  if (kind == Kind::drop_frame) return network_.drop_frame(dice);
+  const auto live = network_.live();
+  if (live.empty()) return;
+  const LinkId link = live[dice.below(live.size())];
+  if (kind == Kind::cut) return network_.cut(link, dice);
+  if (kind == Kind::slow)
+    return network_.slow_down(link, dice.one_in(3) ? 0 : dice.between(0, 3 * kSecondUs));
+  network_.stop_reading(link, dice.one_in(2));
+}
+
+void World::act_on_hub(Kind kind, Dice& dice) {
+  switch (kind) {
+    case Kind::stall: stalled_until_us_ = clock_.steady_us() + dice.between(0, 3 * kSecondUs); return;
+    case Kind::fail_sync: return hub_.fail_sync();
+    case Kind::vault_full: vault_full_until_us_ = clock_.steady_us() + dice.between(0, 5 * kSecondUs); return;
+    case Kind::crash: hub_.crash(dice); break;
+    default: hub_.lose_state(dice); break;
+  }
+  model_.hub_crashed();
+  model_.read_ledger();
+}
+
+/// As long as it takes, with everybody going on meanwhile.
+void World::pass(std::int64_t us) {
+  constexpr std::int64_t kSliceMs = 500;
+  Dice dice(static_cast<std::uint64_t>(us));
+  for (std::int64_t passed = 0; passed < us && !verdict_.failed(); passed += kSliceMs * kMillisecondUs) {
+    clock_.advance_ms(kSliceMs);
+    turn(dice);
+  }
+}
+
+void World::turn(Dice& dice) {
+  clock_.advance_ms(dice.one_in(8) ? dice.between(0, 400) : dice.between(0, 20));
+  hub_.vault().be_full(clock_.steady_us() < vault_full_until_us_);
+  for (Session* session : sessions_) {
+    if (!dice.one_in(4)) session->turn(dice);
+  }
+  if (!hub_.up() && dice.one_in(3)) hub_.start();
+  if (!dice.one_in(8)) step_hub();
+  if (!dice.one_in(4)) sync_hub();
+  if (!dice.one_in(4)) hub_.write_state();
+  if (dice.one_in(2)) step_hub();
+}
+
+void World::step_hub() {
+  if (!hub_.up() || verdict_.failed()) return;
+  hub_.step();
+  stepped_since_sync_ = true;
+  if (hub_.up()) {
+    model_.hub_stepped();
+    check_bounds();
+  } else {
+    model_.hub_crashed();
+  }
+}
+
+/// One write at a time, so that what leaves after it is what was decided with it.
+void World::sync_hub() {
+  if (!stepped_since_sync_ || clock_.steady_us() < stalled_until_us_ || !hub_.sync_one()) return;
+  stepped_since_sync_ = false;
+  model_.read_ledger();
+}
+
+void World::check_bounds() {
+  if (hub_.unsynced() > limits::kUnsyncedBatchesMax + 1)
+    verdict_.broken("no more is decided than syncs and one batch ahead", std::to_string(hub_.unsynced()));
+}
+
+void World::heal(Dice& dice) {
+  network_.calm();
+  stalled_until_us_ = vault_full_until_us_ = 0;
+  twin_->stay_away(true);
+  for (Session* session : sessions_) {
+    if (session != twin_.get()) session->stay_away(false);
+    session->leave(dice);
+  }
+  network_.calm();
+  for (const auto& subscriber : subscribers_) {
+    subscriber->feel(Mood::well);
+    subscriber->want(32);
+  }
+}
+
+bool World::drained(const Subscriber* except) const {
+  for (const auto& publisher : publishers_) {
+    if (publisher->waiting() > 0) return false;
+  }
+  for (const auto& subscriber : subscribers_) {
+    if (subscriber.get() == except) continue;
+    if (!model_.exists(subscriber->interest()) || model_.open(subscriber->interest()) > 0) return false;
+  }
+  return hub_.unsynced() == 0;
+}
+
+void World::publish_fresh(Dice& dice) {
+  Draft draft;
+  draft.publisher = dice.number_below(2);
+  draft.id = "event-" + std::to_string(++last_id_);
+  draft.type = dice.one_in(2) ? event::EventType::admission : event::EventType::referral;
+  draft.child = kChildren + 1 + dice.number_below(3);
+  draft.school = dice.number_below(2);
+  say(write_publication(draft));
+}
+
+void World::drain_turn(Dice& dice) {
+  clock_.advance_ms(dice.between(1, 600));
+  hub_.vault().be_full(false);
+  for (Session* session : sessions_) session->turn(dice);
+  hub_.start();
+  for (int each = 0; each < 3; ++each) {
+    step_hub();
+    sync_hub();
+    hub_.write_state();
+  }
+}
+
+void World::drain(const char* promise, const Subscriber* except, Dice& dice) {
+  constexpr int kTurnsMax = 6'000;
+  for (int turns = 0; turns < kTurnsMax && !verdict_.failed(); ++turns) {
+    if (turns > 20 && drained(except)) return;
+    // A failing event is given up only while others are taken.
+    const bool stuck = std::any_of(subscribers_.begin(), subscribers_.end(), [&](const auto& subscriber) {
+      return subscriber.get() != except && model_.stuck(subscriber->interest()) > 0;
+    });
+    if (stuck && dice.one_in(3)) publish_fresh(dice);
+    drain_turn(dice);
+  }
+  if (verdict_.failed()) return;
+  std::string how;
+  for (const auto& publisher : publishers_) {
+    if (publisher->waiting() > 0)
+      how += std::to_string(publisher->waiting()) + " publications without an outcome; ";
+  }
+  for (const auto& subscriber : subscribers_) {
+    if (subscriber.get() == except) continue;
+    if (!model_.exists(subscriber->interest()))
+      how += std::string(subscriber->interest().name) + " was never made; ";
+    if (model_.open(subscriber->interest()) > 0) how += model_.describe_open(subscriber->interest()) + "; ";
+  }
+  verdict_.broken(promise, how);
+}
+
+void World::repeat_everything(Dice& dice) {
+  for (const auto& subscriber : subscribers_) {
+    if (!subscriber->interest().honest) continue;
+    for (const Sequence sequence : model_.acked(subscriber->interest())) {
+      const bool twins = subscriber->interest().number == 0 && twin_->has_taken(sequence);
+      if (!subscriber->has_taken(sequence) && !twins)
+        return verdict_.broken(
+            "every matching subscription gets every event",
+            std::string(subscriber->interest().name) + " never took event " + std::to_string(sequence));
+    }
+  }
+  verdict_.tell("everything is published again");
+  for (const auto& publisher : publishers_) publisher->repeat_all();
+  drain("the same message gets the old receipt", nullptr, dice);
+}
+
+void World::compare_rebuilt_state(Dice& dice) {
+  for (int each = 0; each < 50; ++each) drain_turn(dice);
+  const auto live = hub_.rows();
+  hub_.lose_state(dice);
+  model_.hub_crashed();
+  hub_.start();
+  const auto rebuilt = hub_.rows();
+  const auto same = [](const storage::Row& left, const storage::Row& right) {
+    return left.key == right.key && left.value == right.value;
+  };
+  if (!std::equal(live.begin(), live.end(), rebuilt.begin(), rebuilt.end(), same))
+    verdict_.broken("the state is a fold of the ledger",
+                    std::to_string(live.size()) + " rows, rebuilt " + std::to_string(rebuilt.size()));
+}
+
+void play(const Plan& plan, Verdict& verdict) {
+  World world(plan.seed, verdict);
+  world.run(plan);
+}
+
+}  // namespace carehub::simulation

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <memory>
+
+#include "tests/simulation/client.hpp"
+#include "tests/simulation/model.hpp"
+#include "tests/simulation/plan.hpp"
+
+namespace carehub::simulation {
+
+/// Everything together: one plan is played to its end, then the faults stop, and whatever was promised must
+/// have come.
+class World {
+ public:
+  World(std::uint64_t seed, Verdict& verdict);
+
+  void run(const Plan& plan);
+
+ private:
+  void act(const Action& action);
+  void publish(Dice& dice);
+  void publish_odd(Dice& dice);
+  void publish_disliked(Dice& dice);
+  Publication& say(Publication publication);
+  void change_mood(Dice& dice);
+  void lie(Dice& dice);
+  void change_wall_clock(Dice& dice);
+  void operate(Dice& dice);
+  void act_on_network(Kind kind, Dice& dice);
+  void act_on_hub(Kind kind, Dice& dice);
+  void pass(std::int64_t us);
+
+  void turn(Dice& dice);
+  void step_hub();
+  void sync_hub();
+  void check_bounds();
+
+  void heal(Dice& dice);
+  bool drained(const Subscriber* except) const;
+  void drain(const char* promise, const Subscriber* except, Dice& dice);
+  void drain_turn(Dice& dice);
+  void publish_fresh(Dice& dice);
+  void repeat_everything(Dice& dice);
+  void compare_rebuilt_state(Dice& dice);
+
+  Session& some_session(Dice& dice);
+  Subscriber& some_subscriber(Dice& dice);
+
+  Verdict& verdict_;
+  fakes::HandClock clock_;
+  Model model_;
+  Network network_;
+  Hub hub_;
+  std::vector<std::unique_ptr<Publisher>> publishers_;
+  std::vector<std::unique_ptr<Subscriber>> subscribers_;
+  std::unique_ptr<Subscriber> twin_;
+  Rogue rogue_;
+  Operator operator_;
+  std::vector<Session*> sessions_;
+  std::uint64_t last_id_ = 0;
+  bool stepped_since_sync_ = true;
+  std::int64_t stalled_until_us_ = 0;
+  std::int64_t vault_full_until_us_ = 0;
+};
+
+/// Plays it from the start.
+void play(const Plan& plan, Verdict& verdict);
+
+}  // namespace carehub::simulation
