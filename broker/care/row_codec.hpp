@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <concepts>
 #include <string>
 #include <string_view>
@@ -11,18 +12,28 @@ namespace carehub::care {
 
 class RowWriter {
  public:
+  RowWriter() { row_.reserve(kUsualBytes); }
+  /// Goes on behind what is there already.
+  explicit RowWriter(std::string row) : row_(std::move(row)) { row_.reserve(kUsualBytes); }
+
   template <std::unsigned_integral Number>
   RowWriter& number(Number value) {
+    std::array<char, sizeof(Number)> bytes;
     for (std::size_t at = sizeof(Number); at-- > 0;) {
-      row_.push_back(static_cast<char>((value >> (8U * at)) & 0xFFU));
+      bytes[at] = static_cast<char>(value & 0xFFU);
+      value = static_cast<Number>(value >> 7U >> 1U);
     }
+    row_.append(bytes.data(), bytes.size());
     return *this;
   }
   RowWriter& flag(bool value) { return number<std::uint8_t>(value ? 1 : 0); }
   RowWriter& time(std::int64_t us) { return number(static_cast<std::uint64_t>(us)); }
   template <class Tag>
   RowWriter& key(const Key16<Tag>& key) {
-    row_.append(text_of(key.bytes));
+    return raw(text_of(key.bytes));
+  }
+  RowWriter& raw(std::string_view bytes) {
+    row_.append(bytes);
     return *this;
   }
   RowWriter& text(std::string_view value) {
@@ -33,6 +44,7 @@ class RowWriter {
   std::string take() { return std::move(row_); }
 
  private:
+  static constexpr std::size_t kUsualBytes = 88;
   std::string row_;
 };
 

@@ -7,17 +7,10 @@ namespace {
 
 std::string start(char kind) { return {kind, '/'}; }
 
-std::string& add_name(std::string& key, std::string_view name) {
-  return key.append(RowWriter().text(name).take());
-}
-
-std::string& add_sequence(std::string& key, Sequence sequence) {
-  return key.append(RowWriter().number(sequence).take());
-}
-
-std::string named(char kind, std::string_view name) {
-  auto key = start(kind);
-  return add_name(key, name);
+RowWriter named(char kind, std::string_view name) {
+  RowWriter key(start(kind));
+  key.text(name);
+  return key;
 }
 
 }  // namespace
@@ -27,52 +20,42 @@ std::string link(const KeyedHash& identifier) { return start('l').append(text_of
 std::string fingerprint(const Fingerprint& fingerprint) { return start('f').append(text_of(fingerprint)); }
 std::string identity(const KeyedHash& identity) { return start('i').append(text_of(identity.bytes)); }
 
-std::string pending_of(std::string_view subscription) { return named('q', subscription); }
+std::string pending_of(std::string_view subscription) { return named('q', subscription).take(); }
 std::string pending(std::string_view subscription, Sequence sequence) {
-  auto key = pending_of(subscription);
-  return add_sequence(key, sequence);
+  return named('q', subscription).number(sequence).take();
 }
 
 std::string gate_of(std::string_view subscription, const PersonKey& person) {
-  return named('g', subscription).append(text_of(person.bytes));
+  return named('g', subscription).key(person).take();
 }
 std::string gate(std::string_view subscription, const PersonKey& person, Sequence sequence) {
-  auto key = gate_of(subscription, person);
-  return add_sequence(key, sequence);
+  return named('g', subscription).key(person).number(sequence).take();
 }
 
-std::string dead_of(std::string_view subscription) { return named('d', subscription); }
+std::string dead_of(std::string_view subscription) { return named('d', subscription).take(); }
 std::string dead(std::string_view subscription, Sequence sequence) {
-  auto key = dead_of(subscription);
-  return add_sequence(key, sequence);
+  return named('d', subscription).number(sequence).take();
 }
 
 std::string gap(std::string_view subscription, const PersonKey& person) {
-  return named('a', subscription).append(text_of(person.bytes));
+  return named('a', subscription).key(person).take();
 }
 
-std::string shown_of(Sequence sequence) {
-  auto key = start('o');
-  return add_sequence(key, sequence);
-}
+std::string shown_of(Sequence sequence) { return RowWriter(start('o')).number(sequence).take(); }
 std::string shown(Sequence sequence, std::string_view subscription) {
-  return shown_of(sequence).append(subscription);
+  return RowWriter(start('o')).number(sequence).raw(subscription).take();
 }
 
-std::string backlog(std::string_view subscription) { return named('n', subscription); }
+std::string backlog(std::string_view subscription) { return named('n', subscription).take(); }
 std::string subscriptions() { return start('s'); }
 std::string subscription(std::string_view name) { return start('s').append(name); }
 std::string former_subscriptions() { return start('r'); }
 std::string former_subscription(std::string_view name) { return start('r').append(name); }
 std::string policies() { return start('v'); }
-std::string policy(std::uint64_t version) {
-  auto key = start('v');
-  return add_sequence(key, version);
-}
+std::string policy(std::uint64_t version) { return RowWriter(start('v')).number(version).take(); }
 
 std::string day_key(std::string_view purpose, std::int64_t day) {
-  auto key = named('k', purpose);
-  return key.append(RowWriter().time(day).take());
+  return named('k', purpose).time(day).take();
 }
 
 std::string newest() { return start('t'); }

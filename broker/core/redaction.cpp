@@ -156,14 +156,18 @@ class Redactor {
                              std::size_t depth, bool all_shown) {
     std::vector<Slot> slots;
     Claims below;
+    const bool replaces = std::ranges::any_of(claims, [](const Claim& claim) {
+      return claim.coarsened != nullptr && claim.coarsened->how == Coarsening::replaced;
+    });
     for (const auto& field : type.fields) {
+      const auto* address = table == nullptr ? nullptr : table->GetAddressOf(field.offset);
+      if (address == nullptr && !replaces) continue;  // only what is replaced shows where nothing is
       below.clear();
       for (const auto& claim : claims) {
         if (claim.path->steps()[depth].field == field.id) below.push_back(claim);
       }
       if (!all_shown && below.empty()) continue;
       if (depth == 0 && !may_appear(field)) continue;
-      const auto* address = table == nullptr ? nullptr : table->GetAddressOf(field.offset);
       if (auto slot = slot_of(address, field, below, depth, all_shown)) slots.push_back(*slot);
     }
     return slots;
