@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::int64_t kDayUs = 86'400 * kSecondUs;
 constexpr std::array<std::int64_t, 3> kFirstStepsUs = {900 * kSecondUs, 3'600 * kSecondUs,
-                                                       4 * 3'600 * kSecondUs};
+                                                       14'400 * kSecondUs};
 constexpr auto kFirstSteps = static_cast<std::int64_t>(kFirstStepsUs.size());
 constexpr std::int64_t kLookAgainUs = 60 * kSecondUs;  // after something was taken
 constexpr std::size_t kLookedRows = 64;  // what was sent again late stands before older ones in sequence
