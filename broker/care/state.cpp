@@ -6,6 +6,7 @@
 #include <future>
 
 #include "broker/base/assert.hpp"
+#include "broker/base/fault.hpp"
 #include "broker/care/deliveries_fold.hpp"
 #include "broker/care/people_fold.hpp"
 #include "broker/care/publications_fold.hpp"
@@ -273,7 +274,10 @@ Sequence State::head() const { return impl_->head; }
 Result<core::KnownPublication> State::publication(const Fingerprint& fingerprint,
                                                   const KeyedHash& identity) const {
   if (!impl_->health) return tl::unexpected(impl_->health.error());
-  return known_publication(impl_->rows, fingerprint, identity);
+  auto known = known_publication(impl_->rows, fingerprint, identity);
+  if (kFault == Fault::forgets_unsynced_publications && known && known->same > impl_->durable)
+    return core::KnownPublication();
+  return known;
 }
 
 Result<std::vector<std::optional<PersonKey>>> State::linked(const std::vector<KeyedHash>& identifiers) const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/base/assert.hpp"
+#include "broker/base/fault.hpp"
 
 namespace carehub::core {
 namespace {
@@ -110,6 +111,8 @@ void Children::given_back(Waiting waiting, Timestamp not_before, Timestamp now) 
   auto& child = found->second;
   child.busy = false;
   child.waiting.push_front(std::move(waiting));
+  if (kFault == Fault::lets_the_next_overtake)
+    std::rotate(child.waiting.begin(), child.waiting.begin() + 1, child.waiting.end());
   ++held_;
   if (not_before > now) {
     child.wake_at = not_before;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/base/assert.hpp"
+#include "broker/base/fault.hpp"
 #include "broker/core/route.hpp"
 
 namespace carehub::core {
@@ -31,7 +32,8 @@ Delivery* Deliveries::find(const std::string& name) {
 Delivery* Deliveries::of_connection(ConnectionId connection, const std::string& label) {
   for (const auto& name : {label, watch_name(label, connection)}) {
     auto* delivery = find(name);
-    if (delivery != nullptr && delivery->connection() == connection) return delivery;
+    if (delivery == nullptr) continue;
+    if (delivery->connection() == connection || kFault == Fault::takes_anyones_ack) return delivery;
   }
   return nullptr;
 }

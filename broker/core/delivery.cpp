@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/base/fault.hpp"
 #include "broker/base/ledger_keys.hpp"
 #include "broker/core/wire_frames.hpp"
 
@@ -18,6 +19,7 @@ Waiting waiting_from_disk(const Pending& pending) {
   Waiting waiting;
   waiting.pending = pending;
   waiting.left = pending.nacked;
+  if (kFault == Fault::loses_attempts_at_start) waiting.pending.attempt = 1;
   return waiting;
 }
 
@@ -87,6 +89,10 @@ void Delivery::attach(ConnectionId connection, std::uint32_t credit, Timestamp n
 void Delivery::detach(Timestamp now) {
   while (!in_flight_.empty()) {
     auto flight = land(in_flight_.begin());
+    if (kFault == Fault::loses_unacked_on_reconnect) {
+      children_.settled(flight.delivery.pending.person);
+      continue;
+    }
     children_.given_back(std::move(flight.delivery), now, now);
   }
   deadlines_.clear();
@@ -95,7 +101,7 @@ void Delivery::detach(Timestamp now) {
   credit_ = 0;
   breaker_.disconnected(now);
   children_.trim();
-  loaded_through_ = 0;
+  if (kFault != Fault::loses_unacked_on_reconnect) loaded_through_ = 0;
   on_disk_ = !watch();
 }
 
@@ -166,6 +172,7 @@ void Delivery::fail_delivery(Waiting delivery, const wire::NakItem& item, Timest
   auto not_before = now;
   if (kind == ledger::NakKind::unavailable) {
     breaker_.unavailable(item.retry_after_ms(), now);
+    counted = kFault == Fault::counts_unavailable;
   } else if (kind == ledger::NakKind::failed) {
     const bool receivers_fault = breaker_.failed(pending.person, now);
     // An outage between two attempts explains the first failure that it began with.
@@ -306,14 +313,15 @@ void Delivery::launch(Waiting waiting, Timestamp now, std::vector<wire::Delivery
   auto& pending = waiting.pending;
   if (waiting.left) {
     ++pending.attempt;
-    records_.offered(pending, pending.attempt, waiting.view->legal_basis);
+    if (kFault != Fault::retries_without_offered)
+      records_.offered(pending, pending.attempt, waiting.view->legal_basis);
   }
   waiting.acks_at_previous = waiting.left ? waiting.acks_at_send : acks_;
   waiting.acks_at_send = acks_;
   waiting.openings_at_previous = waiting.left ? waiting.openings_at_send : breaker_.openings();
   waiting.openings_at_send = breaker_.openings();
   waiting.left = true;
-  --credit_;
+  if (kFault != Fault::ignores_credit) --credit_;
   ++context_.counters.delivered;
 
   wire::DeliveryT delivery;

@@ -5,6 +5,7 @@
 #include <limits>
 #include <mutex>
 
+#include "broker/base/fault.hpp"
 #include "broker/base/limits.hpp"
 #include "broker/base/wire_frame.hpp"
 #include "broker/core/wire_frames.hpp"
@@ -262,7 +263,8 @@ Result<void> Loop::commit(core::Decision decision) {
   auto drafted = parts_.state.take_batch();
   if (!drafted.empty()) append(std::move(drafted));
   const bool leaves = !decision.sends.empty() || !decision.asks.empty() || !decision.replays.empty();
-  if (leaves) held_.push_back({parts_.state.head(), received_at_, std::move(decision)});
+  const Sequence needs = kFault == Fault::sends_before_sync ? 0 : parts_.state.head();
+  if (leaves) held_.push_back({needs, received_at_, std::move(decision)});
   release();
   return {};
 }

@@ -1,0 +1,26 @@
+#pragma once
+
+namespace carehub {
+
+/// Faults that are put in on purpose, so that the simulator can show that it finds them. Each belongs to one
+/// source; only the simulator's fault programs compile that source with CAREHUB_FAULT set to a name.
+enum class Fault {
+  none,
+  sends_before_sync,
+  forgets_unsynced_publications,
+  lets_the_next_overtake,
+  loses_attempts_at_start,
+  counts_unavailable,
+  loses_unacked_on_reconnect,
+  retries_without_offered,
+  takes_anyones_ack,
+  ignores_credit,
+};
+
+#ifdef CAREHUB_FAULT
+constexpr Fault kFault = Fault::CAREHUB_FAULT;
+#else
+constexpr Fault kFault = Fault::none;
+#endif
+
+}  // namespace carehub
