@@ -15,7 +15,7 @@ def main(file):
             rooms[name][0] += measured["line_covered"]
             rooms[name][1] += measured["line_total"]
     if not rooms["total"][1]:
-        print(f"{file} names no line of broker/ or adapters/: were the tests built with the coverage preset?")
+        print(f"{file} names no line of broker/ or adapters/: were the tests built with CAREHUB_COVERAGE?")
         return 1
     for name, (covered, lines) in sorted(rooms.items(), key=lambda room: (room[0] == "total", room[0])):
         print(f"  {name:<22}{100 * covered / lines if lines else 100:6.1f} %  {covered:>6} of {lines} lines")

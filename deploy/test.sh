@@ -1,19 +1,16 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs every test.
 #   deploy/test.sh                 every test, on the release build
-#   deploy/test.sh --coverage      and unit and contract tests again for their line coverage
-#   deploy/test.sh --sanitizers    and again under the address, undefined-behaviour and thread sanitizers
-# Both options may be given.
+#   deploy/test.sh --sanitizers    and unit and contract tests again under the address, undefined-behaviour and thread
+#                                  sanitizers, with their line coverage
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-coverage=0
 sanitizers=0
 for option in "$@"; do
   case "$option" in
-    --coverage) coverage=1 ;;
     --sanitizers) sanitizers=1 ;;
-    *) echo "usage: deploy/test.sh [--coverage] [--sanitizers]" >&2; exit 2 ;;
+    *) echo "usage: deploy/test.sh [--sanitizers]" >&2; exit 2 ;;
   esac
 done
 
@@ -44,23 +41,16 @@ run release release -j 2 -LE end_to_end
 step "end-to-end tests (release)"
 run release end-to-end -L end_to_end
 
-if ((coverage)); then
-  step "building (line coverage)"
-  build coverage
-  find build/coverage -name '*.gcda' -delete
-  step "tests (line coverage)"
-  run coverage coverage -j 2 -L 'unit|contract'
-  step "line coverage of unit and contract tests"
-  gcovr -j 2 --root . --object-directory build/coverage --filter 'broker/' --filter 'adapters/' \
-    --json-summary "$results/coverage.json" build/coverage || failed=1
-  python3 deploy/print_coverage.py "$results/coverage.json" || failed=1
-fi
-
 if ((sanitizers)); then
   step "building (address and undefined-behaviour sanitizers)"
   build asan-ubsan
+  find build/asan-ubsan -name '*.gcda' -delete
   step "tests (address and undefined-behaviour sanitizers)"
   run asan-ubsan asan-ubsan -j 2 -L 'unit|contract'
+  step "line coverage of unit and contract tests"
+  gcovr -j 2 --root . --object-directory build/asan-ubsan --filter 'broker/' --filter 'adapters/' \
+    --json-summary "$results/coverage.json" build/asan-ubsan || failed=1
+  python3 deploy/print_coverage.py "$results/coverage.json" || failed=1
   step "building (thread sanitizer)"
   build tsan --target "${threaded[@]/%/_test}"
   step "tests (thread sanitizer)"
@@ -68,7 +58,6 @@ if ((sanitizers)); then
 fi
 
 step "results"
-((coverage)) || echo "line coverage: deploy/test.sh --coverage"
-((sanitizers)) || echo "under sanitizers: deploy/test.sh --sanitizers"
+((sanitizers)) || echo "under sanitizers, with line coverage: deploy/test.sh --sanitizers"
 python3 deploy/count_results.py "$results"/*.xml || failed=1
 exit "$failed"
