@@ -25,7 +25,7 @@ class BlockVault final : public storage::Vault {
       if (full_) return fail(ErrorKind::unavailable, "the vault's disk is full");
       if (unsynced_.empty()) write_block();
       sync();
-    } else if (unsynced_.empty() && ready_.size() < kBlock / 2 && !full_) {
+    } else if (unsynced_.empty() && ready_.size() < 2 && !full_) {
       write_block();
     }
     const KeyId id = ready_.back();
@@ -48,7 +48,7 @@ class BlockVault final : public storage::Vault {
   void be_full(bool full) { full_ = full; }
 
  private:
-  static constexpr std::size_t kBlock = 8;
+  static constexpr std::size_t kBlock = 2;
 
   void write_block() {
     for (std::size_t each = 0; each < kBlock; ++each) {

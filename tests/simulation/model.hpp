@@ -67,13 +67,23 @@ class Model final : public Wiretap {
     bool after_gap = false;
     bool ack_seen = false;
   };
+  struct AckAhead {
+    Sequence first = 0;
+    Sequence last = 0;
+    Serial serial = 0;
+  };
+  struct Unexplained {
+    std::size_t interest = 0;
+    Sequence sequence = 0;
+    Serial serial = 0;
+  };
   struct Book {
     Sequence since = 0;  // the entry that made the subscription
     std::map<Sequence, Line> lines;
-    std::map<int, std::set<Sequence>> open;                 // by child
-    std::set<int> gap_waits;                                // children whose next event comes after a gap
-    std::set<Sequence> owed;                                // neither Offered nor Withheld yet
-    std::vector<std::pair<Sequence, Sequence>> acks_ahead;  // of what had not been delivered
+    std::map<int, std::set<Sequence>> open;  // by child
+    std::set<int> gap_waits;                 // children whose next event comes after a gap
+    std::set<Sequence> owed;                 // neither Offered nor Withheld yet
+    std::vector<AckAhead> acks_ahead;        // of what had not been delivered
     std::uint64_t outages = 0;
   };
   /// What one connection was given under one name.
@@ -94,7 +104,7 @@ class Model final : public Wiretap {
 
   // Frames (model_frames.cpp)
   void took_publish(Connection& connection, const wire::Publish& frame);
-  void took_ack(Connection& connection, const std::string& agency, const wire::Ack& frame);
+  void took_ack(Serial serial, Connection& connection, const std::string& agency, const wire::Ack& frame);
   void took_nak(Connection& connection, const std::string& agency, const wire::Nak& frame);
   void sent_published(Connection& connection, const wire::Published& frame);
   void sent_outcome(const Publication& publication, const wire::PublishOutcome& outcome);
@@ -130,8 +140,8 @@ class Model final : public Wiretap {
   std::map<std::size_t, Sequence> receipts_;  // what was said, by publication
   std::array<Book, kInterests> books_;
   std::map<Serial, Connection> connections_;
-  std::vector<std::pair<std::size_t, Sequence>> unexplained_;  // acked before they were seen to leave
-  std::vector<std::pair<std::size_t, Sequence>> doomed_;       // failed often enough in this batch
+  std::vector<Unexplained> unexplained_;                  // acked before they were seen to leave
+  std::vector<std::pair<std::size_t, Sequence>> doomed_;  // failed often enough in this batch
   Sequence read_through_ = 0;
   std::int64_t newest_at_ = 0;
   bool uncertain_ = false;

@@ -41,7 +41,7 @@ void Model::hub_took(Serial serial, const std::string& agency, BytesView bytes) 
     connection.attachments[text_of(subscribe->name())].credit += subscribe->credit();
   if (const auto* credit = frame->message_as_Credit())
     connection.attachments[text_of(credit->subscription())].credit += credit->amount();
-  if (const auto* ack = frame->message_as_Ack()) took_ack(connection, agency, *ack);
+  if (const auto* ack = frame->message_as_Ack()) took_ack(serial, connection, agency, *ack);
   if (const auto* nak = frame->message_as_Nak()) took_nak(connection, agency, *nak);
   // What the hub says now is no longer for the connection's subscription of before.
   if (const auto* leave = frame->message_as_Unsubscribe())
@@ -57,14 +57,15 @@ void Model::took_publish(Connection& connection, const wire::Publish& frame) {
   }
 }
 
-void Model::took_ack(Connection& connection, const std::string& agency, const wire::Ack& frame) {
+void Model::took_ack(Serial serial, Connection& connection, const std::string& agency,
+                     const wire::Ack& frame) {
   const Interest* interest = interest_named(text_of(frame.subscription()));
   if (interest == nullptr || agency != interest->agency || frame.ranges() == nullptr) return;
   const auto found = connection.attachments.find(interest->name);
   if (found == connection.attachments.end()) return;
   Book& book = books_[interest->number];
   for (const auto* range : *frame.ranges()) {
-    book.acks_ahead.emplace_back(range->first(), range->last());
+    if (range->first() != range->last()) book.acks_ahead.push_back({range->first(), range->last(), serial});
     for (auto line = book.lines.lower_bound(range->first());
          line != book.lines.end() && line->first <= range->last(); ++line) {
       if (line->second.sent_attempt == 0) continue;
@@ -115,9 +116,10 @@ void Model::hub_crashed() {
 }
 
 void Model::hub_stepped() {
-  for (const auto& [number, sequence] : unexplained_) {
+  for (const auto& [number, sequence, serial] : unexplained_) {
     const auto& line = books_[number].lines.at(sequence);
-    if (line.sent_attempt == 0)
+    // What was on its way to a connection that is gone never leaves.
+    if (line.sent_attempt == 0 && connections_.contains(serial))
       broken("only what was delivered can be acked", named(interests()[number], sequence));
   }
   unexplained_.clear();

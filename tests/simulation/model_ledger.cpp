@@ -107,7 +107,8 @@ void Model::offer_first(Book& book, Line& line, Sequence sequence, bool late) {
   line.nacked = line.rejected = line.settled = line.dead = line.ack_seen = false;
   line.late = late;
   book.open[line.child].insert(sequence);
-  line.after_gap = !late && book.gap_waits.erase(line.child) > 0;
+  // A dead letter of the same batch may have come before its Offered.
+  line.after_gap = !late && (book.gap_waits.erase(line.child) > 0 || line.after_gap);
 }
 
 void Model::read_offered(Sequence, const ledger::Offered& entry) {
@@ -155,12 +156,12 @@ void Model::read_acked(const ledger::Acked& entry) {
       const std::string what = named(entry.subscription(), sequence);
       if (line->settled || line->attempt == 0) return broken("an event is acked once", what);
       if (!line->ack_seen) {
-        const bool ahead =
-            std::any_of(book->acks_ahead.begin(), book->acks_ahead.end(),
-                        [&](const auto& each) { return each.first <= sequence && sequence <= each.second; });
-        if (!ahead) return broken("only its subscriber acks an event", what);
+        const auto ahead =
+            std::find_if(book->acks_ahead.rbegin(), book->acks_ahead.rend(),
+                         [&](const auto& each) { return each.first <= sequence && sequence <= each.last; });
+        if (ahead == book->acks_ahead.rend()) return broken("only its subscriber acks an event", what);
         // It was on its way out when the ack came in.
-        unexplained_.emplace_back(static_cast<std::size_t>(book - books_.data()), sequence);
+        unexplained_.push_back({static_cast<std::size_t>(book - books_.data()), sequence, ahead->serial});
       }
       line->settled = true;
       book->open[line->child].erase(sequence);
