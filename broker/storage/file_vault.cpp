@@ -30,7 +30,9 @@ constexpr std::size_t kVaultKeyAt = kPreambleBytes;
 constexpr std::size_t kIndexKeyAt = kVaultKeyAt + kWrappedBytes;
 constexpr std::size_t kChecksumAt = kIndexKeyAt + kWrappedBytes;
 constexpr std::size_t kHeaderBytes = kChecksumAt + sizeof(Hash);
-constexpr std::uint64_t kPageBytes = 4096;  // the least that a disk writes as a whole
+constexpr std::string_view kEndMagic = "CHUBVEND";
+constexpr std::size_t kEndBytes = 16;
+constexpr std::uint64_t kBlockBytes = limits::kVaultBlockKeys * kRecordBytes;
 constexpr std::size_t kReadBytes = kRecordBytes * 8192;
 
 SecretKey draw(Random& random) {
@@ -60,6 +62,14 @@ std::optional<SecretKey> unwrap(const SecretKey& under, BytesView wrapped, Bytes
   SecretKey key(bytes);
   sodium_memzero(bytes.data(), bytes.size());
   return key;
+}
+
+/// Stands behind the last record once all of them are synced.
+Bytes end_of(std::uint64_t records) {
+  Bytes end(kEndMagic.begin(), kEndMagic.end());
+  end.resize(kEndBytes);
+  put_little(&end[kEndMagic.size()], records);
+  return end;
 }
 
 /// A record opens only under its own id and at its own place.
@@ -101,24 +111,28 @@ class FileVault final : public Vault {
   Result<void> load(std::vector<std::string>& notices) {
     const Result<std::uint64_t> size = file_.size();
     if (!size) return tl::unexpected(size.error());
+    const Result<bool> is_finished = finished(*size);
+    if (!is_finished) return tl::unexpected(is_finished.error());
     std::uint64_t whole = (*size - kHeaderBytes) / kRecordBytes;
     while (records_ < whole) {
-      const Result<Bytes> chunk = file_.read_at(kHeaderBytes + records_ * kRecordBytes, kReadBytes);
+      const Result<Bytes> chunk = file_.read_at(place_of(records_), kReadBytes);
       if (!chunk) return tl::unexpected(chunk.error());
       const std::uint64_t before = records_;
       for (BytesView rest = *chunk; rest.size() >= kRecordBytes; rest = rest.subspan(kRecordBytes)) {
         if (!load_record(rest.first(kRecordBytes))) break;
       }
       if (records_ - before < chunk->size() / kRecordBytes) {
-        // Bytes that never reached the disk read as zero; anything else that does not open is damage.
-        if (!zero_from(records_, *size)) return damaged(records_);
+        // Of a block that was not finished any part may have reached the disk; elsewhere this is damage.
+        if (*is_finished || *size - place_of(records_) > kBlockBytes) return damaged(records_);
         whole = records_;
       }
     }
-    return cut_unfinished(*size, notices);
+    return *is_finished ? Result<void>() : cut_unfinished(*size, notices);
   }
 
  private:
+  static std::uint64_t place_of(std::uint64_t record) { return kHeaderBytes + record * kRecordBytes; }
+
   Result<void> mint_block() {
     Bytes block;
     std::vector<std::pair<KeyId, SecretKey>> minted;
@@ -132,9 +146,9 @@ class FileVault final : public Vault {
       minted.emplace_back(id, key);
     }
     // A block that failed halfway is written over by the next attempt: no key of it was handed out.
-    const std::uint64_t end = kHeaderBytes + records_ * kRecordBytes;
-    Result<void> safe = file_.write_at(end, block);
+    Result<void> safe = file_.write_at(place_of(records_), block);
     if (safe) safe = file_.sync();
+    if (safe) safe = write_end(records_ + limits::kVaultBlockKeys);
     if (!safe) return safe;
     records_ += limits::kVaultBlockKeys;
     for (const auto& [id, key] : minted) {
@@ -154,23 +168,26 @@ class FileVault final : public Vault {
     return true;
   }
 
-  bool zero_from(std::uint64_t record, std::uint64_t size) const {
-    std::uint64_t from = kHeaderBytes + record * kRecordBytes;
-    if (size - from > limits::kVaultBlockKeys * kRecordBytes) return false;
-    // The page that the record begins on may have reached the disk when those behind it did not.
-    const std::uint64_t next_page = (from / kPageBytes + 1) * kPageBytes;
-    if (next_page < size) from = next_page;
-    const Result<Bytes> tail = file_.read_at(from, static_cast<std::size_t>(size - from));
-    return tail && std::all_of(tail->begin(), tail->end(), [](std::uint8_t byte) { return byte == 0; });
+  /// Written after the sync, so where it is found the records before it were durable. Not synced itself: when
+  /// it is lost the hub starts all the same.
+  Result<void> write_end(std::uint64_t records) { return file_.write_at(place_of(records), end_of(records)); }
+
+  Result<bool> finished(std::uint64_t size) const {
+    if (size < kHeaderBytes + kEndBytes) return false;
+    const Result<Bytes> end = file_.read_at(size - kEndBytes, kEndBytes);
+    if (!end) return tl::unexpected(end.error());
+    const std::uint64_t records = (size - kEndBytes - kHeaderBytes) / kRecordBytes;
+    return place_of(records) + kEndBytes == size && *end == end_of(records);
   }
 
   Result<void> cut_unfinished(std::uint64_t size, std::vector<std::string>& notices) {
-    const std::uint64_t end = kHeaderBytes + records_ * kRecordBytes;
-    if (size == end) return {};
-    notices.push_back(file_.path().string() + ": an unfinished record after record " +
-                      std::to_string(records_) + " was cut off; its key was never used");
-    if (Result<void> cut = file_.truncate(end); !cut) return cut;
-    return file_.sync();
+    if (size != place_of(records_)) {
+      notices.push_back(file_.path().string() + ": unfinished records after record " +
+                        std::to_string(records_) + " were cut off; their keys were never used");
+      if (Result<void> cut = file_.truncate(place_of(records_)); !cut) return cut;
+    }
+    if (Result<void> synced = file_.sync(); !synced) return synced;
+    return write_end(records_);
   }
 
   tl::unexpected<Error> damaged(std::uint64_t record) const {

@@ -25,7 +25,9 @@ struct OpenedVault {
 /// The file, little-endian: a header of 192 bytes (magic 8, version u32, record size u32, nonce 24 and the
 /// vault key wrapped under the master key 48, nonce 24 and the index key wrapped under the vault key 48,
 /// SHA-256 of all before), then records of 88: key id 16, nonce 24, the key wrapped under the vault key 48.
-/// Records are bound to their place.
+/// Records are bound to their place. Behind the last one, once all are synced: magic 8, their number u64.
+/// Where that is missing the last block may be unfinished and is cut off at the first record that does not
+/// open; else such a record is damage.
 Result<OpenedVault> open_vault(const std::filesystem::path& vault_file,
                                const std::filesystem::path& master_key_file, Random& random);
 

@@ -155,12 +155,7 @@ class RocksLedger::Writer {
     rocksdb::WriteOptions options;
     options.sync = true;
     const rocksdb::Status status = database_->Write(options, &rows);
-    if (!status.ok()) {
-      Error error = rocks_error(status, place_, "cannot append to the ledger").value();
-      // Whatever the reason, only a restart can tell what the log holds.
-      return fail(ErrorKind::unavailable,
-                  error.text + ". The hub accepts nothing more until it is restarted");
-    }
+    if (!status.ok()) return rocks_error(status, place_, "cannot append to the ledger");
     for (const Pending& pending : batches) {
       for (const SealedEntry& entry : pending.batch) tree_.append(entry.leaf);
     }
@@ -181,7 +176,9 @@ class RocksLedger::Writer {
     std::deque<Pending> waiting;
     {
       const std::lock_guard lock(mutex_);
-      failure_ = Error{ErrorKind::unavailable, error.text};
+      // Whatever the reason, only a restart can tell what the log holds.
+      failure_ =
+          Error{ErrorKind::unavailable, error.text + ". The hub accepts nothing more until it is restarted"};
       waiting.swap(queue_);
     }
     for (Pending& pending : batches) pending.done(tl::unexpected(*failure_));

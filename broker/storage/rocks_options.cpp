@@ -1,10 +1,13 @@
 #include "broker/storage/rocks_options.hpp"
 
 #include <rocksdb/cache.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 
 #include <algorithm>
+#include <cstdarg>
+#include <memory>
 
 namespace carehub::storage {
 namespace {
@@ -12,8 +15,16 @@ namespace {
 constexpr std::size_t kWriteBufferBytes = 16U << 20U;
 constexpr std::size_t kBlockCacheBytes = 16U << 20U;
 constexpr int kOpenFilesMax = 256;
-constexpr std::size_t kInfoLogsMax = 4;
-constexpr std::size_t kInfoLogBytesMax = 1U << 20U;
+
+/// RocksDB's own log book would lie on the disk that may be full or failing, and a build of it with
+/// assertions aborts the hub at the second line that cannot be written. What goes wrong comes back as a
+/// status, all of it.
+class NoLogBook final : public rocksdb::Logger {
+ public:
+  NoLogBook() : Logger(rocksdb::FATAL_LEVEL) {}
+  using Logger::Logv;
+  void Logv(const char* /*format*/, va_list /*words*/) override {}
+};
 
 rocksdb::Options common_options() {
   rocksdb::Options options;
@@ -25,9 +36,7 @@ rocksdb::Options common_options() {
   options.max_write_buffer_number = 2;
   options.max_open_files = kOpenFilesMax;
   options.max_background_jobs = 2;
-  options.keep_log_file_num = kInfoLogsMax;
-  options.max_log_file_size = kInfoLogBytesMax;
-  options.info_log_level = rocksdb::WARN_LEVEL;
+  options.info_log = std::make_shared<NoLogBook>();
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   options.max_bgerror_resume_count = 0;  // after an error the hub stops; a restart looks at what is there
