@@ -187,7 +187,9 @@ asio::awaitable<Response> HttpConnection::ask_hub(Parser::value_type request) {
   const auto outcome = std::make_shared<std::optional<TransportReply>>();
   answered_.expires_after(std::chrono::milliseconds(service_->options.timeout_ms));
   service_->receive(std::move(request.body()), std::move(arrival),
-                    [self = shared_from_this(), outcome](TransportReply reply) {
+                    [weak = weak_from_this(), outcome](TransportReply reply) {
+                      const auto self = weak.lock();
+                      if (self == nullptr) return;
                       asio::dispatch(self->stream_.get_executor(),
                                      [self, outcome, reply = std::move(reply)]() mutable {
                                        *outcome = std::move(reply);

@@ -131,7 +131,9 @@ asio::awaitable<void> MllpConnection::take(Bytes message) {
 
 void MllpConnection::hand_over(const ExchangePtr& exchange) {
   exchange->state = Exchange::State::waiting;
-  const auto reply = [self = shared_from_this(), exchange](TransportReply outcome) {
+  const auto reply = [weak = weak_from_this(), exchange](TransportReply outcome) {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
     // Straight through when we are on the thread already: a hub that is busy at once stops the next message.
     asio::dispatch(self->stream_.get_executor(), [self, exchange, outcome = std::move(outcome)]() mutable {
       self->replied(exchange, std::move(outcome));

@@ -29,8 +29,8 @@ struct MllpService {
 };
 
 /// One MLLP connection: a coroutine that reads and hands over, one that writes the answers in order, and one
-/// that asks a busy hub again. Runs on the IoThread only; lives while a coroutine or an awaited answer holds
-/// it.
+/// that asks a busy hub again. Runs on the IoThread only; lives while a coroutine holds it. An answer that
+/// comes later finds it gone.
 class MllpConnection : public std::enable_shared_from_this<MllpConnection> {
  public:
   using Stream = boost::asio::ip::tcp::socket;  // the seam for TLS

@@ -202,7 +202,7 @@ std::string time_text(const event::Time& time) {
   const bool known = time.precision() >= TimePrecision::year && time.precision() <= TimePrecision::subsecond;
   const auto precision = known ? time.precision() : TimePrecision::subsecond;
   const std::int64_t utc_seconds = floor_div(time.utc_us(), kSecondUs);
-  const int us = static_cast<int>(time.utc_us() - utc_seconds * kSecondUs);
+  const int us = static_cast<int>((time.utc_us() % kSecondUs + kSecondUs) % kSecondUs);
   const std::int64_t seconds = utc_seconds + std::int64_t{time.offset_minutes()} * 60;
   const std::int64_t days = floor_div(seconds, kDaySeconds);
   const int of_day = static_cast<int>(seconds - days * kDaySeconds);
