@@ -284,16 +284,11 @@ void Loop::append(std::vector<care::State::Drafted> drafted) {
   });
 }
 
-/// Seals and appends, in as few batches as the ledger's limits allow. On either thread, never on both.
+/// Seals and appends as one batch, however large: a crash must not keep an event without who is shown it. On
+/// either thread, never on both.
 void Loop::seal(const std::vector<care::State::Drafted>& drafted) {
   std::vector<storage::SealedEntry> batch;
-  std::size_t bytes = 0;
-  const auto send_off = [&] {
-    parts_.ledger.append(std::move(batch),
-                         [to = completions_](Result<Sequence> done) { to->report(std::move(done)); });
-    batch.clear();
-    bytes = 0;
-  };
+  batch.reserve(drafted.size());
   parts_.sealer.begin_batch();
   for (const care::State::Drafted& each : drafted) {
     auto sealed =
@@ -302,16 +297,10 @@ void Loop::seal(const std::vector<care::State::Drafted>& drafted) {
       completions_->report(tl::unexpected(sealed.error()));
       return;
     }
-    const std::size_t size =
-        sealed->ciphertext.size() + storage::kClearBytes + storage::kNonceBytes + sizeof(Hash);
-    if (!batch.empty() &&
-        (batch.size() >= limits::kBatchEntriesMax || bytes + size > limits::kBatchBytesMax)) {
-      send_off();
-    }
-    bytes += size;
     batch.push_back(std::move(*sealed));
   }
-  send_off();
+  parts_.ledger.append(std::move(batch),
+                       [to = completions_](Result<Sequence> done) { to->report(std::move(done)); });
 }
 
 void Loop::release() {

@@ -1,7 +1,5 @@
 #include "broker/storage/append_check.hpp"
 
-#include "broker/base/limits.hpp"
-
 namespace carehub::storage {
 
 std::size_t encoded_size(const SealedEntry& entry) {
@@ -10,10 +8,9 @@ std::size_t encoded_size(const SealedEntry& entry) {
 
 Result<void> check_batch(const std::vector<SealedEntry>& batch, Sequence next) {
   if (batch.empty()) return fail(ErrorKind::invalid, "an append to the ledger has no entries");
-  if (batch.size() > limits::kBatchEntriesMax) {
+  if (batch.size() > kAppendEntriesMax) {
     return fail(ErrorKind::invalid, "an append to the ledger has " + std::to_string(batch.size()) +
-                                        " entries, over the limit of " +
-                                        std::to_string(limits::kBatchEntriesMax));
+                                        " entries, over the limit of " + std::to_string(kAppendEntriesMax));
   }
   std::size_t bytes = 0;
   for (const SealedEntry& entry : batch) {
@@ -29,11 +26,9 @@ Result<void> check_batch(const std::vector<SealedEntry>& batch, Sequence next) {
     bytes += encoded_size(entry);
     ++next;
   }
-  // One entry may fill a batch by itself; the sealer bounds it.
-  if (batch.size() > 1 && bytes > limits::kBatchBytesMax) {
+  if (bytes > kAppendBytesMax) {
     return fail(ErrorKind::invalid, "an append to the ledger has " + std::to_string(bytes) +
-                                        " bytes, over the limit of " +
-                                        std::to_string(limits::kBatchBytesMax));
+                                        " bytes, over the limit of " + std::to_string(kAppendBytesMax));
   }
   return {};
 }

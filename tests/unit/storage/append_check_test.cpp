@@ -39,8 +39,8 @@ TEST_CASE("a batch that follows the head is taken, and its size is that of its b
 
 TEST_CASE("a batch without entries or with too many is refused") {
   check_refused({}, "no entries");
-  check_refused(fakes::sealed_batch(kSeed, 5, limits::kBatchEntriesMax + 1), "over the limit of 4096");
-  CHECK(check_batch(fakes::sealed_batch(kSeed, 5, limits::kBatchEntriesMax), 5));
+  check_refused(fakes::sealed_batch(kSeed, 5, kAppendEntriesMax + 1), "over the limit of 65536");
+  CHECK(check_batch(fakes::sealed_batch(kSeed, 5, kAppendEntriesMax), 5));
 }
 
 TEST_CASE("a batch that leaves a gap, repeats or goes back is refused, and the sequence named") {
@@ -60,8 +60,11 @@ TEST_CASE("an entry that no sealer made is refused") {
   check_refused(longer, "entry 5 was not made by the sealer");
 }
 
-TEST_CASE("one entry may fill a batch by itself, two may not pass its limit") {
-  const std::size_t half = limits::kBatchBytesMax / 2;
-  CHECK(check_batch({entry_of(5, 2 * half)}, 5));
-  check_refused({entry_of(5, half), entry_of(6, half)}, "bytes, over the limit");
+TEST_CASE("a batch may be larger than where the loop stops taking in, and has a limit all the same") {
+  std::vector<SealedEntry> batch;
+  for (Sequence sequence = 5; sequence < 20; ++sequence)
+    batch.push_back(entry_of(sequence, limits::kBatchBytesMax));
+  CHECK(check_batch(batch, 5));
+  batch.push_back(entry_of(20, limits::kBatchBytesMax));
+  check_refused(batch, "bytes, over the limit");
 }
