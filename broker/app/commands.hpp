@@ -129,6 +129,23 @@ struct KeysOptions {
 };
 ExitCode keys(const KeysOptions& options, Surroundings& surroundings);
 
+/// Defaults are those of the published figures.
+struct BenchOptions {
+  enum class Work : std::uint8_t { publish, history } work = Work::publish;
+  std::uint64_t events = 100'000;
+  std::uint64_t preload = 0;  // of publish: events that are there before it is measured
+  std::uint32_t window = 1024;
+  std::uint32_t rate = 0;  // events a second; 0: as fast as it goes
+  std::uint32_t subscribers = 3;
+  std::uint32_t children = 400'000;
+  std::uint32_t size = 600;  // of an event, in bytes
+  bool curve = false;
+  std::filesystem::path data;  // empty: temporary
+  std::uint64_t seed = 1;
+  bool json = false;
+};
+ExitCode bench(const BenchOptions& options, Surroundings& surroundings);
+
 struct VersionOptions {
   bool json = false;
 };

@@ -5,6 +5,8 @@
 #include <memory>
 #include <ostream>
 
+#include "broker/base/limits.hpp"
+
 namespace carehub::app {
 namespace {
 
@@ -36,6 +38,8 @@ struct Reading {
   RebuildOptions rebuild;
   RecoverOptions recover;
   KeysOptions keys;
+  BenchOptions bench;
+  std::string bench_work = "publish";
   VersionOptions version;
   std::optional<Command> chosen;
 };
@@ -296,6 +300,47 @@ void add_dead_letter_command(CLI::App& program, Reading& reading) {
   });
 }
 
+void add_bench_command(CLI::App& program, Reading& reading) {
+  auto* command =
+      add(program, "bench",
+          "Measure a hub of its own with invented events: `publish` (receipts and deliveries), or "
+          "`history` (start after a kill, idle memory, timeline, replay)",
+          "carehub bench --events 500000 --window 1024 --json\n"
+          "  carehub bench --subscribers 500 --rate 10000\n"
+          "  carehub bench history --events 10000000");
+  auto& options = reading.bench;
+  command->add_option("WORK", reading.bench_work, "publish or history")
+      ->check(CLI::IsMember({"publish", "history"}))
+      ->capture_default_str();
+  const auto number = [command](const char* name, auto& value, const char* help, double least, double most) {
+    command->add_option(name, value, help)
+        ->check(CLI::Range(least, most))
+        ->capture_default_str()
+        ->type_name("N");
+  };
+  number("--events", options.events, "Events to publish", 1, 1e9);
+  number("--preload", options.preload, "Events to publish before anything is measured", 0, 1e9);
+  number("--window", options.window, "Events without a receipt at most", 1, limits::kClientPublishQueueMax);
+  number("--rate", options.rate, "Events a second at most; 0: as fast as receipts come", 0, 1e7);
+  number("--subscribers", options.subscribers,
+         "Subscriptions: a council's, a commissioner's, and schools that share the children", 1, 1'000);
+  number("--children", options.children, "Children that the events are about", 1, 900'000);
+  number("--size", options.size, "Bytes of an event", 1, 256 << 10);
+  number("--seed", options.seed, "Decides which child each event is about", 0, 1e15);
+  command->add_flag("--curve,!--no-curve", options.curve,
+                    "TCP with CURVE; without it the hub's local socket, as TCP is always encrypted");
+  command
+      ->add_option("--data", options.data,
+                   "Directory for the hub's data: empty, or a bench's own; default: a temporary one")
+      ->type_name("DIR");
+  add_json(command, options.json);
+  command->callback([&reading] {
+    using Work = BenchOptions::Work;
+    reading.bench.work = reading.bench_work == "history" ? Work::history : Work::publish;
+    reading.chosen = reading.bench;
+  });
+}
+
 }  // namespace
 
 std::variant<Command, Leave> parse_command(std::vector<std::string> arguments) {
@@ -309,6 +354,7 @@ std::variant<Command, Leave> parse_command(std::vector<std::string> arguments) {
   add_event_commands(program, reading);
   add_history_commands(program, reading);
   add_dead_letter_command(program, reading);
+  add_bench_command(program, reading);
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
     program.parse(std::move(arguments));
@@ -347,6 +393,7 @@ ExitCode run_program(std::vector<std::string> arguments, Surroundings& surroundi
     ExitCode operator()(const RebuildOptions& options) const { return rebuild(options, surroundings); }
     ExitCode operator()(const RecoverOptions& options) const { return recover(options, surroundings); }
     ExitCode operator()(const KeysOptions& options) const { return keys(options, surroundings); }
+    ExitCode operator()(const BenchOptions& options) const { return bench(options, surroundings); }
     ExitCode operator()(const VersionOptions& options) const { return version(options, surroundings); }
   };
   return std::visit(Do{surroundings}, std::get<Command>(parsed));

@@ -10,7 +10,7 @@ namespace carehub::app {
 
 using Command = std::variant<RunOptions, CheckOptions, TryOptions, PublishOptions, WatchOptions,
                              TimelineOptions, ReplayOptions, DeadLetterOptions, StatusOptions, RebuildOptions,
-                             RecoverOptions, KeysOptions, VersionOptions>;
+                             RecoverOptions, KeysOptions, BenchOptions, VersionOptions>;
 
 /// What to print and how to leave when there is nothing to do: help, or a wrong command line.
 struct Leave {
