@@ -55,14 +55,16 @@ Result<void> Hub::try_start() {
   if (!policy) return tl::unexpected(policy.error());
   history_ = std::make_unique<care::History>(*state_, ledger_, sealer_, *store_, vault_, rules.agencies);
   history_->use_policy(std::move(*policy));
-  loop_ = std::make_unique<server::Loop>(
-      server::LoopParts{network_, *engine_, *state_, *history_, ledger_, sealer_, clock_, "simulated"});
+  server::LoopParts parts{network_, *engine_, *state_, *history_, ledger_, sealer_, clock_, "simulated"};
+  parts.seal_apart = [this](std::function<void()> work) { seal_work_.push_back(std::move(work)); };
+  loop_ = std::make_unique<server::Loop>(std::move(parts));
   state_->set_pace({state_rows_min_,
                     [this](std::function<void()> work) { state_work_.push_back(std::move(work)); }, [] {}});
   return loop_->begin(std::move(decision));
 }
 
 void Hub::stop() {
+  seal_work_.clear();
   // A write that is under way ends; how much of it lasts, the state's disk decides.
   while (write_state()) {
   }
@@ -86,6 +88,14 @@ void Hub::step() {
 bool Hub::sync_one() {
   if (ledger_.held() == 0) return false;
   ledger_.release_one();
+  return true;
+}
+
+bool Hub::seal_one() {
+  if (seal_work_.empty()) return false;
+  const auto work = std::move(seal_work_.front());
+  seal_work_.pop_front();
+  work();
   return true;
 }
 

@@ -30,6 +30,8 @@ class Hub {
   void step();
   /// The ledger's oldest write that waits is synced. False: there was none.
   bool sync_one();
+  /// One piece of work of the thread that seals large batches. False: there was none.
+  bool seal_one();
   /// One piece of work of the thread that writes the state. False: there was none.
   bool write_state();
   /// The next sync fails.
@@ -66,6 +68,7 @@ class Hub {
   std::unique_ptr<server::Loop> loop_;
   std::size_t state_rows_min_;
   std::deque<std::function<void()>> state_work_;
+  std::deque<std::function<void()>> seal_work_;
 };
 
 }  // namespace carehub::simulation

@@ -248,6 +248,7 @@ void World::turn(Dice& dice) {
   }
   if (!hub_.up() && dice.one_in(3)) hub_.start();
   if (!dice.one_in(8)) step_hub();
+  if (!dice.one_in(4)) hub_.seal_one();
   if (!dice.one_in(4)) sync_hub();
   if (!dice.one_in(4)) hub_.write_state();
   if (dice.one_in(2)) step_hub();
@@ -320,6 +321,7 @@ void World::drain_turn(Dice& dice) {
   hub_.start();
   for (int each = 0; each < 3; ++each) {
     step_hub();
+    hub_.seal_one();
     sync_hub();
     hub_.write_state();
   }
