@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -19,8 +20,12 @@ std::string whole_file(const std::filesystem::path& file) {
   return text.str();
 }
 
-/// User and system time out of a stat file of proc(5), whose name field may hold blanks.
-double seconds_of(const std::string& stat) {
+/// Time on a processor of one thread. The scheduler counts nanoseconds; where the kernel does not show them,
+/// the stat file of proc(5) has ticks behind a name that may hold blanks.
+double seconds_of(const std::filesystem::path& task) {
+  if (const std::string exact = whole_file(task / "schedstat"); !exact.empty())
+    return static_cast<double>(std::strtoull(exact.c_str(), nullptr, 10)) / 1e9;
+  const std::string stat = whole_file(task / "stat");
   std::istringstream fields(stat.substr(std::min(stat.size(), stat.rfind(')') + 1)));
   std::string skipped;
   for (int each = 0; each < 11; ++each) fields >> skipped;
@@ -64,7 +69,7 @@ std::map<std::string, double> processor_seconds() {
   std::error_code error;
   for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", error)) {
     const std::string name = kind_of(whole_file(task.path() / "comm"));
-    seconds[name == own ? "clients" : name] += seconds_of(whole_file(task.path() / "stat"));
+    seconds[name == own ? "clients" : name] += seconds_of(task.path());
   }
   return seconds;
 }

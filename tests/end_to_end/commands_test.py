@@ -3,6 +3,7 @@ import json
 import pathlib
 import re
 import subprocess
+import tempfile
 import unittest
 
 from county import CAREHUB, County, Mllp, Receiver, admission, nhs_number, wait_until
@@ -38,6 +39,22 @@ class Commands(unittest.TestCase):
         wrong = county.carehub("try", "--channel", "elwick-adt", str(file), check=False)
         self.assertEqual(wrong.returncode, 1, wrong.stdout + wrong.stderr)
         self.assertIn("PID-3", wrong.stdout + wrong.stderr)
+
+    def test_a_bench_delivers_every_event_and_prints_one_object(self):
+        with tempfile.TemporaryDirectory() as directory:
+            for arguments in (["--events", "500"], ["--events", "500", "--curve", "--subscribers", "20"],
+                              ["history", "--events", "500"]):
+                done = subprocess.run([CAREHUB, "bench", *arguments, "--children", "50", "--json", "--data",
+                                       str(pathlib.Path(directory) / "data")], capture_output=True, text=True)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                told = json.loads(done.stdout)
+                self.assertEqual(told["events"], 500)
+                if told["work"] == "publish":
+                    self.assertEqual(told["deliveries"], 1500)
+                    self.assertGreater(told["published_per_second"], 0)
+                else:
+                    self.assertGreaterEqual(told["replayed"], 500)
+                    self.assertGreater(told["timeline_rows_per_page"], 0)
 
     def test_publish_watch_timeline_replay_and_rebuild(self):
         receiver = Receiver()
