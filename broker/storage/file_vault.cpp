@@ -186,8 +186,18 @@ class FileVault final : public Vault {
                         std::to_string(records_) + " were cut off; their keys were never used");
       if (Result<void> cut = file_.truncate(place_of(records_)); !cut) return cut;
     }
-    if (Result<void> synced = file_.sync(); !synced) return synced;
+    if (Result<void> synced = sync_last_block(); !synced) return synced;
     return write_end(records_);
+  }
+
+  /// Writes it again first: after a sync that failed the kernel shows what it will never bring to the disk.
+  Result<void> sync_last_block() {
+    const std::uint64_t from =
+        place_of(records_ - std::min<std::uint64_t>(records_, limits::kVaultBlockKeys));
+    const Result<Bytes> block = file_.read_at(from, static_cast<std::size_t>(place_of(records_) - from));
+    if (!block) return tl::unexpected(block.error());
+    if (Result<void> written = file_.write_at(from, *block); !written) return written;
+    return file_.sync();
   }
 
   tl::unexpected<Error> damaged(std::uint64_t record) const {

@@ -1,6 +1,7 @@
 #include "tests/crash/disk.hpp"
 
 #include <fcntl.h>
+#include <fnmatch.h>
 
 #include <algorithm>
 #include <atomic>
@@ -111,7 +112,8 @@ std::string Disk::what() const {
 Disk::Verdict Disk::next(const char* operation, const std::string& name, Call call) {
   if (cut_) return Verdict::cut;
   const bool lies = fault_.kind == Fault::Kind::lying_sync || fault_.kind == Fault::Kind::lying_syncs;
-  if (lies && (call != Call::sync || !name.ends_with(fault_.only_in))) return Verdict::go;
+  const bool meant = fault_.only_in.empty() || ::fnmatch(fault_.only_in.c_str(), name.c_str(), 0) == 0;
+  if (lies && (call != Call::sync || !meant)) return Verdict::go;
   ++operations_;
   const bool for_good = fault_.kind == Fault::Kind::errors || fault_.kind == Fault::Kind::lying_syncs;
   if (fault_.at == 0 || operations_ < fault_.at || (operations_ > fault_.at && !for_good)) return Verdict::go;
@@ -229,12 +231,37 @@ int Disk::sync(int descriptor, const std::function<int()>& real) {
     for (Change& change : node->pending) change.doomed = true;
     return refuse(verdict);
   }
-  std::erase_if(node->pending, [&](const Change& change) {
-    if (!change.doomed) apply(change, node->durable);
-    return !change.doomed;
-  });
+  std::vector<Change> doomed;
+  for (Change& change : node->pending) {
+    if (change.doomed) {
+      doomed.push_back(std::move(change));
+    } else {
+      apply(change, node->durable);
+      supersede(doomed, change);
+    }
+  }
+  node->pending = std::move(doomed);
   static_cast<void>(real);  // the disk that counts is the one that is played
   return 0;
+}
+
+/// What was written over and synced since cannot come to light again.
+void Disk::supersede(std::vector<Change>& doomed, const Change& by) {
+  std::vector<Change> left;
+  const std::uint64_t from = by.offset;
+  const std::uint64_t to = by.truncates ? ~std::uint64_t{0} : by.offset + by.bytes.size();
+  for (const Change& each : doomed) {
+    const std::uint64_t end = each.offset + each.bytes.size();
+    const auto keep = [&](std::uint64_t begin, std::uint64_t until) {
+      if (begin >= until) return;
+      const BytesView part = BytesView(each.bytes).subspan(begin - each.offset, until - begin);
+      left.push_back(
+          {.truncates = false, .offset = begin, .bytes = Bytes(part.begin(), part.end()), .doomed = true});
+    };
+    keep(each.offset, std::min(end, from));
+    keep(std::max(each.offset, to), end);
+  }
+  doomed = std::move(left);
 }
 
 int Disk::make_directory(const std::string& path, const std::function<int()>& real) {

@@ -29,7 +29,7 @@ struct Fault {
   Kind kind = Kind::none;
   std::uint64_t at = 0;  // the first operation is 1; 0: never
   int error = EIO;
-  std::string only_in = {};  // lies are told about files whose name ends so, and only their syncs are counted
+  std::string only_in = {};  // lies are told about files of this pattern, and only their syncs are counted
 };
 
 /// The directory `root` as a disk that knows what was synced. System calls of this process reach it through
@@ -102,6 +102,7 @@ class Disk {
   void change_names(NameChange change);
   static void apply(const NameChange& change, Names& names);
   static void apply(const Change& change, Bytes& bytes);
+  static void supersede(std::vector<Change>& doomed, const Change& by);
   static Bytes torn(const Node& node, fakes::SeededRandom& random);
   Names surviving_names(fakes::SeededRandom& random) const;
 

@@ -42,3 +42,9 @@ void play(std::uint64_t seed, std::size_t lives, std::uint64_t operations_max, c
 TEST_CASE("every receipt survives the power going off at any moment, again and again") {
   for (const std::uint64_t seed : crash::seeds(150)) play(seed, 6, 160, {.batches = 30});
 }
+
+TEST_CASE("every receipt survives the power going off while tables are written") {
+  // Enough for memory to be flushed into tables while appends go on.
+  const Life large{.batches = 60, .entry_bytes_max = 400'000, .appends_waiting_max = 8};
+  for (const std::uint64_t seed : crash::seeds(8)) play(seed, 3, 600, large);
+}

@@ -98,6 +98,7 @@ Result<void> Promises::live(const std::filesystem::path& data, const Life& life)
   auto stores = Stores::open(data);
   if (!stores) return tl::unexpected(stores.error());
   account(*stores);
+  ledger_failed_ = false;
   const std::size_t value_bytes = life.entry_bytes_max / 4;
   Result<void> done = catch_up(*stores, value_bytes);
   for (std::size_t batches = 0; done && batches < life.batches;) {
@@ -107,7 +108,7 @@ Result<void> Promises::live(const std::filesystem::path& data, const Life& life)
     if (done) done = catch_up(*stores, value_bytes);
   }
   if (!done) {
-    require_refusal(*stores);
+    require_refusal(*stores, life);
     static_cast<void>(stores->close());
     return done;
   }
@@ -141,6 +142,21 @@ void Promises::account(const Stores& stores) {
   receipted_ = head;
   account_for_keys(*stores.vault);
   account_for_state(*stores.state);
+}
+
+void Promises::require_nothing_hidden(const storage::Ledger& ledger) const {
+  CAPTURE(seed_, receipted_);
+  REQUIRE(ledger.head() >= receipted_);
+  for (Sequence at = 1; at <= receipted_; ++at) {
+    CAPTURE(at);
+    const auto read = ledger.read(at, 1, 1);
+    if (read) {
+      REQUIRE(read->size() == 1);
+      REQUIRE(hash_of(read->front()) == entries_[at - 1]);
+    } else {
+      REQUIRE(read.error().kind == ErrorKind::corrupt);
+    }
+  }
 }
 
 void Promises::account_for_keys(const storage::Vault& vault) const {
@@ -216,12 +232,27 @@ Result<void> Promises::append_some(Stores& stores, const Life& life, std::size_t
       receipted_ = *result;
     } else if (outcome) {
       require_clear(result.error());
+      ledger_failed_ = true;
       outcome = tl::unexpected(result.error());
     }
   }
   return outcome;
 }
 
-void Promises::require_refusal(Stores& stores) const { CHECK(stores.ledger->head() == receipted_); }
+/// A ledger that failed takes nothing more, even where the disk has come back.
+void Promises::require_refusal(Stores& stores, const Life& life) {
+  CAPTURE(seed_);
+  CHECK(stores.ledger->head() == receipted_);
+  if (!ledger_failed_) return;
+  const fakes::Awaited<Result<Sequence>> results;
+  const KeyId key;
+  stores.ledger->append({made_entry(random_, entries_.size() + 1, key, life.entry_bytes_max)},
+                        fakes::into(results));
+  const Result<Sequence> result = results.get();
+  REQUIRE(!result);
+  require_clear(result.error());
+  const auto beyond = stores.ledger->read(receipted_ + 1, 10, 1U << 20U);
+  if (beyond) CHECK(beyond->empty());
+}
 
 }  // namespace carehub::crash

@@ -35,6 +35,9 @@ class Promises {
   /// after one, the ledger is asked to take more and must not.
   Result<void> live(const std::filesystem::path& data, const Life& life);
 
+  /// Every entry that was receipted is there as it was written, or the ledger says that it is not.
+  void require_nothing_hidden(const storage::Ledger& ledger) const;
+
   Sequence receipted() const { return receipted_; }
   Sequence attempted() const { return entries_.size(); }
   /// The sequences that each batch ended with.
@@ -48,13 +51,14 @@ class Promises {
   Result<void> catch_up(Stores& stores, std::size_t value_bytes) const;
   Result<void> append_some(Stores& stores, const Life& life, std::size_t batches);
   Result<std::vector<storage::SealedEntry>> make_batch(Stores& stores, const Life& life);
-  void require_refusal(Stores& stores) const;
+  void require_refusal(Stores& stores, const Life& life);
 
   const std::uint64_t seed_;
   fakes::SeededRandom random_{seed_};
   std::vector<Hash> entries_;  // of each entry as it was last given to the ledger, its encoded bytes' hash
   std::set<Sequence> batch_ends_{0};
   Sequence receipted_ = 0;
+  bool ledger_failed_ = false;                          // in this life
   std::map<KeyId, std::array<std::uint8_t, 32>> keys_;  // that were handed out
 };
 
