@@ -54,7 +54,8 @@ if ((sanitizers)); then
   step "building (thread sanitizer)"
   build tsan --target "${threaded[@]/%/_test}"
   step "tests (thread sanitizer)"
-  run tsan tsan -j 2 -R "^($(IFS='|'; echo "${threaded[*]}")): "
+  # What is measured there is memory, and ThreadSanitizer keeps its own.
+  run tsan tsan -j 2 -R "^($(IFS='|'; echo "${threaded[*]}")):" -E "cannot grow the hub's memory"
 fi
 
 step "results"

@@ -135,9 +135,14 @@ TEST_CASE("routing ids that are not 32 bytes of the client's making are refused"
   for (const std::string& id : {std::string(), std::string("short"), std::string(33, 'x')}) {
     Dealer dealer(net.context, net.ipc, id);
     dealer.say("hello");
-    CHECK(net.silent(100));
+    const auto refused = net.transport->unaddressed() + 1;
+    bool silent = true;
+    for (int tries = 0; tries < 600 && net.transport->unaddressed() < refused; ++tries) {
+      silent = net.silent(100) && silent;
+    }
+    CHECK(silent);
+    CHECK(net.transport->unaddressed() == refused);
   }
-  CHECK(net.transport->unaddressed() == 3);
 }
 
 TEST_CASE("a message in several parts is dropped whole") {
