@@ -43,6 +43,21 @@ TEST_CASE("options may come before or after the configuration") {
         "council");
 }
 
+TEST_CASE("a bench publishes unless history is named, and keeps to the hub's bounds") {
+  const auto plain = parsed<BenchOptions>({"bench"});
+  CHECK(plain.work == BenchOptions::Work::publish);
+  CHECK(plain.subscribers == 3);
+  CHECK_FALSE(plain.curve);
+  CHECK(parsed<BenchOptions>({"bench", "--curve"}).curve);
+  CHECK_FALSE(parsed<BenchOptions>({"bench", "--no-curve"}).curve);
+  const auto history = parsed<BenchOptions>({"bench", "history", "--events", "10000000"});
+  CHECK(history.work == BenchOptions::Work::history);
+  CHECK(history.events == 10'000'000);
+  CHECK(left({"bench", "--window", "5000"}).code == ExitCode::usage);
+  CHECK(left({"bench", "--children", "1000000"}).code == ExitCode::usage);
+  CHECK(left({"bench", "--events", "0"}).code == ExitCode::usage);
+}
+
 TEST_CASE("a single dash stands for standard input") {
   CHECK(parsed<TryOptions>({"try", "hub.toml", "--channel", "adt", "-"}).file == "-");
   const auto timeline = parsed<TimelineOptions>(
@@ -103,7 +118,7 @@ TEST_CASE("every command has help with an example of itself, and the program lis
   CHECK(all.find("Exit codes:") != std::string::npos);
   for (const std::string command :
        {"run", "broker", "adapter", "check", "try", "publish", "watch", "timeline", "replay", "dead-letters",
-        "status", "rebuild", "recover", "keys", "version"}) {
+        "status", "rebuild", "recover", "keys", "bench", "version"}) {
     INFO(command);
     CHECK(all.find("\n  " + command + " ") != std::string::npos);
     const Leave help = left({command, "--help"});
