@@ -1,5 +1,7 @@
 #include "broker/care/deliveries_fold.hpp"
 
+#include <algorithm>
+
 #include "broker/base/ledger_keys.hpp"
 #include "broker/care/row_codec.hpp"
 #include "broker/care/row_keys.hpp"
@@ -236,6 +238,29 @@ Result<void> fold_dead_letter(const FoldEntry& entry, const ledger::DeadLetter& 
                                .take());
   put_shown(rows, subscription, **row, ShownState::dead, entry.appended_at);
   if (auto marked = leave_gap(subscription, **row, *backlog, rows); !marked) return marked;
+  put_backlog(rows, subscription, *backlog);
+  return {};
+}
+
+Result<void> fold_skipped(const FoldEntry& entry, const ledger::SubscriptionChanged& change, Rows& rows) {
+  if (change.change() != ledger::SubscriptionChange::skipped || change.name() == nullptr) return {};
+  constexpr std::size_t kRows = 1024;
+  const auto subscription = change.name()->str();
+  auto backlog = backlog_row(rows, subscription);
+  if (!backlog) return tl::unexpected(backlog.error());
+  for (Sequence after = std::max<Sequence>(change.start(), 1) - 1;;) {
+    auto found = pending_rows(rows, subscription, after, kRows);
+    if (!found) return tl::unexpected(found.error());
+    for (const auto& pending : *found) {
+      after = pending.sequence;
+      if (after > change.through()) break;
+      --backlog->pending;
+      remove_pending(rows, subscription, pending);
+      put_shown(rows, subscription, pending, ShownState::skipped, entry.appended_at);
+      if (auto marked = leave_gap(subscription, pending, *backlog, rows); !marked) return marked;
+    }
+    if (found->size() < kRows || after > change.through()) break;
+  }
   put_backlog(rows, subscription, *backlog);
   return {};
 }

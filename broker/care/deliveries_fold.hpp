@@ -12,6 +12,8 @@ Result<void> fold_offered(const FoldEntry& entry, const ledger::Offered& offered
 Result<void> fold_acked(const FoldEntry& entry, const ledger::Acked& acked, Rows& rows);
 Result<void> fold_nacked(const ledger::Nacked& nacked, Rows& rows);
 Result<void> fold_dead_letter(const FoldEntry& entry, const ledger::DeadLetter& letter, Rows& rows);
+/// What was pending in the range of a `skipped` is over; nothing for another change.
+Result<void> fold_skipped(const FoldEntry& entry, const ledger::SubscriptionChanged& change, Rows& rows);
 Result<void> fold_operator_action(const ledger::OperatorAction& action, Rows& rows);
 
 Result<std::vector<core::Pending>> pending_rows(const RowReads& rows, const std::string& subscription,
@@ -30,7 +32,7 @@ Result<std::optional<DeadRow>> dead_row(const RowReads& rows, const std::string&
                                         Sequence sequence);
 Result<DeadRow> decode_dead(Sequence sequence, std::string_view row);
 
-enum class ShownState : std::uint8_t { offered = 1, acked, dead };
+enum class ShownState : std::uint8_t { offered = 1, acked, dead, skipped };
 struct ShownRow {
   ShownState state = ShownState::offered;
   std::uint32_t attempt = 0;

@@ -190,9 +190,10 @@ Result<std::vector<History::Impl::RowPtr>> History::Impl::shown_rows(
     if (!shown) return tl::unexpected(shown.error());
     auto row = std::make_unique<wire::RowT>();
     row->sequence = past.sequence;
-    row->kind = shown->state == ShownState::acked  ? "acked"
-                : shown->state == ShownState::dead ? "dead_letter"
-                                                   : "offered";
+    row->kind = shown->state == ShownState::acked     ? "acked"
+                : shown->state == ShownState::dead    ? "dead_letter"
+                : shown->state == ShownState::skipped ? "skipped"
+                                                      : "offered";
     row->appended_at = shown->state == ShownState::offered ? shown->offered_at.us : shown->settled_at.us;
     row->type = past.event->type();
     row->subscription = name;
@@ -337,6 +338,8 @@ History::Impl::AnyPage History::Impl::subscriptions(const core::Ask& ask) const 
     if (!backlog) return tl::unexpected(backlog.error());
     auto oldest = pending_rows(rows, subscription.name, 0, 1);
     if (!oldest) return tl::unexpected(oldest.error());
+    auto course = course_row(rows, subscription.name);
+    if (!course) return tl::unexpected(course.error());
     auto row = std::make_unique<wire::RowT>();
     row->kind = "subscription";
     row->subscription = subscription.name;
@@ -347,7 +350,11 @@ History::Impl::AnyPage History::Impl::subscriptions(const core::Ask& ask) const 
       row->sequence = oldest->front().sequence;
       row->type = oldest->front().type;
       row->attempts = oldest->front().attempt;
+      row->appended_at = oldest->front().offered_at.us;
     }
+    row->dead_letters = backlog->dead;
+    row->state = course->paused_since ? "paused" : course->moving() ? "on its way" : "active";
+    if (course->paused_since) row->since = course->paused_since->us;
     row->text = std::string(subscription.configured ? "configured" : "by a client") + ", " +
                 std::to_string(backlog->dead) + " dead letters";
     page.rows.push_back(std::move(row));

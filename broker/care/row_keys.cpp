@@ -51,6 +51,8 @@ std::string subscriptions() { return start('s'); }
 std::string subscription(std::string_view name) { return start('s').append(name); }
 std::string former_subscriptions() { return start('r'); }
 std::string former_subscription(std::string_view name) { return start('r').append(name); }
+std::string courses() { return start('c'); }
+std::string course(std::string_view name) { return start('c').append(name); }
 std::string policies() { return start('v'); }
 std::string policy(std::uint64_t version) { return RowWriter(start('v')).number(version).take(); }
 

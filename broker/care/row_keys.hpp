@@ -32,6 +32,8 @@ std::string subscriptions();  // s: prefix
 std::string subscription(std::string_view name);
 std::string former_subscriptions();  // r: prefix of those that were removed: whose they were
 std::string former_subscription(std::string_view name);
+std::string courses();  // c: prefix of where those stand that are paused or not at the end
+std::string course(std::string_view name);
 std::string policies();  // v: prefix
 std::string policy(std::uint64_t version);
 std::string day_key(std::string_view purpose, std::int64_t day);  // k: KeyId

@@ -45,8 +45,9 @@ Result<void> fold_body(const FoldEntry& entry, const ledger::Body& body, Rows& r
     case ledger::Entry::DeadLetter: return fold_dead_letter(entry, *body.entry_as_DeadLetter(), rows);
     case ledger::Entry::OperatorAction: return fold_operator_action(*body.entry_as_OperatorAction(), rows);
     case ledger::Entry::SubscriptionChanged:
-      fold_subscription_changed(*body.entry_as_SubscriptionChanged(), rows);
-      return {};
+      if (auto folded = fold_subscription_changed(entry, *body.entry_as_SubscriptionChanged(), rows); !folded)
+        return folded;
+      return fold_skipped(entry, *body.entry_as_SubscriptionChanged(), rows);
     case ledger::Entry::PolicyChanged:
       fold_policy_changed(entry, *body.entry_as_PolicyChanged(), rows);
       return {};
@@ -193,6 +194,9 @@ Result<core::EngineState> State::engine_state() const {
   if (!subscriptions) return tl::unexpected(subscriptions.error());
   auto former = former_subscription_rows(impl_->rows);
   if (!former) return tl::unexpected(former.error());
+  auto courses = course_rows(impl_->rows);
+  if (!courses) return tl::unexpected(courses.error());
+  state.courses = std::move(*courses);
   state.former = std::move(*former);
   state.policies = std::move(*policies);
   state.subscriptions = std::move(*subscriptions);
@@ -316,6 +320,12 @@ Result<std::optional<core::Pending>> State::dead_letter(const std::string& subsc
 
 Result<std::optional<KeyId>> State::day_key(const std::string& purpose, std::int64_t day) const {
   return day_key_row(impl_->rows, purpose, day);
+}
+
+Result<bool> State::was_offered(const std::string& subscription, Sequence sequence) const {
+  auto row = impl_->rows.get(row_keys::shown(sequence, subscription));
+  if (!row) return tl::unexpected(row.error());
+  return row->has_value();
 }
 
 Result<bool> State::has_gaps(const std::string& subscription) const {

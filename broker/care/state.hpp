@@ -79,6 +79,7 @@ class State final : public core::StateReader, public core::Journal {
                                                    Sequence sequence) const override;
   Result<std::optional<KeyId>> day_key(const std::string& purpose, std::int64_t day) const override;
   Result<core::StoredBody> body(Sequence sequence) const override;
+  Result<bool> was_offered(const std::string& subscription, Sequence sequence) const override;
   Result<bool> has_gaps(const std::string& subscription) const override;
   Sequence append(core::NewEntry entry, Timestamp at) override;
 

@@ -20,22 +20,83 @@ std::string filter_bytes(const ledger::Filter* filter) {
 
 constexpr std::size_t kRowsMax = 4096;  // far above what limits let into the hub
 
+Result<core::Course> decode_course(std::string_view row) {
+  RowReader reader(row);
+  core::Course course;
+  if (reader.flag()) course.paused_since = Timestamp{};
+  const Timestamp since{reader.time()};
+  if (course.paused_since) course.paused_since = since;
+  course.skip_before = reader.number<Sequence>();
+  course.next = reader.number<Sequence>();
+  course.through = reader.number<Sequence>();
+  if (!reader.ok())
+    return fail(ErrorKind::corrupt, "a subscription's course is cut short: run carehub rebuild");
+  return course;
+}
+
+Result<void> fold_course(const FoldEntry& entry, const ledger::SubscriptionChanged& change, Rows& rows) {
+  const auto name = view_of(change.name());
+  auto course = course_row(rows, name);
+  if (!course) return tl::unexpected(course.error());
+  core::apply({change.change(), change.start(), change.through(),
+               view_of(change.by()) == core::kByConfiguration, entry.appended_at},
+              *course);
+  if (!course->moving() && !course->paused_since) {
+    rows.remove(row_keys::course(name));
+  } else {
+    rows.put(row_keys::course(name), RowWriter()
+                                         .flag(course->paused_since.has_value())
+                                         .time(course->paused_since.value_or(Timestamp{}).us)
+                                         .number(course->skip_before)
+                                         .number(course->next)
+                                         .number(course->through)
+                                         .take());
+  }
+  return {};
+}
+
 }  // namespace
 
-void fold_subscription_changed(const ledger::SubscriptionChanged& change, Rows& rows) {
+Result<core::Course> course_row(const RowReads& rows, std::string_view name) {
+  auto row = rows.get(row_keys::course(name));
+  if (!row) return tl::unexpected(row.error());
+  if (!*row) return core::Course();
+  return decode_course(**row);
+}
+
+Result<std::map<std::string, core::Course>> course_rows(const RowReads& rows) {
+  std::map<std::string, core::Course> courses;
+  const auto prefix = row_keys::courses();
+  std::string from;
+  while (true) {
+    auto found = rows.scan(prefix, from, kRowsMax);
+    if (!found) return tl::unexpected(found.error());
+    for (const auto& row : *found) {
+      auto course = decode_course(row.value);
+      if (!course) return tl::unexpected(course.error());
+      courses.emplace(row.key.substr(prefix.size()), *course);
+      from = row.key + '\0';
+    }
+    if (found->size() < kRowsMax) return courses;
+  }
+}
+
+Result<void> fold_subscription_changed(const FoldEntry& entry, const ledger::SubscriptionChanged& change,
+                                       Rows& rows) {
   const auto name = view_of(change.name());
-  if (name.empty()) return;
+  if (name.empty()) return {};
+  if (auto followed = fold_course(entry, change, rows); !followed) return followed;
   if (change.change() == ledger::SubscriptionChange::removed) {
     // What is pending stays: a channel that comes back under its name goes on where it was. Whose it was
     // stays, too, so that nobody else can take it up.
     rows.remove(row_keys::subscription(name));
     rows.put(row_keys::former_subscription(name),
              RowWriter().text(view_of(change.agency())).text(view_of(change.role())).take());
-    return;
+    return {};
   }
   if (change.change() != ledger::SubscriptionChange::created &&
       change.change() != ledger::SubscriptionChange::changed) {
-    return;
+    return {};
   }
   rows.remove(row_keys::former_subscription(name));
   rows.put(row_keys::subscription(name), RowWriter()
@@ -44,6 +105,7 @@ void fold_subscription_changed(const ledger::SubscriptionChanged& change, Rows& 
                                              .flag(view_of(change.by()) == core::kByConfiguration)
                                              .text(filter_bytes(change.filter()))
                                              .take());
+  return {};
 }
 
 void fold_policy_changed(const FoldEntry& entry, const ledger::PolicyChanged& change, Rows& rows) {

@@ -83,7 +83,8 @@ struct Answer {
 };
 
 /// A question for the hub; the answer is the frame that belongs to it.
-using Question = std::variant<wire::QueryT, wire::ReplayT, wire::HandleDeadLetterT>;
+using Question =
+    std::variant<wire::QueryT, wire::ReplayT, wire::HandleDeadLetterT, wire::HandleSubscriptionT>;
 using Reply = std::variant<wire::PageT, wire::ReplayedT, wire::HandledT>;
 
 /// A connection that mends itself: after socket loss it says Hello again, publishes again what has no

@@ -67,6 +67,8 @@ Result<void> Deliveries::route(const RecordedEvent& recorded) {
   std::vector<std::pair<const DisclosureRule*, std::shared_ptr<const View>>> views;
   for (auto* delivery : by_type_[static_cast<std::size_t>(event.type())]) {
     const auto& subscription = delivery->subscription();
+    // One that has not reached the ledger's end finds it there, in its turn.
+    if (delivery->course().starting()) continue;
     if (!matches(subscription.filter, event)) continue;
     const auto* rule =
         policy.rule_for(subscription.role, context_.disclosure.agency(subscription.agency), event);

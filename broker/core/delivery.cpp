@@ -70,6 +70,11 @@ void Delivery::offer_late(Pending pending, const std::string& legal_basis) {
   ++context_.counters.offered;
   // Beyond what has been read in, it is found on disk in its turn.
   if (!connection_ || (on_disk_ && pending.sequence > loaded_through_)) return;
+  if (children_.held() >= limits::kWindowMax) {
+    loaded_through_ = std::min(loaded_through_, pending.sequence - 1);
+    on_disk_ = true;
+    return;
+  }
   Waiting waiting;
   waiting.pending = pending;
   children_.add(std::move(waiting));
@@ -103,6 +108,26 @@ void Delivery::detach(Timestamp now) {
   children_.trim();
   if (kFault != Fault::loses_unacked_on_reconnect) loaded_through_ = 0;
   on_disk_ = !watch();
+}
+
+void Delivery::follow(const CourseChange& change) {
+  apply(change, course_);
+  if (!paused()) pause_alarm_.resumed();
+  // A skipped delivery leaves a gap behind.
+  if (change.change == ledger::SubscriptionChange::skipped) gaps_possible_ = true;
+}
+
+void Delivery::start_over(Timestamp now) {
+  while (!in_flight_.empty()) {
+    const auto flight = land(in_flight_.begin());
+    records_.nacked(flight.delivery.pending, ledger::NakKind::unavailable, false, "cursor_reset");
+  }
+  deadlines_.clear();
+  overdue_.clear();
+  breaker_.disconnected(now);
+  children_ = Children();
+  loaded_through_ = 0;
+  on_disk_ = true;
 }
 
 void Delivery::grant(std::uint32_t credit) {
@@ -204,6 +229,7 @@ void Delivery::give_up(const Waiting& delivery, const std::string& code, Decisio
 }
 
 void Delivery::alarm_when_unavailable(Timestamp now, Decision& out) {
+  if (paused()) return;
   const auto since = breaker_.open_since();
   if (!since || alarms_ >= kOutageAlarmsAfterUs.size()) return;
   if (now.us - since->us < kOutageAlarmsAfterUs[alarms_]) return;
@@ -352,7 +378,7 @@ void Delivery::launch(Waiting waiting, Timestamp now, std::vector<wire::Delivery
 
 Result<void> Delivery::send_ready(Timestamp now, Decision& out) {
   more_now_ = false;
-  if (!connection_) return {};
+  if (!connection_ || paused() || course_.skip_before != 0) return {};
   if (!watch()) {
     if (auto loaded = load(); !loaded) return loaded;
     if (auto refilled = refill(); !refilled) return refilled;
@@ -388,6 +414,10 @@ Result<void> Delivery::send_ready(Timestamp now, Decision& out) {
 }
 
 Result<void> Delivery::watch_age(Timestamp now, Decision& out) {
+  if (paused()) {
+    pause_alarm_.look(subscription_.name, *course_.paused_since, now, out);
+    return {};
+  }
   const char* why = !connection_            ? "nobody is connected for it"
                     : breaker_.open_since() ? "its receiver is unavailable"
                                             : "its reader is connected but does not take it";
@@ -395,11 +425,12 @@ Result<void> Delivery::watch_age(Timestamp now, Decision& out) {
 }
 
 std::optional<Timestamp> Delivery::next_due(Timestamp now) const {
-  std::optional<Timestamp> due = waiting_alarm_.due();
+  std::optional<Timestamp> due = paused() ? pause_alarm_.due(*course_.paused_since) : waiting_alarm_.due();
   if (!connection_) return due;
   if (more_now_) return now;
   const auto sooner = [&](Timestamp at) { due = due ? std::min(*due, at) : at; };
   if (!deadlines_.empty()) sooner(deadlines_.front().first);
+  if (paused()) return due;
   if (const auto wake = children_.next_wake()) sooner(*wake);
   if (breaker_.waits() && children_.ready() && credit_ > 0) sooner(std::max(breaker_.probe_at(), now));
   return due;

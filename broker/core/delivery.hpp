@@ -9,6 +9,7 @@
 #include "broker/core/day_keys.hpp"
 #include "broker/core/delivery_records.hpp"
 #include "broker/core/engine.hpp"
+#include "broker/core/pause_alarm.hpp"
 #include "broker/core/rules.hpp"
 #include "broker/core/waiting_alarm.hpp"
 
@@ -49,6 +50,15 @@ class Delivery {
   /// A dead letter goes out again.
   void offer_late(Pending pending, const std::string& legal_basis);
   void withhold(Sequence sequence, std::uint64_t policy_version);
+
+  /// Where it stands; what is folded at start, and each change as it is recorded.
+  const Course& course() const { return course_; }
+  bool paused() const { return course_.paused_since.has_value(); }
+  void take_course(const Course& course) { course_ = course; }
+  void follow(const CourseChange& change);
+  /// Forgets what it holds, which is on disk, before the cursor is reset. What is in flight comes again with
+  /// an Offered of its own.
+  void start_over(Timestamp now);
 
   /// From here on this connection gets the deliveries, `credit` of them before it returns any.
   void attach(ConnectionId connection, std::uint32_t credit, Timestamp now);
@@ -103,6 +113,8 @@ class Delivery {
   Children children_;
   DeliveryRecords records_;
   WaitingAlarm waiting_alarm_;
+  PauseAlarm pause_alarm_;
+  Course course_;
   Flights in_flight_;
   std::deque<std::pair<Timestamp, Sequence>> deadlines_;
   std::map<Sequence, PersonKey> overdue_;  // not answered in time, not sent again yet

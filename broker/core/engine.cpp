@@ -5,6 +5,7 @@
 
 #include "broker/base/assert.hpp"
 #include "broker/core/admission.hpp"
+#include "broker/core/courses.hpp"
 #include "broker/core/deliveries.hpp"
 #include "broker/core/questions.hpp"
 #include "broker/core/subscribers.hpp"
@@ -69,6 +70,7 @@ struct Engine::Impl {
                   impl.random, impl.vault.index_key(), impl.counters},
           deliveries(context),
           subscribers(context, deliveries),
+          courses(context, deliveries, subscribers),
           questions(context, deliveries),
           admission(rules, impl.state, impl.journal, impl.vault, impl.day_keys, impl.random, impl.counters,
                     [this](const RecordedEvent& recorded) { return deliveries.route(recorded); }) {}
@@ -77,6 +79,7 @@ struct Engine::Impl {
     DeliveryContext context;
     Deliveries deliveries;
     Subscribers subscribers;
+    Courses courses;
     Questions questions;
     Admission admission;
   };
@@ -144,8 +147,7 @@ Result<void> Engine::start(const HubRules& rules, EngineState state, Timestamp n
   const auto at = impl_->tick(now);
   impl_->started = std::make_unique<Impl::Started>(*impl_, rules);
   if (auto used = impl_->use_policies(rules, state, at); !used) return used;
-  return impl_->started->subscribers.configure(rules.subscriptions, std::move(state.subscriptions),
-                                               std::move(state.former), at);
+  return impl_->started->subscribers.configure(rules.subscriptions, std::move(state), at);
 }
 
 Result<void> Engine::Impl::publish(const Peer& peer, const wire::Publish& frame, Timestamp now,
@@ -220,6 +222,9 @@ Result<void> Engine::handle(const Peer& peer, const wire::Frame& frame, Timestam
     case wire::Message::Replay: return running.questions.replay(peer, *frame.message_as_Replay(), at, out);
     case wire::Message::HandleDeadLetter:
       return running.questions.handle_dead_letter(peer, *frame.message_as_HandleDeadLetter(), at, out);
+    case wire::Message::HandleSubscription:
+      return running.courses.handle(peer, *frame.message_as_HandleSubscription(), self.journal.head(), at,
+                                    out);
     default:
       out.sends.push_back(
           {peer.connection,
@@ -245,6 +250,9 @@ Result<Timestamp> Engine::advance(Timestamp now, Decision& out) {
   const auto at = impl_->tick(now);
   std::vector<std::string> overflowed;
   Timestamp due{std::numeric_limits<std::int64_t>::max()};
+  auto moved = impl_->running().courses.advance(impl_->journal.head(), at);
+  if (!moved) return tl::unexpected(moved.error());
+  if (*moved) due = at;
   for (const auto& delivery : deliveries.all()) {
     delivery->expire(at, out);
     if (auto written = delivery->write_records(at); !written) return tl::unexpected(written.error());

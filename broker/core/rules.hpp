@@ -41,6 +41,13 @@ struct RetryRules {
   std::uint32_t backoff_max_ms = limits::kBackoffMaxMs;
 };
 
+/// Where a subscription begins that was not there before.
+struct StartAt {
+  enum class Kind : std::uint8_t { now, beginning, sequence, time } kind = Kind::now;
+  std::uint64_t sequence = 0;  // of `sequence`: the first entry
+  std::int64_t at_us = 0;      // of `time`: microseconds UTC
+};
+
 struct Subscription {
   std::string name;
   std::string agency;
@@ -49,6 +56,7 @@ struct Subscription {
   bool durable = true;
   RetryRules retry;
   bool configured = false;  // named by the configuration, not by a client's Subscribe
+  StartAt start = {};
 };
 
 struct HubRules {

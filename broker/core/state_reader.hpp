@@ -1,11 +1,13 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <vector>
 
 #include "broker/base/clock.hpp"
 #include "broker/base/ids.hpp"
 #include "broker/base/result.hpp"
+#include "broker/core/course.hpp"
 #include "broker/core/rules.hpp"
 #include "broker/storage/entry.hpp"
 
@@ -71,6 +73,8 @@ class StateReader {
   /// The body (ledger::Body) of an entry, durable or not. `corrupt`: it does not open, or the
   /// vault does not hold its key.
   virtual Result<StoredBody> body(Sequence sequence) const = 0;
+  /// Whether an event was ever offered to a subscription.
+  virtual Result<bool> was_offered(const std::string& subscription, Sequence sequence) const = 0;
   /// Whether some child's next delivery of this subscription comes after a dead letter.
   virtual Result<bool> has_gaps(const std::string& subscription) const = 0;
 };
@@ -90,8 +94,9 @@ struct EngineState {
     std::string role;
   };
   std::vector<FormerSubscription> former;
-  Sequence head = 0;      // the newest entry
-  Timestamp appended_at;  // of the newest entry: time never goes back behind it
+  std::map<std::string, Course> courses;  // of those that are paused or not at the end, former ones too
+  Sequence head = 0;                      // the newest entry
+  Timestamp appended_at;                  // of the newest entry: time never goes back behind it
 };
 
 /// An entry that was decided: a finished ledger::Body and what goes in clear.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "broker/core/courses.hpp"
 #include "broker/core/wire_frames.hpp"
 
 namespace carehub::core {
@@ -20,25 +21,40 @@ std::string short_text(const flatbuffers::String* text) {
 
 Result<void> Subscribers::record(const Subscription& subscription, ledger::SubscriptionChange change,
                                  const std::string& by, Timestamp now) {
-  auto key = context_.day_keys.key(kHubPurpose, now);
-  if (!key) return tl::unexpected(key.error());
-  ledger::SubscriptionChangedT entry;
-  entry.name = subscription.name;
-  entry.change = change;
-  entry.agency = subscription.agency;
-  entry.role = subscription.role;
-  entry.filter = std::make_unique<ledger::FilterT>(subscription.filter);
-  entry.by = by;
-  flatbuffers::FlatBufferBuilder builder;
-  auto body = finish_body(builder, ledger::SubscriptionChanged::Pack(builder, &entry));
-  context_.journal.append({storage::EntryKind::subscription_changed, *key, std::move(body)}, now);
+  auto recorded = record_change(context_, {subscription, change, by}, now);
+  if (!recorded) return tl::unexpected(recorded.error());
   return {};
 }
 
-Result<void> Subscribers::configure(const std::vector<Subscription>& configured,
-                                    std::vector<Subscription> recorded,
-                                    std::vector<EngineState::FormerSubscription> removed, Timestamp now) {
-  former_ = std::move(removed);
+/// Where it starts is decided once, here.
+Result<void> Subscribers::record_first(const Subscription& subscription, Sequence head, Course& course,
+                                       Timestamp now) {
+  Sequence start = 0;
+  switch (subscription.start.kind) {
+    case StartAt::Kind::now: break;
+    case StartAt::Kind::beginning: start = 1; break;
+    case StartAt::Kind::sequence: start = subscription.start.sequence; break;
+    case StartAt::Kind::time: {
+      auto since = first_entry_since(context_.state, head, {subscription.start.at_us});
+      if (!since) return tl::unexpected(since.error());
+      start = *since <= head ? *since : 0;
+      break;
+    }
+  }
+  SubscriptionRecord record{subscription, ledger::SubscriptionChange::created, kByConfiguration};
+  record.start = start;
+  if (auto recorded = record_change(context_, record, now); !recorded) {
+    return tl::unexpected(recorded.error());
+  }
+  apply({record.change, start, 0, true, now}, course);
+  return {};
+}
+
+Result<void> Subscribers::configure(const std::vector<Subscription>& configured, EngineState known_state,
+                                    Timestamp now) {
+  former_ = std::move(known_state.former);
+  auto& recorded = known_state.subscriptions;
+  auto& courses = known_state.courses;
   std::set<std::string> names;
   for (auto subscription : configured) {
     subscription.durable = true;
@@ -55,7 +71,10 @@ Result<void> Subscribers::configure(const std::vector<Subscription>& configured,
       return fail(ErrorKind::invalid, "subscription " + subscription.name + " was once " + before->agency +
                                           "'s as " + before->role + ": give the new one a new name");
     }
-    if (known == recorded.end()) {
+    auto& course = courses[subscription.name];
+    if (known == recorded.end() && before == nullptr) {
+      if (auto done = record_first(subscription, known_state.head, course, now); !done) return done;
+    } else if (known == recorded.end()) {
       if (auto done = record(subscription, ledger::SubscriptionChange::created, kByConfiguration, now); !done)
         return done;
     } else if (known->agency != subscription.agency || known->role != subscription.role) {
@@ -67,7 +86,7 @@ Result<void> Subscribers::configure(const std::vector<Subscription>& configured,
         return done;
     }
     auto label = subscription.name;
-    deliveries_.add(std::move(subscription), std::move(label));
+    deliveries_.add(std::move(subscription), std::move(label)).take_course(course);
   }
   for (auto& subscription : recorded) {
     if (names.contains(subscription.name)) continue;
@@ -78,7 +97,8 @@ Result<void> Subscribers::configure(const std::vector<Subscription>& configured,
       continue;
     }
     auto label = subscription.name;
-    deliveries_.add(std::move(subscription), std::move(label));
+    const auto course = courses[label];
+    deliveries_.add(std::move(subscription), std::move(label)).take_course(course);
   }
   std::ranges::sort(former_, {}, &EngineState::FormerSubscription::name);
   return {};
@@ -87,6 +107,11 @@ Result<void> Subscribers::configure(const std::vector<Subscription>& configured,
 const EngineState::FormerSubscription* Subscribers::former(const std::string& name) const {
   const auto found = std::ranges::lower_bound(former_, name, {}, &EngineState::FormerSubscription::name);
   return found == former_.end() || found->name != name ? nullptr : &*found;
+}
+
+void Subscribers::removed(const Subscription& subscription) {
+  former_.push_back({subscription.name, subscription.agency, subscription.role});
+  std::ranges::sort(former_, {}, &EngineState::FormerSubscription::name);
 }
 
 std::optional<Subscribers::Refusal> Subscribers::refusal(const wire::SubscribeT& wanted) {

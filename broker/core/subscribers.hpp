@@ -13,11 +13,12 @@ class Subscribers {
       : context_(context), deliveries_(deliveries) {}
 
   /// Brings the recorded subscriptions in line with the configuration: created, changed, removed.
-  Result<void> configure(const std::vector<Subscription>& configured, std::vector<Subscription> recorded,
-                         std::vector<EngineState::FormerSubscription> former, Timestamp now);
+  Result<void> configure(const std::vector<Subscription>& configured, EngineState known, Timestamp now);
 
   Result<void> subscribe(const Peer& peer, const wire::Subscribe& frame, Sequence head, Timestamp now,
                          Decision& out);
+  /// An operator has removed it: nobody else takes its name.
+  void removed(const Subscription& subscription);
   void unsubscribe(const Peer& peer, const wire::Unsubscribe& frame, Timestamp now, Decision& out);
 
  private:
@@ -28,6 +29,7 @@ class Subscribers {
   static std::optional<Refusal> refusal(const wire::SubscribeT& wanted);
   Result<void> record(const Subscription& subscription, ledger::SubscriptionChange change,
                       const std::string& by, Timestamp now);
+  Result<void> record_first(const Subscription& subscription, Sequence head, Course& course, Timestamp now);
   Result<std::optional<Refusal>> attach_durable(const Peer& peer, const wire::SubscribeT& wanted,
                                                 Timestamp now, Decision& out);
 

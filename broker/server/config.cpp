@@ -1,10 +1,12 @@
 #include "broker/server/config.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <fstream>
 #include <map>
 #include <sstream>
 
+#include "broker/base/event_fields.hpp"
 #include "broker/base/identifiers.hpp"
 #include "broker/server/filter_config.hpp"
 
@@ -363,11 +365,32 @@ class Reader {
       }
     }
     if (auto filter = table.table("filter")) subscription.filter = read_filter(*filter, agency_ids_);
+    if (const auto start = table.optional_text("start")) subscription.start = read_start(table, *start);
     if (auto retry = table.table("retry")) subscription.retry = read_retry(*retry);
     config_.rules.subscriptions.push_back(std::move(subscription));
     if (config_.rules.subscriptions.size() == limits::kSubscriptionsMax + 1) {
       table.fault("", "more outbound channels than the hub can serve (1024)", "Split them over two hubs.");
     }
+  }
+
+  static core::StartAt read_start(ConfigTable& table, const std::string& start) {
+    using Kind = core::StartAt::Kind;
+    if (start == "now") return {};
+    if (start == "beginning") return {Kind::beginning, 0, 0};
+    core::StartAt at;
+    const auto* end = start.data() + start.size();
+    const auto [stop, error] = std::from_chars(start.data(), end, at.sequence);
+    if (error == std::errc() && stop == end && at.sequence > 0) {
+      at.kind = Kind::sequence;
+      return at;
+    }
+    if (const auto time = parse_time(start); time && stop != end) {
+      return {Kind::time, 0, time->utc_us()};
+    }
+    table.fault("start", ticked(start) + " is no place in the ledger to start at",
+                "Write \"now\", \"beginning\", an entry's number such as \"1234\", or a time such as "
+                "\"2026-01-31T00:00:00Z\".");
+    return {};
   }
 
   static core::RetryRules read_retry(ConfigTable& table) {

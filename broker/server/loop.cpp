@@ -210,7 +210,8 @@ Result<void> Loop::handle(const Received& received, core::Decision& out) {
     case wire::Message::Nak:
     case wire::Message::Query:
     case wire::Message::Replay:
-    case wire::Message::HandleDeadLetter: return parts_.engine.handle(*peer, *frame, now_, out);
+    case wire::Message::HandleDeadLetter:
+    case wire::Message::HandleSubscription: return parts_.engine.handle(*peer, *frame, now_, out);
     default:
       refuse(received.connection, ErrorKind::invalid, "this hub does not know that verb", false);
       return {};

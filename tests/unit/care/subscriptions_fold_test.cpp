@@ -29,7 +29,7 @@ struct Folded {
     entry.by = by;
     entry.filter = std::make_unique<ledger::FilterT>();
     entry.filter->tiers = {tier};
-    fold_subscription_changed(*fakes::PackedTable(entry), rows);
+    REQUIRE(fold_subscription_changed(FoldEntry(), *fakes::PackedTable(entry), rows));
   }
   void policy(Sequence sequence, const std::string& text) {
     ledger::PolicyChangedT entry;
@@ -112,4 +112,16 @@ TEST_CASE("the first key that a day used stays that day's") {
   CHECK_FALSE(*day_key_row(folded.rows, "hub", 7));
   folded.rows.put(row_keys::day_key("hub", 7), "short");
   CHECK(day_key_row(folded.rows, "hub", 7).error().kind == ErrorKind::corrupt);
+}
+
+TEST_CASE("where a subscription stands is read back, and forgotten once it is nothing special") {
+  Folded folded;
+  folded.change("desk", SubscriptionChange::paused);
+  CHECK(course_row(folded.rows, "desk")->paused_since);
+  CHECK(course_rows(folded.rows)->size() == 1);
+  folded.change("desk", SubscriptionChange::resumed);
+  CHECK(course_rows(folded.rows)->empty());
+  folded.rows.put(row_keys::course("desk"), "x");
+  CHECK(course_row(folded.rows, "desk").error().kind == ErrorKind::corrupt);
+  CHECK_FALSE(course_rows(folded.rows));
 }

@@ -73,6 +73,9 @@ class CountingState final : public core::StateReader {
     return state_.day_key(purpose, day);
   }
   Result<core::StoredBody> body(Sequence sequence) const override { return state_.body(sequence); }
+  Result<bool> was_offered(const std::string& subscription, Sequence sequence) const override {
+    return state_.was_offered(subscription, sequence);
+  }
   Result<bool> has_gaps(const std::string& subscription) const override {
     return state_.has_gaps(subscription);
   }

@@ -122,6 +122,32 @@ retry = { attempts_max = 3, backoff_first_ms = 100 }
   CHECK(subscription.retry.backoff_max_ms == limits::kBackoffMaxMs);
 }
 
+TEST_CASE("a subscription starts at now, at the beginning, at an entry or at a time, or is faulted") {
+  const auto with = [](const std::string& start) {
+    return read_with(
+        "[[channel]]\nname = \"desk\"\nagency = \"council\"\ndirection = \"out\"\nrole = \"desk\"\n" + start);
+  };
+  const auto start_of = [&](const std::string& start) {
+    const auto result = with(start);
+    INFO(all(result.faults));
+    REQUIRE(result.faults.empty());
+    return result.config.rules.subscriptions.front().start;
+  };
+  using Kind = core::StartAt::Kind;
+  CHECK(start_of("").kind == Kind::now);
+  CHECK(start_of("start = \"now\"").kind == Kind::now);
+  CHECK(start_of("start = \"beginning\"").kind == Kind::beginning);
+  const auto entry = start_of("start = \"1234\"");
+  CHECK(entry.kind == Kind::sequence);
+  CHECK(entry.sequence == 1234);
+  const auto time = start_of("start = \"2026-01-31T00:00:00Z\"");
+  CHECK(time.kind == Kind::time);
+  CHECK(time.at_us == 1'769'817'600'000'000);
+  const auto faulted = with("start = \"0\"");
+  CHECK(only(faulted).text.find("no place in the ledger") != std::string::npos);
+  CHECK(only(faulted).column == 9);
+}
+
 TEST_CASE("an age limit is the birthday at which it ends") {
   const Read result = read_with(R"(
 [[channel]]

@@ -1,0 +1,267 @@
+#include "broker/core/courses.hpp"
+
+#include <algorithm>
+
+#include "broker/base/event_fields.hpp"
+#include "broker/base/ledger_keys.hpp"
+#include "broker/core/route.hpp"
+#include "broker/core/wire_frames.hpp"
+
+namespace carehub::core {
+namespace {
+
+constexpr std::size_t kEntriesMin = 64;  // of one subscription a step, however many are on their way
+constexpr const char* kByHub = "hub";
+
+std::string text_of(const flatbuffers::String* text) {
+  return text == nullptr ? std::string()
+                         : std::string(text->string_view().substr(0, limits::kErrorTextBytesMax));
+}
+
+}  // namespace
+
+Result<Sequence> record_change(const DeliveryContext& context, const SubscriptionRecord& record,
+                               Timestamp now) {
+  using Change = ledger::SubscriptionChange;
+  auto key = context.day_keys.key(kHubPurpose, now);
+  if (!key) return tl::unexpected(key.error());
+  ledger::SubscriptionChangedT entry;
+  entry.name = record.subscription.name;
+  entry.change = record.change;
+  entry.agency = record.subscription.agency;
+  entry.role = record.subscription.role;
+  if (record.change == Change::created || record.change == Change::changed ||
+      record.change == Change::removed) {
+    entry.filter = std::make_unique<ledger::FilterT>(record.subscription.filter);
+  }
+  entry.by = record.by;
+  entry.reason = record.reason;
+  entry.start = record.start;
+  entry.through = record.through;
+  flatbuffers::FlatBufferBuilder builder;
+  auto body = finish_body(builder, ledger::SubscriptionChanged::Pack(builder, &entry));
+  return context.journal.append({storage::EntryKind::subscription_changed, *key, std::move(body)}, now);
+}
+
+Result<Sequence> first_entry_since(const StateReader& state, Sequence head, Timestamp at) {
+  Sequence from = 1;
+  Sequence to = head + 1;
+  while (from < to) {
+    const auto middle = from + (to - from) / 2;
+    const auto body = state.body(middle);
+    if (!body) return tl::unexpected(body.error());
+    if (body->appended_at < at) {
+      from = middle + 1;
+    } else {
+      to = middle;
+    }
+  }
+  return from;
+}
+
+Result<void> Courses::handle(const Peer& peer, const wire::HandleSubscription& frame, Sequence head,
+                             Timestamp now, Decision& out) {
+  auto done = act(peer, frame, head, now, out);
+  if (!done) return tl::unexpected(done.error());
+  auto answer = *done ? handled_frame(frame.number(), std::nullopt, "", **done)
+                      : handled_frame(frame.number(), done->error().kind, done->error().text, 0);
+  out.sends.push_back({peer.connection, std::move(answer)});
+  return {};
+}
+
+Courses::Done Courses::act(const Peer& peer, const wire::HandleSubscription& frame, Sequence head,
+                           Timestamp now, Decision& out) {
+  using Action = wire::SubscriptionAction;
+  using Change = ledger::SubscriptionChange;
+  const auto refuse = [](ErrorKind kind, std::string why) {
+    return Done(tl::unexpected(Refusal{kind, std::move(why)}));
+  };
+  if (!peer.is_operator)
+    return refuse(ErrorKind::denied, "only an operator's connection changes subscriptions");
+  const auto reason = text_of(frame.reason());
+  if (reason.empty()) return refuse(ErrorKind::invalid, "say the reason: it is recorded");
+  auto* delivery = deliveries_.find(text_of(frame.subscription()));
+  if (delivery == nullptr || delivery->watch())
+    return refuse(ErrorKind::not_found, "there is no durable subscription of this name");
+  const auto& subscription = delivery->subscription();
+  const auto by = text_of(frame.by());
+  SubscriptionRecord record{
+      subscription, Change::unknown, by.empty() ? peer.client : peer.client + "/" + by, reason, 0, 0};
+  switch (frame.action()) {
+    case Action::pause:
+      if (delivery->paused()) return refuse(ErrorKind::conflict, "it is paused already");
+      record.change = Change::paused;
+      break;
+    case Action::resume:
+      if (!delivery->paused()) return refuse(ErrorKind::conflict, "it is not paused");
+      record.change = Change::resumed;
+      break;
+    case Action::reset: return reset(*delivery, frame, head, record, now);
+    case Action::remove: record.change = Change::removed; return remove(*delivery, record, now, out);
+    default: return refuse(ErrorKind::invalid, "a subscription is paused, resumed, reset or removed");
+  }
+  auto recorded = change(*delivery, record, now);
+  if (!recorded) return tl::unexpected(recorded.error());
+  return Done(*recorded);
+}
+
+Courses::Done Courses::remove(Delivery& delivery, const SubscriptionRecord& record, Timestamp now,
+                              Decision& out) {
+  const auto subscription = delivery.subscription();
+  if (subscription.configured) {
+    return Done(tl::unexpected(
+        Refusal{ErrorKind::conflict, "hub.toml has its channel: take it out there and start the hub again"}));
+  }
+  auto waits = context_.state.pending(subscription.name, 0, 1);
+  if (!waits) return tl::unexpected(waits.error());
+  if (!waits->empty()) {
+    return Done(tl::unexpected(Refusal{ErrorKind::conflict,
+                                       "deliveries wait for it: reset it to now first, so that they are "
+                                       "skipped on record"}));
+  }
+  if (auto written = delivery.write_records(now); !written) return tl::unexpected(written.error());
+  auto recorded = record_change(context_, record, now);
+  if (!recorded) return tl::unexpected(recorded.error());
+  if (const auto connection = delivery.connection()) {
+    out.sends.push_back(
+        {*connection, rejected_frame(ErrorKind::not_found,
+                                     "subscription " + subscription.name + ": an operator has removed it",
+                                     false, 0, subscription.name)});
+  }
+  deliveries_.remove(subscription.name);
+  subscribers_.removed(subscription);
+  return Done(*recorded);
+}
+
+Courses::Done Courses::reset(Delivery& delivery, const wire::HandleSubscription& frame, Sequence head,
+                             const SubscriptionRecord& wanted, Timestamp now) {
+  auto record = wanted;
+  record.change = ledger::SubscriptionChange::cursor_reset;
+  record.through = head;
+  switch (frame.position()) {
+    case wire::Position::beginning: record.start = 1; break;
+    case wire::Position::now: record.start = head + 1; break;
+    case wire::Position::sequence: record.start = frame.sequence(); break;
+    case wire::Position::time: {
+      auto since = first_entry_since(context_.state, head, {frame.at()});
+      if (!since) return tl::unexpected(since.error());
+      record.start = *since;
+      break;
+    }
+    default: break;
+  }
+  if (record.start == 0 || record.start > head + 1) {
+    return Done(
+        tl::unexpected(Refusal{ErrorKind::invalid,
+                               "a cursor is set to the beginning, to now, to a time or to an entry from "
+                               "1 to " +
+                                   std::to_string(head + 1)}));
+  }
+  // What was sent before it may come again: what is in flight was not answered as far as anybody knows.
+  delivery.start_over(now);
+  if (auto written = delivery.write_records(now); !written) return tl::unexpected(written.error());
+  auto recorded = change(delivery, record, now);
+  if (!recorded) return tl::unexpected(recorded.error());
+  return Done(*recorded);
+}
+
+Result<Sequence> Courses::change(Delivery& delivery, const SubscriptionRecord& record, Timestamp now) {
+  auto recorded = record_change(context_, record, now);
+  if (!recorded) return recorded;
+  delivery.follow({record.change, record.start, record.through, record.by == kByConfiguration, now});
+  return recorded;
+}
+
+Result<bool> Courses::advance(Sequence head, Timestamp now) {
+  const auto growth = seen_head_ == 0 ? 0 : static_cast<std::size_t>(head - std::min(seen_head_, head));
+  seen_head_ = head;
+  const auto moving = [](const auto& delivery) { return delivery->course().moving(); };
+  const auto count = static_cast<std::size_t>(std::ranges::count_if(deliveries_.all(), moving));
+  if (count == 0) return false;
+  // Whatever comes in, each catches up.
+  const auto share = std::max(kEntriesMin, kEntriesOfStep / count) +
+                     2 * std::min<std::size_t>(growth, limits::kBatchEntriesMax);
+  bool more = false;
+  for (const auto& delivery : deliveries_.all()) {
+    if (!moving(delivery)) continue;
+    auto done =
+        delivery->course().skip_before != 0 ? skip(*delivery, share, now) : look(*delivery, share, head, now);
+    if (!done) return tl::unexpected(done.error());
+    const auto& course = delivery->course();
+    more = more || course.skip_before != 0 || (course.next != 0 && course.next <= head);
+  }
+  return more;
+}
+
+Result<void> Courses::skip(Delivery& delivery, std::size_t rows_max, Timestamp now) {
+  const auto before = delivery.course().skip_before;
+  auto rows = context_.state.pending(delivery.subscription().name, 0, rows_max);
+  if (!rows) return tl::unexpected(rows.error());
+  const bool all = rows->size() < rows_max || rows->back().sequence >= before;
+  SubscriptionRecord record{
+      delivery.subscription(), ledger::SubscriptionChange::skipped, kByHub, {}, 1, before - 1};
+  if (!all) record.through = rows->back().sequence;
+  auto recorded = change(delivery, record, now);
+  if (!recorded) return tl::unexpected(recorded.error());
+  return {};
+}
+
+Result<void> Courses::look(Delivery& delivery, std::size_t entries_max, Sequence head, Timestamp now) {
+  const auto course = delivery.course();
+  const auto end = course.through == 0 ? head : std::min(course.through, head);
+  auto next = course.next;
+  for (std::size_t looked = 0; next <= end && looked < entries_max; ++looked, ++next) {
+    if (auto done = look_at(delivery, next); !done) return done;
+  }
+  if (next > head + 1) return {};  // it begins with an entry that is still to come
+  // Behind what it offered: an end that is lost may make it offer again, never leave out.
+  if (auto written = delivery.write_records(now); !written) return written;
+  SubscriptionRecord record{
+      delivery.subscription(), ledger::SubscriptionChange::advanced, kByHub, {}, next > end ? 0 : next, 0};
+  auto recorded = change(delivery, record, now);
+  if (!recorded) return tl::unexpected(recorded.error());
+  return {};
+}
+
+Result<void> Courses::look_at(Delivery& delivery, Sequence sequence) {
+  const auto stored = context_.state.body(sequence);
+  if (!stored) return tl::unexpected(stored.error());
+  const auto* entry = flatbuffers::GetRoot<ledger::Body>(stored->bytes.data())->entry_as_EventEntry();
+  if (entry == nullptr || entry->event() == nullptr || entry->person() == nullptr) return {};
+  const Bytes bytes(entry->event()->begin(), entry->event()->end());
+  const auto* event = verified_event(bytes);
+  if (event == nullptr) {
+    return fail(ErrorKind::corrupt,
+                "entry " + std::to_string(sequence) + " holds an event that does not verify");
+  }
+  const auto& subscription = delivery.subscription();
+  if (!matches(subscription.filter, *event)) return {};
+  const auto person = key_from<PersonKey>(*entry->person());
+  auto waits = context_.state.pending_of(subscription.name, person, sequence - 1, 1);
+  if (!waits) return tl::unexpected(waits.error());
+  if (!waits->empty() && waits->front().sequence == sequence) return {};
+  auto before = context_.state.was_offered(subscription.name, sequence);
+  if (!before) return tl::unexpected(before.error());
+  if (!*before && !delivery.course().starting()) return {};
+  const auto& policy = context_.disclosure.current();
+  const auto* rule =
+      policy.rule_for(subscription.role, context_.disclosure.agency(subscription.agency), *event);
+  if (rule == nullptr) {
+    delivery.withhold(sequence, policy.version());
+    return {};
+  }
+  Pending pending;
+  pending.sequence = sequence;
+  pending.person = person;
+  pending.policy_version = policy.version();
+  pending.urgency = urgency_of(*event);
+  pending.type = event->type();
+  if (*before) {
+    delivery.offer_late(pending, rule->legal_basis);
+  } else {
+    delivery.offer(pending, nullptr, rule->legal_basis);
+  }
+  return {};
+}
+
+}  // namespace carehub::core

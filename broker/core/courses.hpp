@@ -1,0 +1,65 @@
+#pragma once
+
+#include "broker/core/day_keys.hpp"
+#include "broker/core/deliveries.hpp"
+#include "broker/core/engine.hpp"
+#include "broker/core/subscribers.hpp"
+
+namespace carehub::core {
+
+/// What is written down when a subscription changes; `filter` where it is made or changed.
+struct SubscriptionRecord {
+  const Subscription& subscription;
+  ledger::SubscriptionChange change = ledger::SubscriptionChange::unknown;
+  std::string by;
+  std::string reason = {};
+  Sequence start = 0;
+  Sequence through = 0;
+};
+/// Appends the SubscriptionChanged; its sequence.
+Result<Sequence> record_change(const DeliveryContext& context, const SubscriptionRecord& record,
+                               Timestamp now);
+
+/// The first entry that was appended at `at` or later; head + 1 where none was.
+Result<Sequence> first_entry_since(const StateReader& state, Sequence head, Timestamp at);
+
+/// What operators do to subscriptions, and the work of those that are not at the ledger's end: a part of it a
+/// step, however much history there is.
+class Courses {
+ public:
+  Courses(const DeliveryContext& context, Deliveries& deliveries, Subscribers& subscribers)
+      : context_(context), deliveries_(deliveries), subscribers_(subscribers) {}
+
+  Result<void> handle(const Peer& peer, const wire::HandleSubscription& frame, Sequence head, Timestamp now,
+                      Decision& out);
+
+  /// Skips and offers a bounded part. True: there is more to do at once.
+  Result<bool> advance(Sequence head, Timestamp now);
+
+  /// How many entries one step looks at, and how many deliveries it skips, for all subscriptions together.
+  static constexpr std::size_t kEntriesOfStep = 1024;
+
+ private:
+  struct Refusal {
+    ErrorKind kind;
+    std::string text;
+  };
+  /// The entry that records it, or why not.
+  using Done = Result<tl::expected<Sequence, Refusal>>;
+  Done act(const Peer& peer, const wire::HandleSubscription& frame, Sequence head, Timestamp now,
+           Decision& out);
+  Done remove(Delivery& delivery, const SubscriptionRecord& record, Timestamp now, Decision& out);
+  Done reset(Delivery& delivery, const wire::HandleSubscription& frame, Sequence head,
+             const SubscriptionRecord& record, Timestamp now);
+  Result<Sequence> change(Delivery& delivery, const SubscriptionRecord& record, Timestamp now);
+  Result<void> skip(Delivery& delivery, std::size_t rows_max, Timestamp now);
+  Result<void> look(Delivery& delivery, std::size_t entries_max, Sequence head, Timestamp now);
+  Result<void> look_at(Delivery& delivery, Sequence sequence);
+
+  DeliveryContext context_;
+  Deliveries& deliveries_;
+  Subscribers& subscribers_;
+  Sequence seen_head_ = 0;
+};
+
+}  // namespace carehub::core
