@@ -59,7 +59,7 @@ Disk* disk_of(const std::string& path) {
   return disk != nullptr && below(disk->root_.string(), normal(path)) ? disk : nullptr;
 }
 
-Disk::Disk(std::filesystem::path root) : root_(normal(root.string())) {
+Disk::Disk(const std::filesystem::path& root) : root_(normal(root.string())) {
   const auto take = [this](const std::filesystem::path& path, bool directory) {
     auto node = std::make_shared<Node>();
     node->directory = directory;

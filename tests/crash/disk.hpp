@@ -40,7 +40,7 @@ struct Fault {
 /// write stay.
 class Disk {
  public:
-  explicit Disk(std::filesystem::path root);
+  explicit Disk(const std::filesystem::path& root);
   Disk(const Disk&) = delete;
   Disk& operator=(const Disk&) = delete;
   ~Disk();
