@@ -158,8 +158,9 @@ class BenchField::Publishing {
   /// False when no receipt came for too long, or one was none.
   bool take_slot() {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, kSilenceMax, [this] { return free_ > 0 || error_; }) && !error_ &&
-           free_-- > 0;
+    if (!changed_.wait_for(lock, kSilenceMax, [this] { return free_ > 0 || error_; }) || error_) return false;
+    --free_;
+    return true;
   }
   bool all_received(std::uint64_t count) {
     std::unique_lock lock(mutex_);

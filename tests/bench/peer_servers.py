@@ -240,7 +240,7 @@ class Nats:
 class Rabbit:
     name = "RabbitMQ quorum queues, confirms"
     durable = "yes"
-    program = "rabbitmq-server"
+    program = "/usr/lib/rabbitmq/bin/rabbitmq-server"  # the one on the path changes to a user and a directory of its own
 
     def start(self, directory):
         try:

@@ -24,30 +24,38 @@ import time
 from peer_servers import SILENCE_S, SUBSCRIBERS, Missing, Nats, Rabbit, Redis
 
 
-def processor_s(process):
-    """User and system time of a process and those that it started and that are still there."""
-    total = 0.0
+def tree_of(process):
+    """A process and those that it started and that are still there."""
     waiting = [process]
     while waiting:
-        pid = waiting.pop()
+        folder = pathlib.Path(f"/proc/{waiting.pop()}")
         try:
-            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-            for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            for task in (folder / "task").iterdir():
                 waiting += [int(child) for child in (task / "children").read_text().split()]
-        except (OSError, IndexError):
+        except OSError:
             continue
+        yield folder
+
+
+def processor_s(process):
+    """User and system time."""
+    total = 0.0
+    for folder in tree_of(process):
+        fields = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return total
 
 
 def disk_bytes(process):
-    try:
-        for line in pathlib.Path(f"/proc/{process}/io").read_text().splitlines():
-            if line.startswith("write_bytes:"):
-                return int(line.split()[1])
-    except OSError:
-        pass
-    return 0
+    """What it caused to be written to disk; 0 where the kernel does not tell us."""
+    total = 0
+    for folder in tree_of(process):
+        try:
+            total += sum(int(line.split()[1]) for line in (folder / "io").read_text().splitlines()
+                         if line.startswith("write_bytes:"))
+        except OSError:
+            continue
+    return total
 
 
 def quantiles(latencies):
@@ -134,7 +142,7 @@ def carehub(options, *arguments):
 
 
 def measure_carehub(options, window, events, curve):
-    told = carehub(options, "--events", events, "--window", window, "--size", options.size,
+    told = carehub(options, "--events", events, "--window", window, "--size", options.size, "--preload", options.preload,
                    "--curve" if curve else "--no-curve")
     clients = told["processor_us_by_thread"].get("clients", 0)
     return {"name": "Carehub, CURVE" if curve else "Carehub", "durable": "yes", "window": window, "events": events,
@@ -187,7 +195,8 @@ def machine(options):
     kind = subprocess.run(["stat", "-f", "-c", "%T", options.disk], capture_output=True, text=True).stdout.strip()
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     return (f"{datetime.date.today().isoformat()}, {os.cpu_count()} cores ({model}), {kind}, load average before the run "
-            f"{load}; events of {options.size} bytes, {options.events:,} of them ({options.singles:,} at W = 1).")
+            f"{load}; events of {options.size} bytes, {options.events:,} of them ({options.singles:,} at W = 1), "
+            f"{options.preload:,} in Carehub's ledger before each row.")
 
 
 def write_into(file, text):
@@ -202,6 +211,7 @@ def read_options():
     parser.add_argument("--carehub", default=os.environ.get("CAREHUB", "carehub"), help="the program")
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--singles", type=int, default=5_000, help="events of the rows with W = 1")
+    parser.add_argument("--preload", type=int, default=0, help="events that are in Carehub's ledger before each of its rows")
     parser.add_argument("--history", type=int, default=1_000_000, help="events of the ledger that is restarted; 0: none")
     parser.add_argument("--rate", type=int, default=10_000, help="events a second of the rows with many subscriptions")
     parser.add_argument("--size", type=int, default=600)
