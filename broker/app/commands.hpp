@@ -94,14 +94,30 @@ ExitCode replay(const ReplayOptions& options, Surroundings& surroundings);
 
 struct DeadLetterOptions {
   std::filesystem::path config;
-  enum class Action : std::uint8_t { list, send_again, discard } action = Action::list;
+  enum class Action : std::uint8_t { list, show, send_again, discard } action = Action::list;
   std::string subscription;
-  std::uint64_t sequence = 0;
+  std::uint64_t sequence = 0;  // 0: all that the conditions below let through
+  std::string type;
+  std::string code;
+  std::string since;  // given up then or later; RFC 3339
+  bool all = false;   // of send_again and discard, without a sequence
+  std::string role;   // of show
   std::string by;
   std::string reason;
   bool json = false;
 };
 ExitCode dead_letters(const DeadLetterOptions& options, Surroundings& surroundings);
+
+struct SubscriptionsOptions {
+  std::filesystem::path config;
+  enum class Action : std::uint8_t { list, pause, resume, remove, reset } action = Action::list;
+  std::string name;  // of all but `list`
+  std::string to;    // of `reset`: beginning, now, an entry's number, or a time in RFC 3339
+  std::string by;
+  std::string reason;
+  bool json = false;
+};
+ExitCode subscriptions(const SubscriptionsOptions& options, Surroundings& surroundings);
 
 struct StatusOptions {
   std::filesystem::path config;

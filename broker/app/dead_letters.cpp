@@ -4,6 +4,7 @@
 #include "broker/app/commands.hpp"
 #include "broker/app/hub_connection.hpp"
 #include "broker/app/json_line.hpp"
+#include "broker/app/show_event.hpp"
 #include "broker/app/table.hpp"
 #include "broker/base/event_fields.hpp"
 
@@ -12,8 +13,21 @@ namespace {
 
 constexpr std::chrono::seconds kAnswerWait{60};
 
-ExitCode list(const DeadLetterOptions& options, client::HubClient& hub, Surroundings& surroundings) {
-  std::vector<std::vector<std::string>> cells;
+/// Whether the conditions of the command line let a dead letter through.
+bool wanted(const DeadLetterOptions& options, std::int64_t since_us, const wire::RowT& row) {
+  return (options.sequence == 0 || row.sequence == options.sequence) &&
+         (options.type.empty() || event_type_name(row.type) == options.type) &&
+         (options.code.empty() || row.text == options.code) && row.appended_at >= since_us;
+}
+
+Result<std::vector<wire::RowT>> find(const DeadLetterOptions& options, client::HubClient& hub) {
+  std::int64_t since_us = 0;
+  if (!options.since.empty()) {
+    const auto since = parse_time(options.since);
+    if (!since) return tl::unexpected(since.error());
+    since_us = since->utc_us();
+  }
+  std::vector<wire::RowT> found;
   wire::QueryT query;
   query.kind = wire::QueryKind::dead_letters;
   query.subscription = options.subscription;
@@ -22,31 +36,122 @@ ExitCode list(const DeadLetterOptions& options, client::HubClient& hub, Surround
   query.rows_max = limits::kQueryRowsMax;
   for (;;) {
     auto page = ask(hub, query);
-    if (!page) return complain(surroundings, page.error());
-    for (const auto& row : page->rows) {
-      const std::string at = to_rfc3339(Timestamp{row->appended_at});
-      if (options.json) {
-        surroundings.out << JsonLine()
-                                .add("sequence", row->sequence)
-                                .add("subscription", row->subscription)
-                                .add("type", event_type_name(row->type))
-                                .add("appended_at", at)
-                                .add("attempts", std::uint64_t{row->attempts})
-                                .add("code", row->text)
-                                .text()
-                         << '\n';
-      } else {
-        cells.push_back({row->subscription, std::to_string(row->sequence), event_type_name(row->type), at,
-                         std::to_string(row->attempts), printable(row->text)});
-      }
+    if (!page) return tl::unexpected(page.error());
+    for (auto& row : page->rows) {
+      if (wanted(options, since_us, *row)) found.push_back(std::move(*row));
     }
-    if (!page->more || page->next_after <= query.after) break;
+    if (!page->more || page->next_after <= query.after) return found;
     query.after = page->next_after;
+  }
+}
+
+ExitCode list(const DeadLetterOptions& options, client::HubClient& hub, Surroundings& surroundings) {
+  const auto found = find(options, hub);
+  if (!found) return complain(surroundings, found.error());
+  std::vector<std::vector<std::string>> cells;
+  for (const auto& row : *found) {
+    const std::string at = to_rfc3339(Timestamp{row.appended_at});
+    if (options.json) {
+      surroundings.out << JsonLine()
+                              .add("sequence", row.sequence)
+                              .add("subscription", row.subscription)
+                              .add("type", event_type_name(row.type))
+                              .add("appended_at", at)
+                              .add("attempts", std::uint64_t{row.attempts})
+                              .add("code", row.text)
+                              .text()
+                       << '\n';
+    } else {
+      cells.push_back({row.subscription, std::to_string(row.sequence), event_type_name(row.type), at,
+                       std::to_string(row.attempts), printable(row.text)});
+    }
   }
   print_table(surroundings.out, {"subscription", "sequence", "type", "since", "attempts", "why"}, cells);
   if (!options.json && cells.empty()) surroundings.out << "no dead letters\n";
   surroundings.out << std::flush;
   return ExitCode::ok;
+}
+
+/// Sends one again, or discards it; the entry that records it.
+Result<Sequence> handle(const DeadLetterOptions& options, const std::string& subscription, Sequence sequence,
+                        client::HubClient& hub) {
+  wire::HandleDeadLetterT question;
+  question.action = options.action == DeadLetterOptions::Action::discard ? wire::DeadLetterAction::discard
+                                                                         : wire::DeadLetterAction::send_again;
+  question.subscription = subscription;
+  question.sequence = sequence;
+  question.by = options.by;
+  question.reason = options.reason;
+  auto answered = std::make_shared<std::promise<Result<client::Reply>>>();
+  auto future = answered->get_future();
+  auto asked = hub.ask(std::move(question),
+                       [answered](Result<client::Reply> reply) { answered->set_value(std::move(reply)); });
+  if (!asked) return tl::unexpected(asked.error());
+  if (future.wait_for(kAnswerWait) != std::future_status::ready) {
+    return fail(ErrorKind::unavailable,
+                "the hub did not answer within a minute; list the dead letters to see");
+  }
+  auto reply = future.get();
+  if (!reply) return tl::unexpected(reply.error());
+  const auto* handled = std::get_if<wire::HandledT>(&*reply);
+  if (handled == nullptr) return fail(ErrorKind::invalid, "the hub answered with another frame than Handled");
+  if (handled->error != wire::ErrorKind::unknown)
+    return tl::unexpected(Error{error_kind(handled->error), handled->text});
+  return handled->sequence;
+}
+
+void say_done(const DeadLetterOptions& options, Sequence sequence, Sequence recorded,
+              Surroundings& surroundings) {
+  if (options.json) {
+    surroundings.out << JsonLine().add("sequence", sequence).add("recorded_as", recorded).text() << std::endl;
+  } else {
+    surroundings.out << "done, recorded as entry " << recorded << std::endl;
+  }
+}
+
+/// One by one, each on record; the first that cannot be handled ends it.
+ExitCode handle_all(const DeadLetterOptions& options, client::HubClient& hub, Surroundings& surroundings) {
+  const auto found = find(options, hub);
+  if (!found) return complain(surroundings, found.error());
+  for (const auto& row : *found) {
+    const auto recorded = handle(options, row.subscription, row.sequence, hub);
+    if (!recorded) return complain(surroundings, recorded.error());
+    say_done(options, row.sequence, *recorded, surroundings);
+  }
+  surroundings.err << found->size() << " dead letters" << std::endl;
+  return ExitCode::ok;
+}
+
+/// The event as the asker's role may see it; the asking is on record.
+ExitCode show(const DeadLetterOptions& options, client::HubClient& hub, Surroundings& surroundings) {
+  const auto found = find(options, hub);
+  if (!found) return complain(surroundings, found.error());
+  if (found->empty())
+    return complain(surroundings, ExitCode::not_found, "this subscription has no dead letter of this number");
+  wire::QueryT query;
+  query.kind = wire::QueryKind::timeline;
+  query.person = "sequence:" + std::to_string(options.sequence);
+  query.after = options.sequence;
+  query.rows_max = 1;
+  query.role = options.role;
+  query.by = options.by;
+  query.reason = options.reason;
+  const auto page = ask(hub, query);
+  if (!page) return complain(surroundings, page.error());
+  for (const auto& row : page->rows) {
+    if (row->sequence != options.sequence || row->kind != "event") continue;
+    if (options.json) {
+      JsonLine line;
+      line.add("sequence", row->sequence);
+      add_event(line, row->view);
+      surroundings.out << line.text() << '\n';
+    } else {
+      print_fields(surroundings.out, row->view);
+    }
+    surroundings.out << std::flush;
+    return ExitCode::ok;
+  }
+  return complain(surroundings, ExitCode::denied, "this role may not see this event");
 }
 
 }  // namespace
@@ -56,40 +161,13 @@ ExitCode dead_letters(const DeadLetterOptions& options, Surroundings& surroundin
   if (!config) return ExitCode::wrong_input;
   auto hub = connect(*config, "carehub dead-letters", {});
   if (!hub) return complain(surroundings, hub.error());
-  if (options.action == DeadLetterOptions::Action::list) return list(options, **hub, surroundings);
-
-  wire::HandleDeadLetterT question;
-  question.action = options.action == DeadLetterOptions::Action::discard ? wire::DeadLetterAction::discard
-                                                                         : wire::DeadLetterAction::send_again;
-  question.subscription = options.subscription;
-  question.sequence = options.sequence;
-  question.by = options.by;
-  question.reason = options.reason;
-  auto answered = std::make_shared<std::promise<Result<client::Reply>>>();
-  auto future = answered->get_future();
-  auto asked = (*hub)->ask(std::move(question), [answered](Result<client::Reply> reply) {
-    answered->set_value(std::move(reply));
-  });
-  if (!asked) return complain(surroundings, asked.error());
-  if (future.wait_for(kAnswerWait) != std::future_status::ready) {
-    return complain(surroundings, ExitCode::unavailable,
-                    "the hub did not answer within a minute; list the dead letters to see");
-  }
-  auto reply = future.get();
-  if (!reply) return complain(surroundings, reply.error());
-  const auto* handled = std::get_if<wire::HandledT>(&*reply);
-  if (handled == nullptr)
-    return complain(surroundings, ExitCode::wrong_input, "the hub answered with another frame than Handled");
-  if (handled->error != wire::ErrorKind::unknown) {
-    return complain(surroundings, Error{error_kind(handled->error), handled->text});
-  }
-  if (options.json) {
-    surroundings.out
-        << JsonLine().add("sequence", options.sequence).add("recorded_as", handled->sequence).text()
-        << std::endl;
-  } else {
-    surroundings.out << "done, recorded as entry " << handled->sequence << std::endl;
-  }
+  using Action = DeadLetterOptions::Action;
+  if (options.action == Action::list) return list(options, **hub, surroundings);
+  if (options.action == Action::show) return show(options, **hub, surroundings);
+  if (options.sequence == 0) return handle_all(options, **hub, surroundings);
+  const auto recorded = handle(options, options.subscription, options.sequence, **hub);
+  if (!recorded) return complain(surroundings, recorded.error());
+  say_done(options, options.sequence, *recorded, surroundings);
   return ExitCode::ok;
 }
 

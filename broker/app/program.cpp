@@ -34,6 +34,8 @@ struct Reading {
   ReplayOptions replay;
   DeadLetterOptions dead_letters;
   std::string dead_letter_action = "list";
+  SubscriptionsOptions subscriptions;
+  std::string subscription_action = "list";
   StatusOptions status;
   RebuildOptions rebuild;
   RecoverOptions recover;
@@ -272,17 +274,26 @@ void add_history_commands(CLI::App& program, Reading& reading) {
 
 void add_dead_letter_command(CLI::App& program, Reading& reading) {
   auto* command =
-      add(program, "dead-letters", "Deliveries that ran out of attempts: list, send again, or discard",
+      add(program, "dead-letters", "Deliveries that ran out of attempts: list, show, send again, or discard",
           "carehub dead-letters hub.toml send-again --subscription council-duty-desk --sequence 1042 "
-          "--by 'A Name' --reason 'their server is mended'");
+          "--by 'A Name' --reason 'their server is mended'\n  "
+          "carehub dead-letters hub.toml send-again --all --code 'http 422' --since 2026-01-31T00:00:00Z "
+          "--by 'A Name' --reason 'their release 4.2'");
   auto& options = reading.dead_letters;
   add_config(command, options.config);
-  command->add_option("ACTION", reading.dead_letter_action, "list, send-again or discard")
-      ->check(CLI::IsMember({"list", "send-again", "discard"}))
+  command->add_option("ACTION", reading.dead_letter_action, "list, show, send-again or discard")
+      ->check(CLI::IsMember({"list", "show", "send-again", "discard"}))
       ->capture_default_str();
   command->add_option("--subscription", options.subscription, "Of this subscription alone")
       ->type_name("NAME");
   command->add_option("--sequence", options.sequence, "The dead letter's event")->type_name("N");
+  command->add_option("--type", options.type, "Those of this event type alone")->type_name("WORD");
+  command->add_option("--code", options.code, "Those given up for this reason alone")->type_name("TEXT");
+  command->add_option("--since", options.since, "Those given up then or later")->type_name("TIME");
+  command->add_flag("--all", options.all,
+                    "With send-again or discard: all that these conditions let through");
+  command->add_option("--role", options.role, "With show: the event as this role may see it")
+      ->type_name("ROLE");
   command->add_option("--by", options.by, "Who decides, for the record")->type_name("NAME");
   command->add_option("--reason", options.reason, "Why, for the record")->type_name("TEXT");
   add_json(command, options.json);
@@ -290,12 +301,18 @@ void add_dead_letter_command(CLI::App& program, Reading& reading) {
     using Action = DeadLetterOptions::Action;
     auto& chosen = reading.dead_letters;
     const auto& word = reading.dead_letter_action;
-    chosen.action = word == "list" ? Action::list : word == "discard" ? Action::discard : Action::send_again;
-    const bool complete =
-        !chosen.subscription.empty() && chosen.sequence != 0 && !chosen.by.empty() && !chosen.reason.empty();
-    if (chosen.action != Action::list && !complete) {
-      throw CLI::ValidationError(word, "needs --subscription, --sequence, --by and --reason");
-    }
+    chosen.action = word == "list"      ? Action::list
+                    : word == "show"    ? Action::show
+                    : word == "discard" ? Action::discard
+                                        : Action::send_again;
+    const bool one = !chosen.subscription.empty() && chosen.sequence != 0;
+    const bool asked = !chosen.by.empty() && !chosen.reason.empty();
+    if (chosen.action == Action::show && !(one && asked && !chosen.role.empty()))
+      throw CLI::ValidationError(word, "needs --subscription, --sequence, --role, --by and --reason");
+    const bool acts = chosen.action == Action::send_again || chosen.action == Action::discard;
+    if (acts && !(asked && (chosen.all ? chosen.sequence == 0 : one)))
+      throw CLI::ValidationError(word,
+                                 "needs --by and --reason, and --subscription and --sequence, or --all");
     reading.chosen = chosen;
   });
 }
@@ -341,6 +358,42 @@ void add_bench_command(CLI::App& program, Reading& reading) {
   });
 }
 
+void add_subscriptions_command(CLI::App& program, Reading& reading) {
+  auto* command =
+      add(program, "subscriptions", "Who is delivered to: list, pause, resume, reset a cursor, or remove",
+          "carehub subscriptions hub.toml pause council-duty-desk --by 'A Name' --reason 'their move'\n  "
+          "carehub subscriptions hub.toml reset council-duty-desk --to 2026-01-31T00:00:00Z --by 'A Name' "
+          "--reason 'restored from a backup'");
+  auto& options = reading.subscriptions;
+  add_config(command, options.config);
+  command->add_option("ACTION", reading.subscription_action, "list, pause, resume, reset or remove")
+      ->check(CLI::IsMember({"list", "pause", "resume", "reset", "remove"}))
+      ->capture_default_str();
+  command->add_option("NAME", options.name, "The subscription");
+  command
+      ->add_option("--to", options.to,
+                   "With reset: beginning, now, an entry's number, or a time such as 2026-01-31T00:00:00Z")
+      ->type_name("WHERE");
+  command->add_option("--by", options.by, "Who decides, for the record")->type_name("NAME");
+  command->add_option("--reason", options.reason, "Why, for the record")->type_name("TEXT");
+  add_json(command, options.json);
+  command->callback([&reading] {
+    using Action = SubscriptionsOptions::Action;
+    auto& chosen = reading.subscriptions;
+    const auto& word = reading.subscription_action;
+    chosen.action = word == "list"     ? Action::list
+                    : word == "pause"  ? Action::pause
+                    : word == "resume" ? Action::resume
+                    : word == "reset"  ? Action::reset
+                                       : Action::remove;
+    if (chosen.action != Action::list && (chosen.name.empty() || chosen.by.empty() || chosen.reason.empty()))
+      throw CLI::ValidationError(word, "needs a NAME, --by and --reason");
+    if ((chosen.action == Action::reset) == chosen.to.empty())
+      throw CLI::ValidationError(word, "--to belongs to reset, and reset needs it");
+    reading.chosen = chosen;
+  });
+}
+
 }  // namespace
 
 std::variant<Command, Leave> parse_command(std::vector<std::string> arguments) {
@@ -354,6 +407,7 @@ std::variant<Command, Leave> parse_command(std::vector<std::string> arguments) {
   add_event_commands(program, reading);
   add_history_commands(program, reading);
   add_dead_letter_command(program, reading);
+  add_subscriptions_command(program, reading);
   add_bench_command(program, reading);
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
@@ -388,6 +442,9 @@ ExitCode run_program(std::vector<std::string> arguments, Surroundings& surroundi
     ExitCode operator()(const ReplayOptions& options) const { return replay(options, surroundings); }
     ExitCode operator()(const DeadLetterOptions& options) const {
       return dead_letters(options, surroundings);
+    }
+    ExitCode operator()(const SubscriptionsOptions& options) const {
+      return subscriptions(options, surroundings);
     }
     ExitCode operator()(const StatusOptions& options) const { return status(options, surroundings); }
     ExitCode operator()(const RebuildOptions& options) const { return rebuild(options, surroundings); }

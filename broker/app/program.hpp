@@ -8,9 +8,10 @@
 
 namespace carehub::app {
 
-using Command = std::variant<RunOptions, CheckOptions, TryOptions, PublishOptions, WatchOptions,
-                             TimelineOptions, ReplayOptions, DeadLetterOptions, StatusOptions, RebuildOptions,
-                             RecoverOptions, KeysOptions, BenchOptions, VersionOptions>;
+using Command =
+    std::variant<RunOptions, CheckOptions, TryOptions, PublishOptions, WatchOptions, TimelineOptions,
+                 ReplayOptions, DeadLetterOptions, StatusOptions, SubscriptionsOptions, RebuildOptions,
+                 RecoverOptions, KeysOptions, BenchOptions, VersionOptions>;
 
 /// What to print and how to leave when there is nothing to do: help, or a wrong command line.
 struct Leave {

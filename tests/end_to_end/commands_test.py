@@ -8,7 +8,8 @@ import unittest
 
 from county import CAREHUB, County, Mllp, Receiver, admission, nhs_number, wait_until
 
-COMMANDS = ("run", "broker", "adapter", "check", "try", "publish", "watch", "timeline", "replay", "dead-letters", "rebuild")
+COMMANDS = ("run", "broker", "adapter", "check", "try", "publish", "watch", "timeline", "replay", "dead-letters", "subscriptions",
+            "rebuild")
 
 
 class Commands(unittest.TestCase):

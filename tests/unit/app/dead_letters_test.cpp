@@ -76,6 +76,37 @@ TEST_CASE("a delivery that is refused for good is listed, sent again on request,
     CHECK(told.said("done, recorded as entry "));
     CHECK(desk.arrived.get(1) == sequence);
   }
+  SECTION("shown, it is what the role may see") {
+    auto options = options_of(county, Action::show, sequence);
+    options.subscription = "council-desk";
+    options.role = "auditor";
+    Told told;
+    CHECK(app::dead_letters(options, told.surroundings) == ExitCode::ok);
+    CHECK(told.said("safeguarding_flag"));
+    Told denied;
+    options.role = "desk";  // its rule is about the council's own residents, and the asker is no council
+    CHECK(app::dead_letters(options, denied.surroundings) == ExitCode::denied);
+    Told gone;
+    ++options.sequence;
+    CHECK(app::dead_letters(options, gone.surroundings) == ExitCode::not_found);
+  }
+  SECTION("all that match are sent again, and none that does not") {
+    auto options = options_of(county, Action::send_again);
+    options.subscription.clear();
+    options.all = true;
+    options.code = "another reason";
+    Told none;
+    CHECK(app::dead_letters(options, none.surroundings) == ExitCode::ok);
+    options.code = "http 422";
+    options.type = "safeguarding_flag";
+    options.since = "2020-01-01T00:00:00Z";
+    Told told;
+    CHECK(app::dead_letters(options, told.surroundings) == ExitCode::ok);
+    CHECK(desk.arrived.get(1) == sequence);
+    Told wrong;
+    options.since = "yesterday";
+    CHECK(app::dead_letters(options, wrong.surroundings) == ExitCode::wrong_input);
+  }
   SECTION("discarded, it is gone, and cannot be discarded twice") {
     auto options = options_of(county, Action::discard, sequence);
     options.json = true;

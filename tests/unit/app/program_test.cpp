@@ -84,6 +84,11 @@ TEST_CASE("handling a dead letter names it, the person who decides and the reaso
   CHECK(parsed<DeadLetterOptions>({"dead-letters", "hub.toml"}).action == Action::list);
   CHECK(left({"dead-letters", "hub.toml", "discard"}).code == ExitCode::usage);
   CHECK(left({"dead-letters", "hub.toml", "burn"}).code == ExitCode::usage);
+  CHECK(left({"dead-letters", "hub.toml", "send-again", "--all"}).code == ExitCode::usage);
+  CHECK(parsed<DeadLetterOptions>({"dead-letters", "hub.toml", "discard", "--all", "--code", "http 422",
+                                   "--by", "a", "--reason", "b"})
+            .code == "http 422");
+  CHECK(left({"dead-letters", "hub.toml", "show", "--by", "a", "--reason", "b"}).code == ExitCode::usage);
   const auto again =
       parsed<DeadLetterOptions>({"dead-letters", "hub.toml", "send-again", "--subscription", "desk",
                                  "--sequence", "7", "--by", "A", "--reason", "mended"});
@@ -118,7 +123,7 @@ TEST_CASE("every command has help with an example of itself, and the program lis
   CHECK(all.find("Exit codes:") != std::string::npos);
   for (const std::string command :
        {"run", "broker", "adapter", "check", "try", "publish", "watch", "timeline", "replay", "dead-letters",
-        "status", "rebuild", "recover", "keys", "bench", "version"}) {
+        "subscriptions", "status", "rebuild", "recover", "keys", "bench", "version"}) {
     INFO(command);
     CHECK(all.find("\n  " + command + " ") != std::string::npos);
     const Leave help = left({command, "--help"});
@@ -127,4 +132,19 @@ TEST_CASE("every command has help with an example of itself, and the program lis
     REQUIRE(example != std::string::npos);
     CHECK(help.text.find("carehub " + command + " ", example) != std::string::npos);
   }
+}
+
+TEST_CASE("a subscription is changed by name, by whom and why, and only a reset says where to") {
+  using Action = SubscriptionsOptions::Action;
+  CHECK(parsed<SubscriptionsOptions>({"subscriptions", "hub.toml"}).action == Action::list);
+  CHECK(left({"subscriptions", "hub.toml", "pause", "desk"}).code == ExitCode::usage);
+  CHECK(left({"subscriptions", "hub.toml", "reset", "desk", "--by", "a", "--reason", "b"}).code ==
+        ExitCode::usage);
+  CHECK(left({"subscriptions", "hub.toml", "pause", "desk", "--by", "a", "--reason", "b", "--to", "now"})
+            .code == ExitCode::usage);
+  const auto reset = parsed<SubscriptionsOptions>(
+      {"subscriptions", "hub.toml", "reset", "desk", "--to", "1234", "--by", "a", "--reason", "b"});
+  CHECK(reset.action == Action::reset);
+  CHECK(reset.name == "desk");
+  CHECK(reset.to == "1234");
 }

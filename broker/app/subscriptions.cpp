@@ -1,0 +1,134 @@
+#include <charconv>
+#include <future>
+#include <ostream>
+
+#include "broker/app/commands.hpp"
+#include "broker/app/hub_connection.hpp"
+#include "broker/app/json_line.hpp"
+#include "broker/app/table.hpp"
+#include "broker/base/event_fields.hpp"
+
+namespace carehub::app {
+namespace {
+
+constexpr std::chrono::seconds kAnswerWait{60};
+
+std::string time_or_nothing(std::int64_t us) { return us == 0 ? std::string() : to_rfc3339(Timestamp{us}); }
+
+std::string json_of(const wire::RowT& row) {
+  JsonLine line;
+  line.add("subscription", row.subscription)
+      .add("agency", row.agency)
+      .add("role", row.role)
+      .add("state", row.state)
+      .add("pending", row.pending)
+      .add("dead_letters", row.dead_letters);
+  if (row.appended_at != 0) line.add("oldest", to_rfc3339(Timestamp{row.appended_at}));
+  if (row.since != 0) line.add("paused_since", to_rfc3339(Timestamp{row.since}));
+  return line.text();
+}
+
+ExitCode list(const SubscriptionsOptions& options, client::HubClient& hub, Surroundings& surroundings) {
+  wire::QueryT query;
+  query.kind = wire::QueryKind::subscriptions;
+  query.rows_max = limits::kQueryRowsMax;
+  const auto page = ask(hub, query);
+  if (!page) return complain(surroundings, page.error());
+  std::vector<std::vector<std::string>> cells;
+  for (const auto& row : page->rows) {
+    if (options.json) surroundings.out << json_of(*row) << '\n';
+    const auto state = row->since == 0 ? row->state : row->state + " since " + time_or_nothing(row->since);
+    cells.push_back({row->subscription, row->agency, row->role, state, std::to_string(row->pending),
+                     time_or_nothing(row->appended_at), std::to_string(row->dead_letters)});
+  }
+  if (!options.json) {
+    print_table(surroundings.out,
+                {"subscription", "agency", "role", "state", "pending", "oldest", "dead letters"}, cells);
+    if (cells.empty()) surroundings.out << "no subscriptions\n";
+  }
+  surroundings.out << std::flush;
+  return ExitCode::ok;
+}
+
+/// Where a cursor is to stand, as it was typed.
+Result<void> read_position(const std::string& to, wire::HandleSubscriptionT& question) {
+  if (to == "beginning" || to == "now") {
+    question.position = to == "now" ? wire::Position::now : wire::Position::beginning;
+    return {};
+  }
+  const auto* end = to.data() + to.size();
+  const auto [stop, error] = std::from_chars(to.data(), end, question.sequence);
+  // Four digits alone are an entry's number, not a year.
+  if (error == std::errc() && stop == end) {
+    question.position = wire::Position::sequence;
+    return {};
+  }
+  const auto time = parse_time(to);
+  if (!time) {
+    return fail(ErrorKind::invalid,
+                "--to is beginning, now, an entry's number, or a time such as 2026-01-31T00:00:00Z");
+  }
+  question.position = wire::Position::time;
+  question.at = time->utc_us();
+  return {};
+}
+
+wire::SubscriptionAction action_of(SubscriptionsOptions::Action action) {
+  using Action = SubscriptionsOptions::Action;
+  switch (action) {
+    case Action::pause: return wire::SubscriptionAction::pause;
+    case Action::resume: return wire::SubscriptionAction::resume;
+    case Action::remove: return wire::SubscriptionAction::remove;
+    case Action::reset: return wire::SubscriptionAction::reset;
+    case Action::list: break;
+  }
+  return wire::SubscriptionAction::unknown;
+}
+
+}  // namespace
+
+ExitCode subscriptions(const SubscriptionsOptions& options, Surroundings& surroundings) {
+  wire::HandleSubscriptionT question;
+  question.action = action_of(options.action);
+  question.subscription = options.name;
+  question.by = options.by;
+  question.reason = options.reason;
+  if (options.action == SubscriptionsOptions::Action::reset) {
+    if (auto read = read_position(options.to, question); !read)
+      return complain(surroundings, ExitCode::usage, read.error().text);
+  }
+  const auto config = load_config(options.config, surroundings);
+  if (!config) return ExitCode::wrong_input;
+  auto hub = connect(*config, "carehub subscriptions", {});
+  if (!hub) return complain(surroundings, hub.error());
+  if (options.action == SubscriptionsOptions::Action::list) return list(options, **hub, surroundings);
+
+  auto answered = std::make_shared<std::promise<Result<client::Reply>>>();
+  auto future = answered->get_future();
+  auto asked = (*hub)->ask(std::move(question), [answered](Result<client::Reply> reply) {
+    answered->set_value(std::move(reply));
+  });
+  if (!asked) return complain(surroundings, asked.error());
+  if (future.wait_for(kAnswerWait) != std::future_status::ready) {
+    return complain(surroundings, ExitCode::unavailable,
+                    "the hub did not answer within a minute; list the subscriptions to see");
+  }
+  auto reply = future.get();
+  if (!reply) return complain(surroundings, reply.error());
+  const auto* handled = std::get_if<wire::HandledT>(&*reply);
+  if (handled == nullptr)
+    return complain(surroundings, ExitCode::wrong_input, "the hub answered with another frame than Handled");
+  if (handled->error != wire::ErrorKind::unknown) {
+    return complain(surroundings, Error{error_kind(handled->error), handled->text});
+  }
+  if (options.json) {
+    surroundings.out
+        << JsonLine().add("subscription", options.name).add("recorded_as", handled->sequence).text()
+        << std::endl;
+  } else {
+    surroundings.out << "done, recorded as entry " << handled->sequence << std::endl;
+  }
+  return ExitCode::ok;
+}
+
+}  // namespace carehub::app
