@@ -18,6 +18,7 @@ tl::unexpected<Error> failed(const std::filesystem::path& path, const char* acti
   switch (error) {
     case ENOSPC:
     case EDQUOT: remedy = ". The disk is full: make room and restart"; break;
+    case EIO: remedy = ". Check the disk and restart"; break;
     case EFBIG: remedy = ". Raise the limit on file sizes and restart"; break;
     case EACCES:
     case EPERM: remedy = ". Give the hub's user the right to read and write there"; break;

@@ -87,7 +87,9 @@ tl::unexpected<Error> rocks_error(const rocksdb::Status& status, const std::file
   if (status.IsIOError() && reason.find("lock ") != std::string::npos) {
     return fail(ErrorKind::unavailable, text + ". Another hub uses it: stop that one first");
   }
-  if (status.IsIOError() && !status.IsPathNotFound()) return fail(ErrorKind::unavailable, text);
+  if (status.IsIOError() && !status.IsPathNotFound()) {
+    return fail(ErrorKind::unavailable, text + ". Check the disk and restart");
+  }
   if (status.IsBusy() || status.IsTimedOut() || status.IsShutdownInProgress() || status.IsAborted()) {
     return fail(ErrorKind::unavailable, text);
   }

@@ -36,8 +36,8 @@ struct Fault {
 /// system_calls.cpp; so all that writes there is seen: RocksDB, and the hub's own files. One at a time.
 ///
 /// The model is that of POSIX, taken by its word: bytes last after fsync or fdatasync of their file, names
-/// after fsync of their directory, and all else may be lost, kept or torn, in any order. Bytes beside a torn
-/// write stay.
+/// after fsync of their directory. Other bytes may be lost, kept or torn, in any order; of other changes of
+/// names a first part is kept, as by a file system with a journal. Bytes beside a torn write stay.
 class Disk {
  public:
   explicit Disk(const std::filesystem::path& root);
