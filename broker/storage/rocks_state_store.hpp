@@ -7,8 +7,9 @@
 
 namespace carehub::storage {
 
-/// State on this machine's disk: a RocksDB under <data>/state. Its log is kept but not synced: after a power
-/// cut the store is a prefix of what was applied, and the rest is folded in again from the ledger.
+/// State on this machine's disk: a RocksDB under <data>/state, without a log. Rows last once their table is
+/// written, which happens at every 16 MB and at close(): after a crash or a power cut the store is a prefix
+/// of what was applied, and the rest is folded in again from the ledger.
 class RocksStateStore final : public StateStore {
  public:
   /// Opens, or makes where there is nothing. `corrupt`: call destroy(), open again and fold the ledger from
