@@ -38,10 +38,10 @@ Hash keyed_fingerprint(const SecretKey& key, BytesView data) {
   thread_local const MacContext context = hmac_sha256();
   Hash hash{};
   std::size_t size = 0;
-  const bool good =
-      context && EVP_MAC_init(context.get(), key.bytes().data(), key.bytes().size(), nullptr) == 1 &&
-      EVP_MAC_update(context.get(), data.data(), data.size()) == 1 &&
-      EVP_MAC_final(context.get(), hash.data(), &size, hash.size()) == 1 && size == hash.size();
+  const bool good = context &&
+                    EVP_MAC_init(context.get(), key.bytes().data(), key.bytes().size(), nullptr) == 1 &&
+                    EVP_MAC_update(context.get(), data.data(), data.size()) == 1 &&
+                    EVP_MAC_final(context.get(), hash.data(), &size, hash.size()) == 1 && size == hash.size();
   if (!good) {
     static_cast<void>(std::fputs(
         "storage: OpenSSL gives no HMAC-SHA-256; is a FIPS or legacy provider misconfigured?\n", stderr));
