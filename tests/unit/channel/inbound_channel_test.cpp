@@ -206,6 +206,7 @@ TEST_CASE("what became of each publication is counted") {
   again.duplicate = true;
   pipe.hub.answer_at_once({client::Receipt{}, again, client::NotKept{}, refused(), refused()});
   pipe.hand_over("a\nb\nc\nd\n?e");
+  REQUIRE(pipe.wait_for([&] { return pipe.replied() == 1; }));  // rows leave from the IoThread too
   const InboundCounts counts = pipe.channel.counts();
   CHECK(counts.received == 1);
   CHECK(counts.accepted == 1);
@@ -278,6 +279,7 @@ TEST_CASE("a million bad rows do not become a million log lines") {
   std::string rows;
   for (int i = 0; i < 100; ++i) rows += "row\n";
   pipe.hand_over(rows);
+  REQUIRE(pipe.wait_for([&] { return pipe.replied() == 1; }));  // rows leave from the IoThread too
   const std::string text = log.out.str();
   CHECK(std::count(text.begin(), text.end(), '\n') == 21);
   CHECK(text.find("and 80 more refusals") != std::string::npos);
