@@ -20,8 +20,10 @@ def main():
         def do_POST(self):
             body = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), 8 << 20))
             name = "".join(c for c in self.path if c.isalnum() or c == "-")
-            # One file an event: a delivery that comes twice is the same file.
-            event = "".join(c for c in str(json.loads(body)["id"]) if c.isalnum() or c == "-")
+            # One file an entry of the hub's ledger: a delivery that comes twice is the same file, an event that was
+            # wrongly taken in twice is another.
+            told = json.loads(body)
+            event = "".join(c for c in f"{told['sequence']}-{told['id']}" if c.isalnum() or c == "-")
             folder = options.into / name
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{event}.json").write_bytes(body)
