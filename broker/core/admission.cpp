@@ -72,8 +72,9 @@ struct Admission::Subject {
   KeyId key_id;
   Sequence previous = 0;
   bool new_person = false;
-  bool admitted = false;      // the person, before this event
-  bool refused_anew = false;  // a Refusal was written
+  bool admitted = false;       // the person, before this event
+  bool refused_anew = false;   // a Refusal was written
+  bool original_kept = false;  // in it
   std::vector<KeyedHash> to_link;
   std::vector<ledger::Mark> marks;
 };
@@ -137,8 +138,8 @@ Result<wire::PublishOutcomeT> Admission::admit(const Peer& peer, const wire::Pub
   Subject subject{
       item,    now,   out,     peer.agency, bounded(text_of(item.channel()), limits::kNameBytesMax),
       nullptr, {},    nullptr, {},          {},
-      0,       false, false,   false,       {},
-      {}};
+      0,       false, false,   false,       false,
+      {},      {}};
   const auto* channel = channel_of(subject.channel);
   const bool its_own = subject.channel.empty() || (channel != nullptr && channel->agency == peer.agency);
   if (peer.agency.empty() || !its_own) {
@@ -157,8 +158,10 @@ Result<wire::PublishOutcomeT> Admission::admit(const Peer& peer, const wire::Pub
     auto refused = refuse(subject, {ErrorKind::invalid, text_of(problem->code()), text_of(problem->place()),
                                     bounded(text_of(problem->text()), limits::kErrorTextBytesMax)});
     if (subject.refused_anew) {
-      out.alarms.push_back({"message_refused", "channel " + subject.channel + " of " + subject.agency +
-                                                   ": a message could not be mapped; its original is kept"});
+      out.alarms.push_back(
+          {"message_refused", "channel " + subject.channel + " of " + subject.agency +
+                                  ": a message could not be mapped; its original is " +
+                                  (subject.original_kept ? "kept" : "too large to be kept")});
     }
     return refused;
   }
@@ -328,7 +331,8 @@ Sequence Admission::record(const Subject& subject, const Fingerprint& fingerprin
   const auto agency = builder.CreateString(subject.agency);
   const auto channel = builder.CreateString(subject.channel);
   const auto journey = builder.CreateString(text_of(subject.event->journey()));
-  const auto media_type = builder.CreateString(text_of(subject.item.original_media_type()));
+  const auto media_type =
+      builder.CreateString(bounded(text_of(subject.item.original_media_type()), limits::kNameBytesMax));
   std::vector<ledger::Key> to_link;
   to_link.reserve(subject.to_link.size());
   for (const auto& identifier : subject.to_link) to_link.push_back(to_ledger(identifier));
@@ -364,7 +368,7 @@ std::optional<Fingerprint> Admission::refusal_fingerprint(const Subject& subject
   return storage::keyed_fingerprint(vault_.index_key(), parts.bytes());
 }
 
-Result<Admission::Recorded> Admission::record_refusal(const Subject& subject, const Fault& fault,
+Result<Admission::Recorded> Admission::record_refusal(Subject& subject, const Fault& fault,
                                                       const std::optional<Fingerprint>& fingerprint) {
   auto key = day_keys_.key(refusal_purpose(subject.agency, subject.channel), subject.now);
   if (!key) return tl::unexpected(key.error());
@@ -380,13 +384,14 @@ Result<Admission::Recorded> Admission::record_refusal(const Subject& subject, co
   // What came without an original is kept as it was sent: the event itself.
   auto original = bytes_of(subject.item.original());
   refusal.original_codec = subject.item.original_codec();
-  refusal.original_media_type = text_of(subject.item.original_media_type());
+  refusal.original_media_type = bounded(text_of(subject.item.original_media_type()), limits::kNameBytesMax);
   if (original.empty()) {
     original = bytes_of(subject.item.event());
     refusal.original_codec = 0;
     refusal.original_media_type = "application/x-flatbuffers; schema=event.fbs";
   }
   refusal.kept = !original.empty() && original.size() <= limits::kOriginalBytesMax;
+  subject.original_kept = refusal.kept || original.empty();
   if (refusal.kept) refusal.original.assign(original.begin(), original.end());
   flatbuffers::FlatBufferBuilder builder;
   auto body = finish_body(builder, ledger::Refusal::Pack(builder, &refusal));

@@ -44,7 +44,7 @@ class Admission {
   void mark(Subject& subject);
   Sequence record(const Subject& subject, const Fingerprint& fingerprint, const KeyedHash& identity);
   std::optional<Fingerprint> refusal_fingerprint(const Subject& subject, const Fault& fault) const;
-  Result<Recorded> record_refusal(const Subject& subject, const Fault& fault,
+  Result<Recorded> record_refusal(Subject& subject, const Fault& fault,
                                   const std::optional<Fingerprint>& fingerprint);
   /// The same message refused for the same reason gets the old refusal's receipt.
   Result<wire::PublishOutcomeT> refuse(Subject& subject, const Fault& fault);

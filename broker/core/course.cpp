@@ -19,6 +19,8 @@ void reset(const CourseChange& change, Course& course) {
 void apply(const CourseChange& change, Course& course) {
   switch (change.change) {
     case ledger::SubscriptionChange::created:
+      // A client begins anew under a name that a channel had.
+      if (!change.by_configuration) course = Course();
       if (change.start == 0) return;
       course.next = change.start;
       course.through = 0;

@@ -112,6 +112,8 @@ Courses::Done Courses::remove(Delivery& delivery, const SubscriptionRecord& reco
     return Done(tl::unexpected(
         Refusal{ErrorKind::conflict, "hub.toml has its channel: take it out there and start the hub again"}));
   }
+  // What this step has offered or settled counts.
+  if (auto written = delivery.write_records(now); !written) return tl::unexpected(written.error());
   auto waits = context_.state.pending(subscription.name, 0, 1);
   if (!waits) return tl::unexpected(waits.error());
   if (!waits->empty()) {
@@ -119,7 +121,6 @@ Courses::Done Courses::remove(Delivery& delivery, const SubscriptionRecord& reco
                                        "deliveries wait for it: reset it to now first, so that they are "
                                        "skipped on record"}));
   }
-  if (auto written = delivery.write_records(now); !written) return tl::unexpected(written.error());
   auto recorded = record_change(context_, record, now);
   if (!recorded) return tl::unexpected(recorded.error());
   if (const auto connection = delivery.connection()) {

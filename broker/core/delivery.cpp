@@ -318,7 +318,8 @@ Result<bool> Delivery::ready_view(Waiting& waiting, Decision& out) {
                                subscription_.role, subscription_.agency);
   if (!view) {
     if (!nothing_to_show(view.error())) return tl::unexpected(view.error());
-    give_up(waiting, view.error().kind == ErrorKind::invalid ? "view_too_large" : "nothing_to_show", out);
+    if (!watch())
+      give_up(waiting, view.error().kind == ErrorKind::invalid ? "view_too_large" : "nothing_to_show", out);
     children_.settled(waiting.pending.person);
     more_now_ = true;
     return false;
@@ -400,7 +401,11 @@ Result<void> Delivery::send_ready(Timestamp now, Decision& out) {
     auto waiting = children_.take(probe);
     auto shown = ready_view(*waiting, out);
     if (!shown) return tl::unexpected(shown.error());
-    if (!*shown) continue;
+    if (!*shown) {
+      // The child's next one goes after a gap, which is known once it is folded.
+      if (auto written = write_records(now); !written) return written;
+      continue;
+    }
     if (auto read = read_gap(waiting->pending); !read) return read;
     const auto size = waiting->view->event.size();
     if (batch.size() == limits::kDeliverItemsMax || batch_bytes + size > limits::kDeliverBytesMax) leave();

@@ -21,6 +21,9 @@ using event_schema::TableType;
 using flatbuffers::Table;
 using flatbuffers::uoffset_t;
 
+/// Each is looked up when an event is linked to its person.
+constexpr std::size_t kLocalIdentifiersMax = 64;
+
 /// Texts that a person writes; all others are names, codes and numbers.
 constexpr std::string_view kProse[] = {"narrative",  "text", "reason_text",  "summary",
                                        "medication", "note", "actions_taken"};
@@ -83,9 +86,9 @@ class FieldChecks {
 
   void check_list(const std::uint8_t* list, const Field& field) {
     const auto size = flatbuffers::ReadScalar<uoffset_t>(list);
-    if (size > limits::kListItemsMax) {
-      fault("list_too_long",
-            "holds more than " + std::to_string(limits::kListItemsMax) + " elements. Split the message.");
+    const auto size_max = field.name == "local_identifiers" ? kLocalIdentifiersMax : limits::kListItemsMax;
+    if (size > size_max) {
+      fault("list_too_long", "holds more than " + std::to_string(size_max) + " elements. Split the message.");
       return;
     }
     if (field.kind != FieldKind::text && field.kind != FieldKind::table) {

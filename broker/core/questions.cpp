@@ -9,20 +9,21 @@
 namespace carehub::core {
 namespace {
 
-std::string text_of(const flatbuffers::String* text) {
-  if (text == nullptr) return {};
-  return std::string(text->string_view().substr(0, limits::kErrorTextBytesMax));
-}
+std::string text_of(const flatbuffers::String* text) { return text == nullptr ? "" : text->str(); }
 
-/// Counted before it is copied: a frame may name one long text many times.
+/// Looked at before anything is copied. A text is never cut: what is written down must be what was asked, and
+/// a frame may name one long text many times.
 bool too_large(std::initializer_list<const flatbuffers::String*> texts, const ledger::Filter* filter) {
-  auto bytes = filter == nullptr ? 0 : unpacked_bytes(*filter);
-  for (const auto* text : texts) bytes += text == nullptr ? 0 : text->size();
-  return bytes > limits::kFrameBytesMax;
+  const auto long_text = [](const flatbuffers::String* text) {
+    return text != nullptr && text->size() > limits::kErrorTextBytesMax;
+  };
+  return std::any_of(texts.begin(), texts.end(), long_text) ||
+         (filter != nullptr && unpacked_bytes(*filter) > limits::kFilterBytesMax);
 }
 
 std::string too_large_text() {
-  return "the question is larger than " + std::to_string(limits::kFrameBytesMax) + " bytes";
+  return "a text of the question is longer than " + std::to_string(limits::kErrorTextBytesMax) +
+         " bytes, or its filter than " + std::to_string(limits::kFilterBytesMax);
 }
 
 /// The process that asks, and for whom it says so.
@@ -148,6 +149,8 @@ Result<void> Questions::handle_dead_letter(const Peer& peer, const wire::HandleD
       frame.action() != wire::DeadLetterAction::discard) {
     return refuse(ErrorKind::invalid, "a dead letter is sent again or discarded");
   }
+  if (too_large({frame.subscription(), frame.by(), frame.reason()}, nullptr))
+    return refuse(ErrorKind::invalid, too_large_text());
   if (text_of(frame.reason()).empty()) return refuse(ErrorKind::invalid, "say the reason: it is recorded");
   auto dead = context_.state.dead_letter(text_of(frame.subscription()), frame.sequence());
   if (!dead) return tl::unexpected(dead.error());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "broker/base/names.hpp"
 #include "broker/core/courses.hpp"
 #include "broker/core/wire_frames.hpp"
 
@@ -115,11 +116,10 @@ void Subscribers::removed(const Subscription& subscription) {
 }
 
 std::optional<Subscribers::Refusal> Subscribers::refusal(const wire::SubscribeT& wanted) {
-  if (wanted.name.empty() || wanted.name.size() > limits::kNameBytesMax ||
-      wanted.name.front() == kWatchMark || wanted.name.find('@') != std::string::npos) {
+  if (!is_plain_name(wanted.name)) {
     return Refusal{ErrorKind::invalid, "a subscription's name has 1 to " +
                                            std::to_string(limits::kNameBytesMax) +
-                                           " bytes, no `~` in front and no `@`"};
+                                           " letters, digits and - _ . with no - or . in front"};
   }
   if (!wanted.filter) return std::nullopt;
   if (filter_bytes(*wanted.filter).size() > limits::kFilterBytesMax) {

@@ -8,6 +8,7 @@
 
 #include "broker/base/event_fields.hpp"
 #include "broker/base/identifiers.hpp"
+#include "broker/base/names.hpp"
 #include "broker/server/filter_config.hpp"
 
 namespace carehub::server {
@@ -25,16 +26,6 @@ const std::vector<std::string>& agency_kinds() {
 }
 
 std::string ticked(const std::string& text) { return "`" + text + "`"; }
-
-/// Names become file names, socket ids and log fields: letters, digits, and - _ . inside.
-bool good_name(const std::string& name) {
-  if (name.empty() || name.size() > limits::kNameBytesMax || name.front() == '.' || name.front() == '-')
-    return false;
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
-  });
-}
 
 bool is_organisation_code(const std::string& code) {
   return OdsCode::parse(code) || GssCode::parse(code) || Urn::parse(code) || Laestab::parse(code);
@@ -193,7 +184,7 @@ class Reader {
                           std::map<std::string, std::string>& places) {
     std::string name = table.text(key);
     if (name.empty()) return name;
-    if (!good_name(name)) {
+    if (!is_plain_name(name)) {
       table.fault(
           key,
           std::string("the ") + what + "'s " + std::string(key) + " has characters that a name may not have",

@@ -286,6 +286,39 @@ TEST_CASE("an operator removes what a client made, once nothing waits for it") {
   check_rebuilt(hub);
 }
 
+TEST_CASE("what the same step has offered keeps a subscription from being removed") {
+  EngineHarness hub;
+  hub.subscribe(kCouncil, "night-desk", kRole);
+  core::Decision decision;
+  const auto take = [&](const core::Peer& peer, auto message) {
+    wire::FrameT frame;
+    frame.message.Set(std::move(message));
+    flatbuffers::FlatBufferBuilder builder;
+    wire::FinishFrameBuffer(builder, wire::Frame::Pack(builder, &frame));
+    const auto* read = flatbuffers::GetRoot<wire::Frame>(builder.GetBufferPointer());
+    REQUIRE(hub.engine->handle(peer, *read, hub.clock.now(), decision));
+  };
+  wire::PublishT publish;
+  publish.items.push_back(std::make_unique<wire::PublishItemT>(item_of(EventSpec{})));
+  take(kHospital, std::move(publish));
+  take(kOperator, handling(SubscriptionAction::remove, "night-desk"));
+  settle(hub);
+  CHECK(changes(hub, SubscriptionChange::removed) == 0);
+  CHECK(pending(hub, "night-desk") == 1);
+}
+
+TEST_CASE("a client that begins under the name of a channel that was paused is not paused") {
+  EngineHarness hub;
+  REQUIRE(done(hub, handling(SubscriptionAction::pause)));
+  hub.rules.subscriptions.erase(hub.rules.subscriptions.begin());
+  hub.restart();
+  attach(hub);
+  hub.restart();
+  const auto sequence = admit(hub, 1);
+  CHECK(numbers(attach(hub)) == std::vector<Sequence>{sequence});
+  check_rebuilt(hub);
+}
+
 namespace {
 
 core::Subscription night_desk(core::StartAt start) {

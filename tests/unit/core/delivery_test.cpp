@@ -231,6 +231,28 @@ TEST_CASE("a rejected event is a dead letter at once, and the child's next one c
   CHECK_FALSE(desk.got.back().after_gap);
 }
 
+TEST_CASE("what can be shown no more is given up, and the child's next one comes after the gap at once") {
+  const auto school = EngineHarness::peer(3, "holm-school");
+  auto rules = EngineHarness::county();
+  rules.subscriptions[1].filter.schools = {"900101", "900202"};
+  rules.agencies[3].codes = {"900101", "900202"};
+  EngineHarness hub(rules);
+  EventSpec spec;
+  const auto hidden = hub.publish_one(kHospital, item_of(spec)).sequence;
+  spec.school_urn = "900202";
+  const auto shown = hub.publish_one(kHospital, item_of(spec)).sequence;
+  hub.rules.agencies[3].codes = {"900202"};
+  hub.restart();
+  auto received = hub.subscribe(school, "holm-notices", "school-pastoral");
+  const auto got = deliveries_of(received, "holm-notices");
+  REQUIRE(got.size() == 1);
+  CHECK(got[0].sequence == shown);
+  CHECK(got[0].after_gap);
+  const auto dead = hub.entries(storage::EntryKind::dead_letter);
+  REQUIRE(dead.size() == 1);
+  CHECK(entry_of<ledger::DeadLetterT>(dead[0].second).sequence == hidden);
+}
+
 TEST_CASE("the gap is remembered through a restart") {
   Desk desk;
   desk.subscribe();

@@ -188,6 +188,20 @@ TEST_CASE("a fault inside a list names its element") {
   CHECK(faults[0].place == "person.names[1].family");
 }
 
+TEST_CASE("a person has a bounded number of local identifiers") {
+  auto event = good_referral();
+  for (int i = 0; i < 65; ++i) {
+    auto local = std::make_unique<event::IdentifierT>();
+    local->issuer = "RZX01";
+    local->value = std::to_string(i);
+    event.person->local_identifiers.push_back(std::move(local));
+  }
+  const auto faults = faults_of(packed(event));
+  REQUIRE(faults.size() == 1);
+  CHECK(faults[0].code == "list_too_long");
+  CHECK(faults[0].place.starts_with("person.local_identifiers"));
+}
+
 TEST_CASE("the list of faults is bounded") {
   auto event = good_referral();
   for (int i = 0; i < 1000; ++i) {

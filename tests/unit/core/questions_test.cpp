@@ -116,14 +116,23 @@ TEST_CASE("a kind of question that this hub does not know ends with a word") {
   CHECK(hub.asks.empty());
 }
 
-TEST_CASE("what an asker writes is bounded before it is recorded") {
+TEST_CASE("what is asked is recorded whole or refused, so that nothing is read under another name") {
   EngineHarness hub;
+  const auto spaces = std::string(2000, ' ');
+  CHECK(answer_to(hub, kCouncil, timeline("nhs:" + spaces + test_nhs_number(5))) == wire::ErrorKind::invalid);
   auto query = timeline("sequence:1");
   query.reason.assign(10'000, 'r');
-  query.by.assign(10'000, 'b');
-  answer_to(hub, kCouncil, std::move(query));
-  CHECK(last_access(hub).reason.size() == limits::kErrorTextBytesMax);
-  CHECK(last_access(hub).by.size() < 2 * limits::kErrorTextBytesMax);
+  CHECK(answer_to(hub, kCouncil, std::move(query)) == wire::ErrorKind::invalid);
+  wire::ReplayT replay;
+  replay.role = "social-care-duty";
+  replay.person = "nhs:" + spaces + test_nhs_number(5);
+  hub.send(kCouncil, std::move(replay));
+  auto handled = handling(DeadLetterAction::discard, 1);
+  handled.reason.assign(10'000, 'r');
+  CHECK(answer_to(hub, kOperator, std::move(handled)) == wire::ErrorKind::invalid);
+  CHECK(hub.asks.empty());
+  CHECK(hub.replays.empty());
+  CHECK(hub.entries(EntryKind::access).empty());
 }
 
 TEST_CASE("a replay is recorded with its span before it starts, and a preview as a preview") {

@@ -135,6 +135,17 @@ TEST_CASE("an agency that loses a role loses the subscriptions that it made in i
   CHECK(rejection(std::move(received)) == wire::ErrorKind::denied);
 }
 
+TEST_CASE("a name that could forge a log line or pass for a watch or a replay is refused") {
+  EngineHarness hub;
+  for (const char* name : {"two\nlines", "Jo Ashdown", "~watch", "desk@2", "desk/replay-7", "-x", ""}) {
+    for (const bool durable : {true, false}) {
+      auto received = hub.subscribe(kCouncil, name, kRole, 16, durable);
+      REQUIRE(frames_of<wire::RejectedT>(received).size() == 1);
+    }
+  }
+  CHECK(hub.entries(storage::EntryKind::subscription_changed).size() == hub.rules.subscriptions.size());
+}
+
 TEST_CASE("a name or a filter beyond its bound is refused, and its text is not thrown back whole") {
   EngineHarness hub;
   auto received = hub.subscribe(kCouncil, std::string(100'000, 'n'), kRole);
