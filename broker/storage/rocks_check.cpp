@@ -38,6 +38,7 @@ Result<void> check_entries(rocksdb::DB& database, const std::filesystem::path& p
                            Sequence head, CheckedLedger& checked) {
   const Result<Sequence> tiled = tiled_until(database, place);
   if (!tiled) return tl::unexpected(tiled.error());
+  if (head < mark.size) return missing_entry(place, head + 1, kRestoreOrAccept);
   MerkleFrontier& tree = checked.tree = mark.checkpoint;
   checked.last_leaf = mark.last_leaf;
   // Entries that are only in the log are few; they are read even where the checkpoint covers them.
@@ -94,11 +95,10 @@ std::string ledger_key(Sequence sequence) {
   return key;
 }
 
-tl::unexpected<Error> missing_entry(const std::filesystem::path& place, Sequence sequence) {
+tl::unexpected<Error> missing_entry(const std::filesystem::path& place, Sequence sequence,
+                                    const char* remedy) {
   return fail(ErrorKind::corrupt,
-              place.string() + ": ledger entry " + std::to_string(sequence) +
-                  " is missing. Restore the data directory from a backup, or let a person "
-                  "decide: carehub recover --accept-loss");
+              place.string() + ": ledger entry " + std::to_string(sequence) + " is missing. " + remedy);
 }
 
 Result<Sequence> last_sequence(rocksdb::DB& database, const std::filesystem::path& place) {
@@ -117,7 +117,6 @@ Result<CheckedLedger> check_ledger(const std::filesystem::path& database, const 
   if (!open) return tl::unexpected(open.error());
   const Result<Sequence> head = last_sequence(**open, database);
   if (!head) return tl::unexpected(head.error());
-  if (*head < mark.size) return missing_entry(database, *head + 1);
   if (Result<void> good = check_entries(**open, database, mark, *head, checked); !good) {
     return tl::unexpected(good.error());
   }
@@ -142,6 +141,11 @@ Result<CheckedLedger> whole_entries(const std::filesystem::path& database,
   });
   if (!visited) return tl::unexpected(visited.error());
   if (read) return checked;
+  if (read.error().kind != ErrorKind::corrupt) return tl::unexpected(read.error());
+  if (checked.tree.size() + 1 == *head) {
+    return fail(ErrorKind::corrupt,
+                read.error().text + " (it is the last one, damaged and not lost: only a backup helps)");
+  }
   // What is behind the damage is still there: that is no lost end, and to cut it off would lose more.
   return fail(ErrorKind::corrupt, read.error().text + " (entries up to " + std::to_string(*head) +
                                       " follow it, so its end is not what is lost: only a backup helps)");

@@ -25,8 +25,8 @@ struct CheckedLedger {
 Result<CheckedLedger> check_ledger(const std::filesystem::path& database, const Mark::State& mark);
 
 /// Every entry from the first on, as far as they follow each other and are whole; nothing is changed. Each is
-/// handed to `visit`, whose error ends it. `corrupt` where entries behind damaged or missing ones are still
-/// there.
+/// handed to `visit`, whose error ends it. `corrupt` where an entry is damaged, or entries behind missing
+/// ones are still there.
 Result<CheckedLedger> whole_entries(const std::filesystem::path& database,
                                     const std::function<Result<void>(const SealedEntry&)>& visit);
 
@@ -39,7 +39,13 @@ template <class Visit>
 Result<void> for_each_entry(rocksdb::DB& database, const std::filesystem::path& place, Sequence from,
                             Sequence last, Visit visit);
 
-tl::unexpected<Error> missing_entry(const std::filesystem::path& place, Sequence sequence);
+/// What to do about an entry that is missing: only a lost end can be accepted as lost.
+constexpr const char* kRestore = "Restore the data directory from a backup";
+constexpr const char* kRestoreOrAccept =
+    "Restore the data directory from a backup, or let a person decide: carehub recover --accept-loss";
+
+tl::unexpected<Error> missing_entry(const std::filesystem::path& place, Sequence sequence,
+                                    const char* remedy = kRestore);
 
 }  // namespace carehub::storage
 

@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <future>
@@ -43,6 +46,27 @@ fs::path file_with(const fs::path& data, std::string_view part) {
 }
 
 Result<void> any_entry(const storage::SealedEntry&) { return {}; }
+
+void damage(const fs::path& file, std::uintmax_t at) {
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekp(static_cast<std::streamoff>(at));
+  stream << "damage";
+}
+
+/// From now on the kernel refuses to read the table files that this process has open.
+void break_open_tables() {
+  const int broken = ::open("/", O_PATH);
+  REQUIRE(broken >= 0);
+  std::vector<int> tables;
+  for (const auto& open : fs::directory_iterator("/proc/self/fd")) {
+    std::error_code error;
+    if (fs::read_symlink(open.path(), error).extension() == ".sst")
+      tables.push_back(std::stoi(open.path().filename().string()));
+  }
+  REQUIRE(!tables.empty());
+  for (const int table : tables) ::dup2(broken, table);
+  ::close(broken);
+}
 
 }  // namespace
 
@@ -128,15 +152,83 @@ TEST_CASE("damage with entries behind it is no lost end, and nothing is cut off"
   fill(work.path());
   const auto table = file_with(work.path(), ".sst");
   const auto size = fs::file_size(table);
-  {
-    std::fstream stream(table, std::ios::in | std::ios::out | std::ios::binary);
-    stream.seekp(static_cast<std::streamoff>(size / 4));
-    stream << "damage";
-  }
+  damage(table, size / 4);
   const auto loss = storage::find_loss(work.path(), any_entry);
   REQUIRE_FALSE(loss);
   CHECK(loss.error().kind == ErrorKind::corrupt);
   CHECK(fs::file_size(table) == size);
+}
+
+TEST_CASE(
+    "entries that are missing in the middle are no lost end, and start does not send anybody to accept it") {
+  fakes::TemporaryDirectory work;
+  fill(work.path() / "whole");
+  const auto manifest = file_with(work.path() / "whole", "MANIFEST");
+  const auto size = fs::file_size(manifest);
+  unsigned gaps = 0;
+  // Without its last lines the manifest forgets the second table; what is in the log is still there.
+  for (std::uint64_t cut = 1; cut < size; cut += 7) {
+    const fs::path data = work.path() / "cut";
+    fs::remove_all(data);
+    fs::copy(work.path() / "whole", data, fs::copy_options::recursive);
+    fs::resize_file(data / "ledger" / manifest.filename(), size - cut);
+    const auto opened = RocksLedger::open(data);
+    if (opened || opened.error().text.find("entry 21 is missing") == std::string::npos) continue;
+    const auto loss = storage::find_loss(data, any_entry);
+    if (loss) continue;  // the log is forgotten, too: a lost end
+    ++gaps;
+    CAPTURE(cut, opened.error().text, loss.error().text);
+    CHECK(opened.error().text.find("accept-loss") == std::string::npos);
+    CHECK(loss.error().text.find("accept-loss") == std::string::npos);
+    CHECK(loss.error().text.find("only a backup helps") != std::string::npos);
+  }
+  CHECK(gaps > 0);
+}
+
+TEST_CASE("a ledger whose CURRENT is gone is to be restored, for there is nothing to recover it from") {
+  fakes::TemporaryDirectory work;
+  fill(work.path());
+  fs::remove(work.path() / "ledger" / "CURRENT");
+  const auto opened = RocksLedger::open(work.path());
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().kind == ErrorKind::corrupt);
+  CHECK(opened.error().text.find("from a backup") != std::string::npos);
+  CHECK(opened.error().text.find("accept-loss") == std::string::npos);
+}
+
+TEST_CASE("a disk that cannot be read is no damage, and no reason to give up what is on it") {
+  fakes::TemporaryDirectory work;
+  constexpr Sequence kMany = 2'000;  // more than a few blocks
+  {
+    auto opened = RocksLedger::open(work.path());
+    REQUIRE(opened);
+    REQUIRE(append(*opened->ledger, fakes::sealed_batch(kSeed, 1, kMany)));
+  }
+  REQUIRE(RocksLedger::open(work.path()));  // what was in the log goes into a table
+  const auto loss = storage::find_loss(work.path(), [&](const storage::SealedEntry& entry) -> Result<void> {
+    if (entry.header.sequence == 1) break_open_tables();
+    return {};
+  });
+  REQUIRE_FALSE(loss);
+  CHECK(loss.error().kind == ErrorKind::unavailable);
+  CHECK(loss.error().text.find("Check the disk") != std::string::npos);
+  CHECK(RocksLedger::open(work.path()));
+}
+
+TEST_CASE("a last entry that is damaged is said to be that, and not to be followed by others") {
+  fakes::TemporaryDirectory work;
+  std::vector<storage::SealedEntry> batch = fakes::sealed_batch(kSeed, 1, 3);
+  batch.back().leaf[0] ^= 1U;  // what is stored under the last number does not decode
+  {
+    auto opened = RocksLedger::open(work.path());
+    REQUIRE(opened);
+    REQUIRE(append(*opened->ledger, std::move(batch)));
+  }
+  const auto loss = storage::find_loss(work.path(), any_entry);
+  REQUIRE_FALSE(loss);
+  CHECK(loss.error().kind == ErrorKind::corrupt);
+  CHECK(loss.error().text.find("it is the last one") != std::string::npos);
+  CHECK(loss.error().text.find("follow it") == std::string::npos);
 }
 
 TEST_CASE("a ledger of another history than its mark's is no loss to accept") {
