@@ -20,12 +20,12 @@ class Awaited {
     shared_->values.push_back(std::move(value));
     shared_->given.notify_all();
   }
-  /// The value number `index`; throws when it does not come within ten seconds.
+  /// The value number `index`; throws when it does not come within half a minute.
   T get(std::size_t index = 0) const {
     std::unique_lock lock(shared_->mutex);
-    if (!shared_->given.wait_for(lock, std::chrono::seconds(10),
+    if (!shared_->given.wait_for(lock, std::chrono::seconds(30),
                                  [&] { return shared_->values.size() > index; })) {
-      throw std::runtime_error("nothing came within ten seconds");
+      throw std::runtime_error("nothing came within half a minute");
     }
     return shared_->values[index];
   }

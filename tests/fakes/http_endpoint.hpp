@@ -62,13 +62,13 @@ class HttpEndpoint {
   }
   void serve(TcpPeer peer, int number) {
     while (!stopping_) {
-      Request request;
-      request.connection = number;
-      request.head = peer.receive_until("\r\n\r\n", 100);
-      if (request.head.empty()) {
-        if (peer.closed_by_peer(1)) return;
+      if (!peer.has("\r\n\r\n")) {
+        if (peer.closed_by_peer(10)) return;
         continue;
       }
+      Request request;
+      request.connection = number;
+      request.head = peer.receive_until("\r\n\r\n");
       const std::string length = request.header("Content-Length");
       request.body = peer.receive(static_cast<std::size_t>(std::stoul(length.empty() ? "0" : length)));
       {

@@ -52,7 +52,7 @@ class TcpPeer {
   }
 
   /// What came up to and including `end`, or all that came before the other side closed or the time was up.
-  std::string receive_until(std::string_view end, int timeout_ms = 10'000) {
+  std::string receive_until(std::string_view end, int timeout_ms = 30'000) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
     std::size_t at = received_.find(end);
     while (at == std::string::npos && more(deadline)) at = received_.find(end);
@@ -60,15 +60,18 @@ class TcpPeer {
     return take(size);
   }
 
-  std::string receive(std::size_t size, int timeout_ms = 10'000) {
+  std::string receive(std::size_t size, int timeout_ms = 30'000) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
     while (received_.size() < size && more(deadline)) {
     }
     return take(std::min(size, received_.size()));
   }
 
+  /// Whether these bytes are among what came already.
+  bool has(std::string_view bytes) const { return received_.find(bytes) != std::string::npos; }
+
   /// True when the other side closes, after whatever it still sends, within the time.
-  bool closed_by_peer(int timeout_ms = 10'000) {
+  bool closed_by_peer(int timeout_ms = 30'000) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
     while (more(deadline)) {
     }
@@ -133,12 +136,38 @@ class TcpListener {
   std::uint16_t port_ = 0;
 };
 
+/// A port that is taken and not listened on, so that connections to it are refused for as long as this lives.
+class RefusingPort {
+ public:
+  RefusingPort() : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    if (::bind(fd_, reinterpret_cast<const sockaddr*>(&address), size) != 0) {
+      throw std::runtime_error("cannot bind");
+    }
+    ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+  }
+  RefusingPort(const RefusingPort&) = delete;
+  RefusingPort& operator=(const RefusingPort&) = delete;
+  ~RefusingPort() { ::close(fd_); }
+
+  std::uint16_t port() const { return port_; }
+
+ private:
+  int fd_;
+  std::uint16_t port_ = 0;
+};
+
 /// A port that nobody listens on at this moment.
 inline std::uint16_t free_port() { return TcpListener().port(); }
 
-/// Waits until `holds` is true; false when it is not within the time.
+/// Waits until `holds` is true; false when it is not within the time: a bound for what never comes, wide
+/// enough for sanitizers on a busy machine.
 template <class Condition>
-bool eventually(Condition holds, int timeout_ms = 10'000) {
+bool eventually(Condition holds, int timeout_ms = 30'000) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
   while (!holds()) {
     if (std::chrono::steady_clock::now() > deadline) return false;

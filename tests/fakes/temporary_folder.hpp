@@ -14,9 +14,15 @@ namespace carehub::fakes {
 class TemporaryFolder {
  public:
   const std::filesystem::path& path() const { return directory_.path(); }
+  /// Whole at once, in another's place if there is one: who watches the folder never sees half of it.
   void write(const std::filesystem::path& name, const std::string& text) const {
     std::filesystem::create_directories((path() / name).parent_path());
-    std::ofstream(path() / name, std::ios::binary) << text;
+    std::ofstream(path() / ".writing", std::ios::binary) << text;
+    std::filesystem::rename(path() / ".writing", path() / name);
+  }
+  /// As a slow upload does it.
+  void append(const std::filesystem::path& name, const std::string& text) const {
+    std::ofstream(path() / name, std::ios::binary | std::ios::app) << text;
   }
   std::string read(const std::filesystem::path& name) const {
     std::ifstream in(path() / name, std::ios::binary);

@@ -34,7 +34,7 @@ TEST_CASE("run comes back when its work is done, after all that was posted befor
 TEST_CASE("delayed work runs by its delay, not by its order") {
   IoThread io;
   const Awaited<std::string> done;
-  io.post_after(200, [&] { done.give("later"); });
+  io.post_after(2'000, [&] { done.give("later"); });
   io.post_after(1, [&] { done.give("soon"); });
   CHECK(done.get(0) == "soon");
   CHECK(done.get(1) == "later");
