@@ -9,6 +9,8 @@
 namespace carehub::adapters {
 namespace {
 
+constexpr std::size_t kExtensionBytesMax = 16;
+
 int write_all(int fd, BytesView bytes) {
   while (!bytes.empty()) {
     const auto size = ::write(fd, bytes.data(), bytes.size());
@@ -67,10 +69,26 @@ int read_whole(const std::filesystem::path& file, std::size_t bytes_max, Bytes& 
   return 0;
 }
 
+std::string marked_name(const std::string& name, const std::string& mark, std::size_t bytes_max) {
+  const std::filesystem::path path(name);
+  std::string stem = path.stem().string();
+  std::string extension = path.extension().string();
+  if (extension.size() > kExtensionBytesMax) {
+    stem = name;
+    extension.clear();
+  }
+  const std::size_t others = mark.size() + extension.size();
+  if (stem.size() + others > bytes_max) {
+    std::size_t end = bytes_max > others ? bytes_max - others : 0;
+    while (end > 0 && (static_cast<unsigned char>(stem[end]) & 0xC0U) == 0x80U) --end;
+    stem.resize(end);
+  }
+  return stem + mark + extension;
+}
+
 std::string numbered(const std::string& name, unsigned number) {
   if (number < 2) return name;
-  const std::filesystem::path path(name);
-  return path.stem().string() + "." + std::to_string(number) + path.extension().string();
+  return marked_name(name, "." + std::to_string(number), std::string::npos);
 }
 
 std::string file_fault(int error) {

@@ -41,6 +41,10 @@ int sync_directory(const std::filesystem::path& directory);
 /// regular.
 int read_whole(const std::filesystem::path& file, std::size_t bytes_max, Bytes& out);
 
+/// `name` with a mark before its extension. Its stem is cut, between two characters of UTF-8, so that all is
+/// no longer than this.
+std::string marked_name(const std::string& name, const std::string& mark, std::size_t bytes_max);
+
 /// `name` itself, or with a number before its extension: events.csv, events.2.csv, events.3.csv.
 std::string numbered(const std::string& name, unsigned number);
 

@@ -31,7 +31,8 @@ struct FolderReaderOptions {
 /// it told line by line in refused/NAME.reason.txt, or to refused/ when nothing of it was taken. A claimed
 /// file that a crash or a busy hub left behind is handed over again; the hub knows what it had. Hidden files,
 /// links and whatever is not a regular file are left alone. Nothing is ever overwritten: a name that is taken
-/// gets a number.
+/// gets a number or its time, and one that is too long is cut. A file that cannot be read or put away stays
+/// claimed, is tried again, and holds up no other.
 class FolderReader final : public InboundTransport {
  public:
   explicit FolderReader(FolderReaderOptions options);

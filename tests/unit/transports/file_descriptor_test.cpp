@@ -70,6 +70,15 @@ TEST_CASE("a number goes before the extension, and the first has none") {
   CHECK(numbered("events.tar.gz", 4) == "events.tar.4.gz");
 }
 
+TEST_CASE("a name that would be too long is cut between two characters, and keeps its mark and extension") {
+  CHECK(marked_name("events.csv", ".2", 12) == "events.2.csv");
+  CHECK(marked_name("events.csv", ".2", 11) == "event.2.csv");
+  CHECK(marked_name("caf\xC3\xA9.csv", ".2", 10) == "caf.2.csv");
+  CHECK(marked_name("events.csv", "", 255) == "events.csv");
+  CHECK(marked_name("a." + std::string(200, 'x'), ".2", 100) == "a." + std::string(96, 'x') + ".2");
+  CHECK(marked_name(std::string(300, '\x80'), ".2", 10) == ".2");  // no character begins here
+}
+
 TEST_CASE("a fault of the disk is a stable word, an unknown one a number") {
   CHECK(file_fault(ENOSPC) == "disk full");
   CHECK(file_fault(EDQUOT) == "quota exceeded");

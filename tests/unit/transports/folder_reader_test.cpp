@@ -2,10 +2,12 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <mutex>
 
+#include "tests/fakes/captured_log.hpp"
 #include "tests/fakes/tcp_peer.hpp"
 #include "tests/fakes/temporary_folder.hpp"
 
@@ -81,13 +83,13 @@ TEST_CASE("a file that still grows is left until it has stopped") {
   TemporaryFolder folder;
   Inbox inbox;
   FolderReaderOptions slow = options(folder);
-  slow.poll_ms = 100;
+  slow.quiet_ms = 1'000;  // far above the pauses of the writer, on a busy machine too
   FolderReader reader(slow);
   REQUIRE(reader.start(inbox.receive()));
   std::string text;
   for (int i = 0; i < 20; ++i) {
     text += "row\n";
-    folder.write("growing.csv", text);
+    folder.append("growing.csv", "row\n");
     ::usleep(20'000);
   }
   REQUIRE(eventually([&] { return folder.has("done/growing.csv"); }));
@@ -98,13 +100,13 @@ TEST_CASE("an upload that stalls for less than the quiet time is taken once, who
   TemporaryFolder folder;
   Inbox inbox;
   FolderReaderOptions patient = options(folder);
-  patient.quiet_ms = 600;
+  patient.quiet_ms = 2'000;
   FolderReader reader(patient);
   REQUIRE(reader.start(inbox.receive()));
   folder.write("stalled.csv", "first half\n");
   ::usleep(100'000);  // ten looks
   CHECK(inbox.files().empty());
-  folder.write("stalled.csv", "first half\nsecond half\n");
+  folder.append("stalled.csv", "second half\n");
   REQUIRE(eventually([&] { return folder.has("done/stalled.csv"); }));
   CHECK(inbox.files() == Files{{"stalled.csv", "first half\nsecond half\n"}});
 }
@@ -295,6 +297,69 @@ TEST_CASE("a second file of the same name overwrites nothing") {
   REQUIRE(eventually([&] { return folder.has("done/a.2.csv"); }));
   CHECK(folder.read("done/a.csv") == "first");
   CHECK(folder.read("done/a.2.csv") == "second");
+}
+
+TEST_CASE("names of any length that a file can have are put away, with their reasons") {
+  TemporaryFolder folder;
+  Inbox inbox;
+  inbox.results = {client::Receipt{}, refused_row()};
+  FolderReader reader(options(folder));
+  REQUIRE(reader.start(inbox.receive()));
+  std::string longest;
+  while (longest.size() < 250) longest += "\xC3\xA9";  // é
+  for (const std::size_t files : {1U, 2U}) {
+    folder.write(longest + ".csv", "file " + std::to_string(files));
+    REQUIRE(eventually([&] { return folder.files("done").size() == files; }));
+  }
+  const std::string first = longest.substr(0, 240) + ".csv";
+  const std::string second = longest.substr(0, 238) + ".2.csv";
+  CHECK(folder.files("done") == std::set<std::string>{first, second});
+  CHECK(folder.files("refused") == std::set<std::string>{first + ".reason.txt", second + ".reason.txt"});
+  CHECK(folder.read("done/" + second) == "file 2");
+}
+
+TEST_CASE("a name that has been used a hundred times is told apart by the file's time") {
+  TemporaryFolder folder;
+  Inbox inbox;
+  folder.write("done/a.csv", "old");
+  for (int number = 2; number <= 100; ++number)
+    folder.write("done/a." + std::to_string(number) + ".csv", "old");
+  FolderReader reader(options(folder));
+  REQUIRE(reader.start(inbox.receive()));
+  folder.write("a.csv", "new");
+  REQUIRE(eventually([&] { return folder.files("done").size() == 101; }));
+  const auto names = folder.files("done");
+  const auto timed =
+      std::find_if(names.begin(), names.end(), [](const std::string& name) { return name.size() > 20; });
+  REQUIRE(timed != names.end());
+  CHECK(timed->starts_with("a.20"));
+  CHECK(timed->ends_with("Z.csv"));
+  CHECK(folder.read("done/" + *timed) == "new");
+}
+
+TEST_CASE(
+    "a file that cannot be put away holds up no other, is told once without its name, and leaves later") {
+  const fakes::CapturedLog log;
+  TemporaryFolder folder;
+  Inbox inbox;
+  inbox.results = {client::Receipt{}, refused_row()};
+  std::filesystem::create_directories(folder.path() / "refused/ann-marlow.csv.reason.txt/in the way");
+  FolderReader reader(options(folder));
+  REQUIRE(reader.start(inbox.receive()));
+  folder.write("ann-marlow.csv", "rows");
+  REQUIRE(eventually([&] { return folder.has(".carehub/ann-marlow.csv") && log.has("code=CH-FOLDER"); }));
+  for (const std::string name : {"b.csv", "c.csv"}) {
+    folder.write(name, "rows");
+    REQUIRE(eventually([&] { return folder.has("done/" + name); }));
+  }
+  CHECK(folder.has(".carehub/ann-marlow.csv"));
+  CHECK(log.lines_with("code=CH-FOLDER alarm=true") == 1);
+  CHECK(log.has("-inum "));
+  CHECK(log.has("name taken. Tidy up done/ and refused/"));
+  CHECK_FALSE(log.has("marlow"));
+  std::filesystem::remove_all(folder.path() / "refused/ann-marlow.csv.reason.txt");
+  REQUIRE(eventually([&] { return folder.has("done/ann-marlow.csv"); }));
+  CHECK(inbox.files().size() == 3);  // the hub was asked once for each
 }
 
 TEST_CASE("a folder that is missing is said at start, with the remedy") {
