@@ -9,7 +9,7 @@ build_packages=(
   ca-certificates g++ cmake ninja-build ccache pkg-config git tzdata
   librocksdb-dev libzmq3-dev cppzmq-dev libflatbuffers-dev flatbuffers-compiler flatbuffers-compiler-dev
   libspdlog-dev libfmt-dev catch2 libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev
-  libexpected-dev libtomlplusplus-dev libcli11-dev libcsv-dev libsodium-dev libssl-dev libzstd-dev
+  libexpected-dev libtomlplusplus-dev libcli11-dev libcsv-dev libsodium-dev libjemalloc-dev libssl-dev libzstd-dev
   libhowardhinnant-date-dev python3
 )
 test_packages=(

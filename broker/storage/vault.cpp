@@ -31,17 +31,37 @@ MacContext hmac_sha256() {
   return context;
 }
 
+/// To make a context, to look the algorithm up and to take in the key each cost as much as the hash of a
+/// short input, so the context of the last key is kept.
+class KeyedMac {
+ public:
+  KeyedMac() : context_(hmac_sha256()) {}
+
+  /// Null where OpenSSL has no such algorithm.
+  EVP_MAC_CTX* begin(const SecretKey& key) {
+    const auto& bytes = key.bytes();
+    const bool known = keyed_ && sodium_memcmp(bytes.data(), key_.bytes().data(), bytes.size()) == 0;
+    keyed_ = context_ && EVP_MAC_init(context_.get(), known ? nullptr : bytes.data(),
+                                      known ? 0 : bytes.size(), nullptr) == 1;
+    if (!known) key_ = key;
+    return keyed_ ? context_.get() : nullptr;
+  }
+
+ private:
+  MacContext context_;
+  SecretKey key_;
+  bool keyed_ = false;
+};
+
 }  // namespace
 
 Hash keyed_fingerprint(const SecretKey& key, BytesView data) {
-  // A context and the algorithm's look-up cost more than the hash of a short input, so both are kept.
-  thread_local const MacContext context = hmac_sha256();
+  thread_local KeyedMac mac;
   Hash hash{};
   std::size_t size = 0;
-  const bool good = context &&
-                    EVP_MAC_init(context.get(), key.bytes().data(), key.bytes().size(), nullptr) == 1 &&
-                    EVP_MAC_update(context.get(), data.data(), data.size()) == 1 &&
-                    EVP_MAC_final(context.get(), hash.data(), &size, hash.size()) == 1 && size == hash.size();
+  EVP_MAC_CTX* const context = mac.begin(key);
+  const bool good = context != nullptr && EVP_MAC_update(context, data.data(), data.size()) == 1 &&
+                    EVP_MAC_final(context, hash.data(), &size, hash.size()) == 1 && size == hash.size();
   if (!good) {
     static_cast<void>(std::fputs(
         "storage: OpenSSL gives no HMAC-SHA-256; is a FIPS or legacy provider misconfigured?\n", stderr));

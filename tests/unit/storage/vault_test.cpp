@@ -13,4 +13,7 @@ TEST_CASE("the keyed hash is HMAC-SHA-256, cut to sixteen bytes") {
   CHECK(to_hex(keyed_fingerprint(key, bytes_of(kText))) ==
         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
   CHECK(to_hex(keyed_hash(key, kText).bytes) == "5bdcc146bf60754e6a042426089575c7");
+  const SecretKey other(std::array<std::uint8_t, 32>{'J'});
+  CHECK(to_hex(keyed_hash(other, kText).bytes) != "5bdcc146bf60754e6a042426089575c7");
+  CHECK(to_hex(keyed_hash(key, kText).bytes) == "5bdcc146bf60754e6a042426089575c7");
 }
