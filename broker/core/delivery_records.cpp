@@ -27,7 +27,7 @@ std::vector<ledger::Range> ranges_of(std::vector<Sequence>& sequences) {
 
 void DeliveryRecords::offered(const Pending& delivery, std::uint32_t attempt,
                               const std::string& legal_basis) {
-  auto& runs = offered_[{legal_basis, delivery.policy_version, delivery.late}];
+  auto& runs = group_for(delivery.person, {legal_basis, delivery.policy_version, delivery.late}).runs;
   if (!runs.empty()) {
     auto& run = runs.back();
     if (run.last + 1 == delivery.sequence && run.attempt == attempt && run.person == delivery.person &&
@@ -38,6 +38,24 @@ void DeliveryRecords::offered(const Pending& delivery, std::uint32_t attempt,
   }
   runs.push_back(
       {delivery.sequence, delivery.sequence, attempt, delivery.person, delivery.type, delivery.urgency});
+}
+
+/// A child's events are written down in the order in which they were offered, whatever their legal basis: the
+/// mark of a gap goes to the first of them.
+DeliveryRecords::Group& DeliveryRecords::group_for(const PersonKey& person, OfferedUnder under) {
+  const auto same = std::find_if(offered_.rbegin(), offered_.rend(),
+                                 [&](const Group& group) { return group.under == under; });
+  auto place = static_cast<std::size_t>(offered_.rend() - same);  // 0: there is none
+  if (offered_.size() > 1 && place != 0) {
+    const auto newest = newest_group_.find(person);
+    if (newest != newest_group_.end() && newest->second >= place) place = 0;
+  }
+  if (place == 0) {
+    offered_.push_back({std::move(under), {}});
+    place = offered_.size();
+  }
+  if (place > 1) newest_group_[person] = place - 1;
+  return offered_[place - 1];
 }
 
 void DeliveryRecords::withheld(Sequence sequence, std::uint64_t policy_version) {

@@ -9,7 +9,7 @@
 namespace carehub::core {
 
 /// What one subscription's step has to say to the ledger: gathered, then written as one entry of each kind
-/// (Offered: one for each legal basis and policy version).
+/// (Offered: one for each legal basis and policy version, or more where a child's order asks for it).
 class DeliveryRecords {
  public:
   void offered(const Pending& delivery, std::uint32_t attempt, const std::string& legal_basis);
@@ -46,7 +46,14 @@ class DeliveryRecords {
     std::string code;
   };
 
-  std::map<OfferedUnder, std::vector<Run>> offered_;
+  struct Group {
+    OfferedUnder under;
+    std::vector<Run> runs;
+  };
+  Group& group_for(const PersonKey& person, OfferedUnder under);
+
+  std::vector<Group> offered_;
+  std::map<PersonKey, std::size_t> newest_group_;  // of a child, where it is not the first
   std::map<std::uint64_t, std::vector<Sequence>> withheld_;
   std::vector<Sequence> acked_;
   std::vector<Nack> nacked_;

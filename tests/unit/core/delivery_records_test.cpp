@@ -152,3 +152,20 @@ TEST_CASE("decisions to withhold are gathered for each policy") {
   CHECK_FALSE(first.rule.empty());
   CHECK(plain(entry_of<ledger::WithheldT>(pages.bodies[1]).ranges) == Ranges{{7, 7}});
 }
+
+TEST_CASE("a child's events are written in their order, whatever the legal basis of each") {
+  DeliveryRecords records;
+  records.offered(of(kAnna, 5), 1, "s.47");
+  records.offered(of(kAnna, 6), 1, "s.10");
+  records.offered(of(kBen, 7), 1, "s.47");
+  records.offered(of(kAnna, 8), 1, "s.47");
+  const auto pages = written(records);
+  REQUIRE(pages.bodies.size() == 3);
+  std::vector<std::vector<Sequence>> firsts;
+  for (const auto& body : pages.bodies) {
+    firsts.emplace_back();
+    for (const auto& run : entry_of<ledger::OfferedT>(body).runs)
+      firsts.back().push_back(run->range->first());
+  }
+  CHECK(firsts == std::vector<std::vector<Sequence>>{{5, 7}, {6}, {8}});
+}
