@@ -265,13 +265,15 @@ Result<void> Admission::find_person(Subject& subject) {
   } else if (auto found = find_child(subject); !found) {
     return found;
   }
-  auto record = state_.person(subject.person);
-  if (!record) return tl::unexpected(record.error());
-  if (*record) {
-    subject.key_id = (*record)->key_id;
-    subject.previous = (*record)->last;
-    subject.admitted = (*record)->admitted;
-    return {};
+  if (!subject.new_person) {
+    auto record = state_.person(subject.person);
+    if (!record) return tl::unexpected(record.error());
+    if (*record) {
+      subject.key_id = (*record)->key_id;
+      subject.previous = (*record)->last;
+      subject.admitted = (*record)->admitted;
+      return {};
+    }
   }
   auto minted = vault_.mint();
   if (!minted) return fail(ErrorKind::unavailable, minted.error().text);
@@ -309,6 +311,7 @@ Result<void> Admission::find_child(Subject& subject) {
     subject.person = *found;
   } else {
     random_.fill(subject.person.bytes);
+    subject.new_person = true;
   }
   return {};
 }
