@@ -41,7 +41,8 @@ Configuration read_configuration(const std::filesystem::path& file) {
 
 void print_faults(const std::vector<ConfigFault>& faults, std::ostream& out) {
   for (const auto& fault : faults) out << to_string(fault) << '\n';
-  out << faults.size() << (faults.size() == 1 ? " fault" : " faults") << std::endl;
+  if (faults.size() > 1) out << faults.size() << " faults\n";
+  out << std::flush;
 }
 
 }  // namespace carehub::app

@@ -1,10 +1,9 @@
 """A webhook that is down, slow or answers 500 holds up nobody else, and gets everything in order when it is back."""
 import collections
 import threading
-import time
 import unittest
 
-from county import County, Mllp, Receiver, admission, free_port, nhs_number, wait_until
+from county import County, Mllp, Receiver, admission, free_port, main, nhs_number, wait_until
 
 CHILDREN, ROUNDS = 20, 5
 
@@ -75,32 +74,33 @@ class DownReceiver(unittest.TestCase):
     def test_slow(self):
         self.offset = 400
         well = threading.Event()
-        def behave(path, body):
-            if not well.is_set():
-                well.wait(60)
-            return 200
-        receiver = Receiver(behave, self.council_port)
+        self.addCleanup(well.set)
+        receiver = Receiver(lambda path, body: 200 if well.wait() else 500, self.council_port)
         self.play()
         self.commissioner_got_everything()
-        self.assertEqual(receiver.at("/duty-desk"), [])
+        self.assertEqual(receiver.at("/duty-desk"), [], "it has answered nobody yet")
         well.set()
         self.check_council(receiver)
         receiver.stop()
 
     def test_goes_down_in_the_middle_and_the_hub_restarts(self):
         self.offset = 500
-        closing = threading.Event()
-        receiver = Receiver(lambda path, body: None if closing.is_set() else 200, self.council_port)
+        closing, asked = threading.Event(), threading.Event()
         closing.set()
+        def behave(path, body):
+            asked.set()
+            return None if closing.is_set() else 200
+        receiver = Receiver(behave, self.council_port)
         self.play()
         self.commissioner_got_everything()
         self.county.stop()
+        asked.clear()
         self.county.start()
-        time.sleep(0.2)
+        self.assertTrue(asked.wait(60), "the hub that was started again tries again")
         closing.clear()
         self.check_council(receiver)
         receiver.stop()
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    main()

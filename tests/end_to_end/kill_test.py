@@ -1,6 +1,7 @@
 """kill -9 right after an AA, a hundred times at random moments under load: every acknowledged message is in the ledger
 once, and every subscriber gets it."""
 import collections
+import json
 import os
 import random
 import re
@@ -8,7 +9,7 @@ import threading
 import time
 import unittest
 
-from county import County, Mllp, Receiver, admission, nhs_number, wait_until
+from county import County, Mllp, Receiver, admission, main, nhs_number, wait_until
 
 KILLS = int(os.environ.get("CAREHUB_KILLS", "100"))
 SENDERS = 4
@@ -18,7 +19,7 @@ class Kill(unittest.TestCase):
     def test_every_acknowledged_message_survives(self):
         seed = int(os.environ.get("CAREHUB_SEED", random.randrange(2**32)))
         print(f"seed {seed} (run again with CAREHUB_SEED)", flush=True)
-        rng = random.Random(seed)
+        rng = random.Random(seed)  # of this thread; each sender has its own
         receiver = Receiver()
         county = County(receiver_port=receiver.port)
         acknowledged, sent = set(), collections.Counter()
@@ -26,15 +27,15 @@ class Kill(unittest.TestCase):
         number = 0
 
         def sender(stop, first_ack, serial):
-            count = 0
+            count, chosen = 0, random.Random(f"{seed} {serial}")
             while not stop.is_set():
                 try:
                     connection = Mllp(county.mllp_camhs)
                     while not stop.is_set():
                         control_id = f"K{serial:05d}{count:05d}"
                         count += 1
-                        message = admission(control_id, nhs_number(1000 + rng.randrange(200)), facility="RZY02",
-                                            ward="WILLOW", visit=control_id)
+                        message = admission(control_id, nhs_number(1000 + chosen.randrange(200)), facility="RZY02",
+                                            ward="WILLOW", visit=control_id, school="900101^Holm Lane School")
                         with lock:
                             sent[control_id] += 1
                         answer = connection.ask(message, 10)
@@ -68,9 +69,12 @@ class Kill(unittest.TestCase):
 
         county.start()
         rows = county.rows("replay", "--role", "auditor", "--by", "test", "--reason", "kill test", "--type", "admission")
-        held = collections.Counter(re.search(r'"source_message_id":\s*"(K\d+)"', str(row).replace("'", '"')).group(1)
-                                   for row in rows if "source_message_id" in str(row))
-        missing = [c for c in acknowledged if not held[c]]
+        sequences = collections.defaultdict(list)
+        for row in rows:
+            if found := re.search(r'"source_message_id":\s*"(K\d+)"', json.dumps(row)):
+                sequences[found[1]].append(row["sequence"])
+        held = {control_id: len(own) for control_id, own in sequences.items()}
+        missing = [c for c in acknowledged if c not in held]
         doubled = [c for c, n in held.items() if n > 1]
         self.assertEqual(missing, [], "acknowledged and not in the ledger")
         self.assertEqual(doubled, [], "in the ledger twice")
@@ -85,6 +89,15 @@ class Kill(unittest.TestCase):
             for order in orders.values():
                 firsts = list(dict.fromkeys(order))
                 self.assertEqual(firsts, sorted(firsts), "a child's events in order")
+
+        # The school's folder: a file an event, named by its sequence; it comes twice as the same file.
+        wanted = {sequences[control_id][0] for control_id in acknowledged}
+        def in_the_folder():
+            files = (county.files / "holm/out").glob("carehub-*.csv")
+            return {int(file.stem.split("-")[-1]): file for file in files}
+        wait_until(lambda: wanted <= in_the_folder().keys(), "everything acknowledged in the school's folder", 120)
+        for file in in_the_folder().values():
+            self.assertTrue(file.read_bytes().endswith(b"\r\n"), f"{file.name} is whole")
         print(f"{KILLS} kills: {sum(sent.values())} sent, {len(acknowledged)} acknowledged, {sum(held.values())} in the "
               f"ledger", flush=True)
         self.assertEqual(county.stop(), 0)
@@ -92,4 +105,4 @@ class Kill(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    main()

@@ -9,7 +9,7 @@ import urllib.request
 import hl7
 from hl7.client import MLLPClient
 
-from county import County, Receiver, TOKEN, admission, nhs_number, wait_until
+from county import TOKEN, County, Receiver, admission, main, nhs_number, wait_until
 
 SCHOOL = "900101^Holm Lane School"
 AUTHORITY = "E10000099"
@@ -186,4 +186,4 @@ class Pipe(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    main()
