@@ -15,6 +15,12 @@ enum class Fault {
   retries_without_offered,
   takes_anyones_ack,
   ignores_credit,
+  offers_again_unmarked,
+  shows_watches_unrecorded,
+  replays_past_the_end,
+  forgets_pauses_at_start,
+  sends_what_was_skipped,
+  starts_out_of_turn,
 };
 
 #ifdef CAREHUB_FAULT

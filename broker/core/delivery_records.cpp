@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/base/fault.hpp"
 #include "broker/base/ledger_keys.hpp"
 
 namespace carehub::core {
@@ -105,8 +106,10 @@ void DeliveryRecords::write(const std::string& subscription, const std::string& 
     append(EntryKind::dead_letter,
            ledger::CreateDeadLetter(builder, name, dead.sequence, dead.attempts, code));
   }
+  if (kFault == Fault::shows_watches_unrecorded && subscription.starts_with('~')) offered_.clear();
   for (const auto& [under, runs] : offered_) {
-    const auto& [legal_basis, policy_version, late] = under;
+    const auto& [legal_basis, policy_version, marked] = under;
+    const bool late = marked && kFault != Fault::offers_again_unmarked;
     std::vector<flatbuffers::Offset<ledger::OfferedRun>> packed;
     packed.reserve(runs.size());
     for (const auto& run : runs) {

@@ -129,7 +129,7 @@ void Publisher::on_frame(const wire::Frame& frame, Dice&) {
 
 Subscriber::Subscriber(const Interest& interest, Network& network, fakes::HandClock& clock,
                        const std::deque<Publication>& publications)
-    : Session(interest.agency, network, clock), interest_(interest), publications_(publications) {}
+    : Session(interest.reader.agency, network, clock), interest_(interest), publications_(publications) {}
 
 void Subscriber::on_lost() {
   shown_.clear();
@@ -140,9 +140,9 @@ void Subscriber::on_lost() {
 void Subscriber::on_welcome(Dice&) {
   wire::SubscribeT subscribe;
   subscribe.name = interest_.name;
-  subscribe.role = interest_.role;
+  subscribe.role = interest_.reader.role;
   subscribe.credit = credit_;
-  subscribe.filter = std::make_unique<ledger::FilterT>(filter_of(interest_));
+  subscribe.filter = std::make_unique<ledger::FilterT>(filter_of(interest_.wants[wants_]));
   say(std::move(subscribe));
   shown_.clear();
   to_return_ = 0;
@@ -231,82 +231,6 @@ void Subscriber::unsubscribe() {
   leave.name = interest_.name;
   say(std::move(leave));
   resubscribe_ = true;
-}
-
-void Rogue::misbehave(Dice& dice) {
-  const Interest& other = interests()[dice.below(4)];
-  switch (dice.below(8)) {
-    case 0: {  // what others were shown
-      wire::AckT ack;
-      ack.subscription = other.name;
-      ack.ranges = {ledger::Range(1, 1'000'000)};
-      return say(std::move(ack));
-    }
-    case 1: {
-      wire::SubscribeT subscribe;
-      subscribe.name = other.name;
-      subscribe.role = other.role;
-      subscribe.credit = 100;
-      return say(std::move(subscribe));
-    }
-    case 2: {
-      wire::CreditT credit;
-      credit.subscription = other.name;
-      credit.amount = 0xFFFF'FFFFU;
-      return say(std::move(credit));
-    }
-    case 3: {
-      wire::UnsubscribeT leave;
-      leave.name = other.name;
-      return say(std::move(leave));
-    }
-    case 4: {
-      Bytes garbage(8 + dice.below(200));
-      for (auto& byte : garbage) byte = static_cast<std::uint8_t>(dice.below(256));
-      return say_bytes(std::move(garbage));
-    }
-    case 5: {  // a receipt that it does not have, or a Hello again
-      wire::HelloT hello;
-      hello.client = "rogue";
-      hello.agency = dice.one_in(2) ? "northmarch-council" : "";
-      hello.last_receipt = ~std::uint64_t{0};
-      return say(std::move(hello));
-    }
-    case 6: {  // in another's name, through another's channel
-      Draft draft;
-      draft.id = "rogue";
-      const Publication publication = write_publication(draft);
-      wire::PublishT frame;
-      auto item = std::make_unique<wire::PublishItemT>();
-      item->number = 1;
-      item->channel = dice.one_in(2) ? "elwick-adt" : "";
-      item->event.assign(publication.event.begin(), publication.event.end());
-      frame.items.push_back(std::move(item));
-      return say(std::move(frame));
-    }
-    default: {
-      wire::NakT nak;
-      nak.subscription = other.name;
-      for (Sequence sequence = 1; sequence < 60; ++sequence) {
-        auto item = std::make_unique<wire::NakItemT>();
-        item->sequence = sequence;
-        item->kind = ledger::NakKind::rejected;
-        nak.items.push_back(std::move(item));
-      }
-      return say(std::move(nak));
-    }
-  }
-}
-
-void Operator::handle(const Interest& interest, Sequence sequence, bool again) {
-  wire::HandleDeadLetterT handle;
-  handle.number = sequence;
-  handle.action = again ? wire::DeadLetterAction::send_again : wire::DeadLetterAction::discard;
-  handle.subscription = interest.name;
-  handle.sequence = sequence;
-  handle.by = "operator";
-  handle.reason = "simulated";
-  say(std::move(handle));
 }
 
 }  // namespace carehub::simulation

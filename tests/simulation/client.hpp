@@ -108,6 +108,9 @@ class Subscriber final : public Session {
   void want(std::uint32_t credit) { credit_ = credit; }
   bool has_taken(Sequence sequence) const { return taken_.contains(sequence); }
 
+  /// Another filter, the next time that it subscribes.
+  void want_other() { wants_ = (wants_ + 1) % interest_.wants.size(); }
+
   // What only a liar does.
   void ack_all();
   void ask_for_everything();
@@ -126,6 +129,7 @@ class Subscriber final : public Session {
   };
   const Interest& interest_;
   const std::deque<Publication>& publications_;
+  std::size_t wants_ = 0;
   std::map<std::string, Taste> tastes_;
   std::size_t tastes_known_ = 0;
   std::vector<Shown> shown_;  // not answered yet
@@ -136,34 +140,6 @@ class Subscriber final : public Session {
   std::int64_t retry_us_ = 0;
   bool subscribed_ = false;
   bool resubscribe_ = false;
-};
-
-/// A client of a school that tries what it must not.
-class Rogue final : public Session {
- public:
-  Rogue(Network& network, fakes::HandClock& clock) : Session("priory-school", network, clock) {}
-
-  void misbehave(Dice& dice);
-
- private:
-  void on_welcome(Dice&) override {}
-  void on_frame(const wire::Frame&, Dice&) override {}
-  void on_turn(Dice&) override {}
-  void on_lost() override {}
-};
-
-/// An operator, who sends dead letters again or discards them.
-class Operator final : public Session {
- public:
-  Operator(Network& network, fakes::HandClock& clock) : Session("", network, clock) {}
-
-  void handle(const Interest& interest, Sequence sequence, bool again);
-
- private:
-  void on_welcome(Dice&) override {}
-  void on_frame(const wire::Frame&, Dice&) override {}
-  void on_turn(Dice&) override {}
-  void on_lost() override {}
 };
 
 }  // namespace carehub::simulation

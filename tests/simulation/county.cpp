@@ -11,76 +11,135 @@ bool is_stay(const Publication& publication) {
   return publication.type == EventType::admission || publication.type == EventType::discharge;
 }
 
-Due due_at_desk(const Publication& publication) {
-  const bool shown = is_stay(publication) || publication.type == EventType::referral ||
-                     publication.type == EventType::safeguarding_flag;
-  return shown ? Due::offered : Due::withheld;
-}
+/// The other policy: flags under a law of their own, names instead of numbers, schools hear of no discharge.
+constexpr const char* kOtherPolicy = R"(
+[[rule]]
+name = "duty desk"
+role = "social-care-duty"
+types = ["admission", "discharge"]
+show = ["source_agency", "person.names", "admission", "discharge"]
+legal_basis = "Children Act 2004 s.10"
 
-Due due_at_flags(const Publication& publication) {
-  const bool wanted =
-      publication.type == EventType::safeguarding_flag || publication.type == EventType::referral;
-  return wanted ? Due::offered : Due::nothing;
-}
+[[rule]]
+name = "duty desk, flags"
+role = "social-care-duty"
+types = ["safeguarding_flag"]
+show = ["source_agency", "person.names"]
+legal_basis = "Children Act 1989 s.47"
 
-Due due_at_holm(const Publication& publication) {
-  if (publication.school != "900101") return Due::nothing;
-  return is_stay(publication) ? Due::offered : Due::withheld;
-}
+[[rule]]
+name = "school"
+role = "school-pastoral"
+types = ["admission"]
+relationship = "pupil"
+show = ["person.names"]
+legal_basis = "Children Act 2004 s.10"
 
-Due due_at_priory(const Publication& publication) {
-  return is_stay(publication) && publication.school == "900202" ? Due::offered : Due::withheld;
-}
+[[rule]]
+name = "tier 4"
+role = "tier4-case-manager"
+types = ["admission", "discharge"]
+show = ["person.nhs_number", "admission.tier"]
+legal_basis = "NHS Act 2006 s.3B"
 
-Due due_at_commissioner(const Publication& publication) {
-  return is_stay(publication) && publication.tier == 4 ? Due::offered : Due::nothing;
-}
+[[rule]]
+name = "auditor"
+role = "auditor"
+types = ["*"]
+show = ["*"]
+legal_basis = "Children Act 2004 s.11"
+)";
 
-const char* leak_of_narrow_view(const event::Event& view) {
-  const auto* person = view.person();
-  if (person != nullptr) {
-    if (person->birth_date() != nullptr) return "a birth date";
-    if (person->school() != nullptr) return "a school";
-  }
-  if (view.referral() != nullptr || view.safeguarding_flag() != nullptr || view.attendance() != nullptr)
-    return "a payload";
-  return nullptr;
-}
+bool is_school(const Reader& reader) { return reader.role == std::string_view("school-pastoral"); }
+bool is_duty(const Reader& reader) { return reader.role == std::string_view(kDuty.role); }
+bool is_auditor(const Reader& reader) { return reader.role == std::string_view(kAuditor.role); }
 
-const char* leak_to_council(const event::Event& view) {
-  if (view.person() != nullptr && view.person()->names() != nullptr) return "a name";
-  return leak_of_narrow_view(view);
+const char* school_code(const Reader& reader) {
+  return reader.agency == std::string_view("holm-school") ? "900101" : "900202";
 }
-
-const char* leak_to_school(const event::Event& view) {
-  if (view.person() != nullptr && view.person()->nhs_number() != nullptr) return "an NHS number";
-  if (view.admission() != nullptr || view.discharge() != nullptr) return "a stay";
-  return leak_of_narrow_view(view);
-}
-
-const char* leak_to_commissioner(const event::Event& view) {
-  if (view.person() != nullptr && view.person()->names() != nullptr) return "a name";
-  if (view.discharge() != nullptr) return "a discharge";
-  return leak_of_narrow_view(view);
-}
-
-constexpr std::uint32_t kAttempts = 4;
-constexpr std::uint32_t kUsualAttempts = 8;
 
 }  // namespace
 
+Wants wants_of(const ledger::Filter* filter) {
+  Wants wants;
+  if (filter == nullptr) return wants;
+  if (filter->types() != nullptr) {
+    for (const auto type : *filter->types()) wants.types.insert(static_cast<EventType>(type));
+  }
+  if (filter->tiers() != nullptr) wants.tiers.insert(filter->tiers()->begin(), filter->tiers()->end());
+  if (filter->schools() != nullptr) {
+    for (const auto* school : *filter->schools()) wants.schools.insert(school->str());
+  }
+  return wants;
+}
+
+ledger::FilterT filter_of(const Wants& wants) {
+  ledger::FilterT filter;
+  filter.types.assign(wants.types.begin(), wants.types.end());
+  for (const int tier : wants.tiers) filter.tiers.push_back(static_cast<std::uint8_t>(tier));
+  filter.schools.assign(wants.schools.begin(), wants.schools.end());
+  return filter;
+}
+
+bool matches(const Wants& wants, const Publication& publication) {
+  const int tier = is_stay(publication) ? publication.tier : 0;
+  return (wants.types.empty() || wants.types.contains(publication.type)) &&
+         (wants.tiers.empty() || wants.tiers.contains(tier)) &&
+         (wants.schools.empty() || wants.schools.contains(publication.school));
+}
+
+const std::string& policy_text(int policy) {
+  static const std::array<std::string, kPolicies> texts = {fakes::EngineHarness::county().policy_text,
+                                                           kOtherPolicy};
+  return texts[static_cast<std::size_t>(policy)];
+}
+
+bool may_see(const Reader& reader, const Publication& publication, int policy) {
+  if (is_auditor(reader)) return true;
+  if (is_duty(reader)) {
+    const bool referral = publication.type == EventType::referral && policy == 0;
+    return is_stay(publication) || publication.type == EventType::safeguarding_flag || referral;
+  }
+  if (is_school(reader)) {
+    return publication.school == school_code(reader) && is_stay(publication) &&
+           (policy == 0 || publication.type == EventType::admission);
+  }
+  return is_stay(publication) && (policy == 1 || publication.tier == 4);
+}
+
+const char* leak_to(const Reader& reader, const event::Event& view, int policy) {
+  if (is_auditor(reader)) return nullptr;
+  const bool duty = is_duty(reader);
+  const bool school = is_school(reader);
+  if (const auto* person = view.person()) {
+    if (person->birth_date() != nullptr) return "a birth date";
+    if (person->school() != nullptr) return "a school";
+    const bool names = school || (duty && policy == 1);
+    if (!names && person->names() != nullptr) return "a name";
+    const bool number = !school && !(duty && policy == 1);
+    if (!number && person->nhs_number() != nullptr) return "an NHS number";
+  }
+  if (view.referral() != nullptr || view.safeguarding_flag() != nullptr || view.attendance() != nullptr)
+    return "a payload";
+  if (school && view.admission() != nullptr) return "a stay";
+  if (!duty && view.discharge() != nullptr) return "a discharge";
+  return nullptr;
+}
+
 const std::array<Interest, kInterests>& interests() {
+  static const Wants any;
   static const std::array<Interest, kInterests> all = {{
-      {0, "council-duty-desk", "northmarch-council", "social-care-duty", true, true, kAttempts, due_at_desk,
-       leak_to_council},
-      {1, "holm-notices", "holm-school", "school-pastoral", true, true, kAttempts, due_at_holm,
-       leak_to_school},
-      {2, "tier4-notice", "march-commissioner", "tier4-case-manager", true, true, kAttempts,
-       due_at_commissioner, leak_to_commissioner},
-      {3, "council-flags", "northmarch-council", "social-care-duty", false, true, kUsualAttempts,
-       due_at_flags, leak_to_council},
-      {4, "priory-notices", "priory-school", "school-pastoral", false, false, kUsualAttempts, due_at_priory,
-       leak_to_school},
+      {kDesk, "council-duty-desk", kDuty, true, {any}},
+      {kHolm, "holm-notices", {"holm-school", "school-pastoral"}, true, {{{}, {}, {"900101"}}}},
+      {kTier4, "tier4-notice", kCommissioner, true, {{{}, {4}, {}}, any}},
+      {kFlags,
+       "council-flags",
+       kDuty,
+       true,
+       {{{EventType::safeguarding_flag, EventType::referral}, {}, {}},
+        {{EventType::safeguarding_flag}, {}, {}}}},
+      {kPriory, "priory-notices", {"priory-school", "school-pastoral"}, false, {any}},
+      {kNight, "night-desk", kDuty, true, {any}},
   }};
   return all;
 }
@@ -92,22 +151,25 @@ const Interest* interest_named(const std::string& name) {
   return nullptr;
 }
 
-ledger::FilterT filter_of(const Interest& interest) {
-  ledger::FilterT filter;
-  if (interest.number == 3) filter.types = {EventType::safeguarding_flag, EventType::referral};
-  return filter;
-}
-
 const std::array<PublisherDesk, 2>& publisher_desks() {
   static const std::array<PublisherDesk, 2> desks = {
       {{"elwick-hospital", "elwick-adt"}, {"fenbrook-camhs", "fenbrook-adt"}}};
   return desks;
 }
 
-core::HubRules rules_of_county() {
+core::HubRules rules_of_county(const Setup& setup) {
   core::HubRules rules = fakes::EngineHarness::county();
+  rules.policy_text = policy_text(setup.policy);
+  rules.subscriptions[kTier4].filter = filter_of(interests()[kTier4].wants[setup.tier4_wants]);
+  if (setup.night) {
+    core::Subscription night = rules.subscriptions[kDesk];
+    night.name = interests()[kNight].name;
+    night.start = setup.night_start;
+    rules.subscriptions.push_back(std::move(night));
+  }
+  if (!setup.holm) rules.subscriptions.erase(rules.subscriptions.begin() + kHolm);
   for (core::Subscription& subscription : rules.subscriptions) {
-    subscription.retry.attempts_max = kAttempts;
+    subscription.retry.attempts_max = kAttemptsConfigured;
     subscription.retry.backoff_max_ms = 8'000;
   }
   return rules;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ enum class Fate : std::uint8_t {
 /// How a receiver takes an event each time it is shown it.
 enum class Taste : std::uint8_t { good, failing, rejected };
 
-constexpr std::size_t kInterests = 5;
+constexpr std::size_t kInterests = 6;
 
 /// One message of a publisher.
 struct Publication {
@@ -40,24 +41,53 @@ struct Publication {
 
 enum class Due : std::uint8_t { nothing, withheld, offered };
 
+/// What a filter asks for; an empty set means any.
+struct Wants {
+  std::set<event::EventType> types;
+  std::set<int> tiers;
+  std::set<std::string> schools;
+
+  bool operator==(const Wants&) const = default;
+};
+Wants wants_of(const ledger::Filter* filter);
+ledger::FilterT filter_of(const Wants& wants);
+bool matches(const Wants& wants, const Publication& publication);
+
+/// Who reads: a role of an agency.
+struct Reader {
+  const char* agency;
+  const char* role;
+};
+constexpr Reader kDuty{"northmarch-council", "social-care-duty"};
+constexpr Reader kCommissioner{"march-commissioner", "tier4-case-manager"};
+constexpr Reader kAuditor{"", "auditor"};
+
+/// Which of the county's policies: today's, or the one that it changes to and from.
+constexpr int kPolicies = 2;
+const std::string& policy_text(int policy);
+/// Whether the policy shows it to the reader at all.
+bool may_see(const Reader& reader, const Publication& publication, int policy);
+/// What is in a view that the reader may not see; nullptr: nothing.
+const char* leak_to(const Reader& reader, const event::Event& view, int policy);
+
 /// A subscription as the simulator knows it.
 struct Interest {
   std::size_t number;
   const char* name;
-  const char* agency;
-  const char* role;
-  bool configured;
-  bool honest;  // its reader answers for what it was shown, and nothing else
-  std::uint32_t attempts_max;
-  Due (*due)(const Publication& publication);
-  /// What is in a view that its role may not see; nullptr: nothing.
-  const char* (*leak)(const event::Event& view);
+  Reader reader;
+  bool honest;               // its reader answers for what it was shown, and nothing else
+  std::vector<Wants> wants;  // that it may have; of a configured one, those of its channel
 };
+
+/// Whose channel hub.toml may have.
+enum InterestNumber : std::size_t { kDesk, kHolm, kTier4, kFlags, kPriory, kNight };
 
 const std::array<Interest, kInterests>& interests();
 const Interest* interest_named(const std::string& name);
-/// The filter that a reader sends along when it subscribes.
-ledger::FilterT filter_of(const Interest& interest);
+
+/// After how many failures an event is given up.
+constexpr std::uint32_t kAttemptsConfigured = 4;
+constexpr std::uint32_t kAttemptsUsual = 8;
 
 struct PublisherDesk {
   const char* agency;
@@ -65,7 +95,15 @@ struct PublisherDesk {
 };
 const std::array<PublisherDesk, 2>& publisher_desks();
 
-core::HubRules rules_of_county();
+/// What hub.toml says when the hub starts.
+struct Setup {
+  int policy = 0;
+  std::size_t tier4_wants = 0;
+  bool holm = true;    // its channel is there
+  bool night = false;  // likewise
+  core::StartAt night_start;
+};
+core::HubRules rules_of_county(const Setup& setup);
 
 /// What a publisher says next.
 struct Draft {

@@ -1,7 +1,6 @@
 #include "tests/simulation/hub.hpp"
 
 #include "broker/core/disclosure.hpp"
-#include "tests/simulation/county.hpp"
 
 namespace carehub::simulation {
 
@@ -45,7 +44,7 @@ Result<void> Hub::try_start() {
   auto known = state_->engine_state();
   if (!known) return tl::unexpected(known.error());
   core::Decision decision;
-  const core::HubRules rules = rules_of_county();
+  const core::HubRules rules = rules_of_county(setup_);
   if (auto started = engine_->start(rules, std::move(*known), clock_.now(), decision); !started)
     return started;
   known = state_->engine_state();

@@ -10,6 +10,7 @@
 #include "broker/storage/memory_state_store.hpp"
 #include "tests/fakes/seeded_random.hpp"
 #include "tests/simulation/block_vault.hpp"
+#include "tests/simulation/county.hpp"
 #include "tests/simulation/network.hpp"
 #include "tests/simulation/verdict.hpp"
 
@@ -23,6 +24,8 @@ class Hub {
       Verdict& verdict);
   ~Hub();
 
+  /// From the next start on.
+  void configure(const Setup& setup) { setup_ = setup; }
   bool up() const { return loop_ != nullptr; }
   /// Tries to come up: again later when its disk is full.
   void start();
@@ -67,6 +70,7 @@ class Hub {
   std::unique_ptr<core::Engine> engine_;
   std::unique_ptr<server::Loop> loop_;
   std::size_t state_rows_min_;
+  Setup setup_;
   std::deque<std::function<void()>> state_work_;
   std::deque<std::function<void()>> seal_work_;
 };

@@ -35,17 +35,25 @@ Sequence Model::entry_of(std::size_t publication) const {
 void Model::hub_took(Serial serial, const std::string& agency, BytesView bytes) {
   const wire::Frame* frame = read_frame(bytes);
   if (frame == nullptr) return;
+  ++frames_taken_;
   Connection& connection = connections_[serial];
   if (const auto* publish = frame->message_as_Publish()) took_publish(connection, *publish);
-  if (const auto* subscribe = frame->message_as_Subscribe())
+  if (const auto* subscribe = frame->message_as_Subscribe()) {
     connection.attachments[text_of(subscribe->name())].credit += subscribe->credit();
+    if (!subscribe->durable()) took_watch(serial, agency, *subscribe);
+  }
   if (const auto* credit = frame->message_as_Credit())
     connection.attachments[text_of(credit->subscription())].credit += credit->amount();
   if (const auto* ack = frame->message_as_Ack()) took_ack(serial, connection, agency, *ack);
   if (const auto* nak = frame->message_as_Nak()) took_nak(connection, agency, *nak);
   // What the hub says now is no longer for the connection's subscription of before.
-  if (const auto* leave = frame->message_as_Unsubscribe())
+  if (const auto* leave = frame->message_as_Unsubscribe()) {
     connection.attachments[text_of(leave->name())].in_flight.clear();
+    watches_end(serial, text_of(leave->name()));
+  }
+  if (const auto* replay = frame->message_as_Replay()) took_replay(connection, agency, *replay);
+  if (const auto* handle = frame->message_as_HandleSubscription())
+    asks_[text_of(handle->reason())] = {handle->position(), handle->sequence(), handle->at()};
 }
 
 void Model::took_publish(Connection& connection, const wire::Publish& frame) {
@@ -53,19 +61,25 @@ void Model::took_publish(Connection& connection, const wire::Publish& frame) {
   for (const auto* item : *frame.items()) {
     if (item->event() == nullptr) continue;
     const auto found = by_bytes_.find(std::string(item->event()->begin(), item->event()->end()));
-    if (found != by_bytes_.end()) connection.published[item->number()] = found->second;
+    if (found == by_bytes_.end()) continue;
+    connection.published[item->number()] = found->second;
+    first_taken_.emplace(found->second, frames_taken_);
   }
 }
 
 void Model::took_ack(Serial serial, Connection& connection, const std::string& agency,
                      const wire::Ack& frame) {
   const Interest* interest = interest_named(text_of(frame.subscription()));
-  if (interest == nullptr || agency != interest->agency || frame.ranges() == nullptr) return;
+  if (interest == nullptr || agency != interest->reader.agency || frame.ranges() == nullptr) return;
   const auto found = connection.attachments.find(interest->name);
   if (found == connection.attachments.end()) return;
   Book& book = books_[interest->number];
   for (const auto* range : *frame.ranges()) {
-    if (range->first() != range->last()) book.acks_ahead.push_back({range->first(), range->last(), serial});
+    const auto one = book.lines.find(range->first());
+    // What is offered anew may be acked by what was said before.
+    const bool unsent = one != book.lines.end() && (one->second.sent_attempt == 0 || one->second.settled);
+    if (range->first() != range->last() || unsent)
+      book.acks_ahead.push_back({range->first(), range->last(), serial});
     for (auto line = book.lines.lower_bound(range->first());
          line != book.lines.end() && line->first <= range->last(); ++line) {
       if (line->second.sent_attempt == 0) continue;
@@ -77,7 +91,7 @@ void Model::took_ack(Serial serial, Connection& connection, const std::string& a
 
 void Model::took_nak(Connection& connection, const std::string& agency, const wire::Nak& frame) {
   const Interest* interest = interest_named(text_of(frame.subscription()));
-  if (interest == nullptr || agency != interest->agency || frame.items() == nullptr) return;
+  if (interest == nullptr || agency != interest->reader.agency || frame.items() == nullptr) return;
   const auto found = connection.attachments.find(interest->name);
   if (found == connection.attachments.end()) return;
   Book& book = books_[interest->number];
@@ -94,9 +108,19 @@ void Model::hub_sent(Serial serial, const std::string& agency, BytesView bytes, 
   read_ledger();
   const wire::Frame* frame = read_frame(bytes);
   if (frame == nullptr) return broken("every frame of the hub's verifies", "one does not");
+  ++frames_taken_;
   Connection& connection = connections_[serial];
   if (const auto* published = frame->message_as_Published()) sent_published(connection, *published);
-  if (const auto* deliver = frame->message_as_Deliver()) sent_deliver(connection, agency, *deliver, late);
+  if (const auto* deliver = frame->message_as_Deliver()) {
+    const auto watch = watches_.find(watch_name(text_of(deliver->subscription()), serial));
+    if (watch != watches_.end()) {
+      sent_to_watch(watch->second, connection.attachments[text_of(deliver->subscription())], *deliver, late);
+    } else {
+      sent_deliver(connection, agency, *deliver, late);
+    }
+  }
+  if (const auto* replayed = frame->message_as_Replayed()) sent_replayed(connection, *replayed, late);
+  if (const auto* handled = frame->message_as_Handled()) sent_handled(agency, *handled);
   if (const auto* subscribed = frame->message_as_Subscribed()) {
     Attachment& attachment = connection.attachments[text_of(subscribed->name())];
     attachment.subscribed = true;
@@ -108,10 +132,15 @@ void Model::hub_sent(Serial serial, const std::string& agency, BytesView bytes, 
   }
 }
 
-void Model::hub_forgot(Serial serial) { connections_.erase(serial); }
+void Model::hub_forgot(Serial serial) {
+  connections_.erase(serial);
+  watches_end(serial, "");
+}
 
 void Model::hub_crashed() {
+  read_ledger();
   connections_.clear();
+  watches_.clear();
   unexplained_.clear();
 }
 
@@ -176,7 +205,7 @@ void Model::sent_outcome(const Publication& publication, const wire::PublishOutc
 void Model::sent_deliver(Connection& connection, const std::string& agency, const wire::Deliver& frame,
                          bool late) {
   const Interest* interest = interest_named(text_of(frame.subscription()));
-  if (interest == nullptr || agency != interest->agency)
+  if (interest == nullptr || agency != interest->reader.agency)
     return broken("nobody gets another's subscription", agency + " got " + text_of(frame.subscription()));
   Attachment& attachment = connection.attachments[interest->name];
   if (!attachment.subscribed)
@@ -199,19 +228,23 @@ void Model::sent_delivery(const Interest& interest, Attachment& attachment, cons
   // A frame that waited for its reader was right when it was decided.
   if (!late) check_turn(interest, line, delivery);
   const auto flying = attachment.in_flight.find(sequence);
-  if (flying != attachment.in_flight.end() && flying->second >= delivery.attempt())
+  if (!late && flying != attachment.in_flight.end() && flying->second >= delivery.attempt())
     return broken("what is in flight is not sent again as the same attempt", what);
   attachment.in_flight[sequence] = delivery.attempt();
   if (++attachment.sent > attachment.credit || attachment.in_flight.size() > kInFlightMax)
     broken("credit bounds what is in flight", what + ", credit " + std::to_string(attachment.credit));
   if (line.sent_attempt == 0) line.outages_before = book.outages;
   line.sent_attempt = std::max(line.sent_attempt, delivery.attempt());
-  check_view(interest, line, delivery);
+  check_view(what, interest.reader, policy_of(line.policy), *line.publication, delivery);
 }
 
 void Model::check_turn(const Interest& interest, const Line& line, const wire::Delivery& delivery) {
   const Sequence sequence = delivery.sequence();
   const std::string what = named(interest, sequence) + ", attempt " + std::to_string(delivery.attempt());
+  const Book& book = books_[interest.number];
+  if (book.paused) return broken("a paused subscription sends nothing", what);
+  if (book.skip_before != 0) return broken("nothing is sent while it skips", what);
+  if (delivery.replay()) return broken("only a replay is marked as one", what);
   if (delivery.attempt() != line.attempt || line.nacked)
     return broken("attempts survive, and each is Offered before it leaves",
                   what + ", but the ledger offers attempt " + std::to_string(line.attempt) +
@@ -220,7 +253,6 @@ void Model::check_turn(const Interest& interest, const Line& line, const wire::D
   if (delivery.late() != line.late)
     return broken("what an operator sends again is marked late, and nothing else", what);
   if (line.late) return;
-  const Book& book = books_[interest.number];
   for (const Sequence earlier : book.open.at(line.child)) {
     if (earlier >= sequence) break;
     if (!book.lines.at(earlier).late)
@@ -231,18 +263,27 @@ void Model::check_turn(const Interest& interest, const Line& line, const wire::D
     broken("the event after a dead letter is marked, and no other", what);
 }
 
-void Model::check_view(const Interest& interest, const Line& line, const wire::Delivery& delivery) {
-  const std::string what = named(interest, delivery.sequence());
+void Model::check_view(const std::string& what, const Reader& reader, int policy,
+                       const Publication& publication, const wire::Delivery& delivery) {
   const auto* bytes = delivery.view();
   if (bytes == nullptr) return broken("a delivery shows its event", what);
   const Bytes aligned(bytes->begin(), bytes->end());
   flatbuffers::Verifier verifier(aligned.data(), aligned.size(), 64, 100'000);
   if (!event::VerifyEventBuffer(verifier)) return broken("a delivery shows its event", what);
   const auto* view = event::GetEvent(aligned.data());
-  if (view->id()->str() != line.publication->id || view->type() != line.publication->type)
+  if (view->id()->str() != publication.id || view->type() != publication.type)
     return broken("a delivery shows its event", what);
-  if (const char* leaked = interest.leak(*view))
+  if (const char* leaked = leak_to(reader, *view, policy))
     broken("nobody sees what the role may not", what + " shows " + leaked);
+}
+
+void Model::sent_handled(const std::string& agency, const wire::Handled& frame) {
+  if (frame.error() != wire::ErrorKind::unknown) return;
+  const std::string what = "entry " + std::to_string(frame.sequence());
+  if (!agency.empty())
+    return broken("only an operator changes subscriptions and handles dead letters", agency);
+  if (!operators_entries_.contains(frame.sequence()))
+    broken("an operator is told that it is done once that is synced", what);
 }
 
 }  // namespace carehub::simulation

@@ -26,6 +26,7 @@ void Model::read_ledger() {
       if (sealed.header.appended_at.us < newest_at_)
         broken("the time of entries never goes back", std::to_string(read_through_));
       newest_at_ = sealed.header.appended_at.us;
+      appended_.push_back(newest_at_);
       read_entry(read_through_, newest_at_, *ledger::GetBody(body->data()));
     }
   }
@@ -38,20 +39,14 @@ void Model::read_entry(Sequence sequence, std::int64_t appended_at, const ledger
     case Entry::EventEntry: return read_event(sequence, appended_at, *body.entry_as_EventEntry());
     case Entry::Refusal: refusals_.insert(sequence); return;
     case Entry::Offered: return read_offered(sequence, *body.entry_as_Offered());
-    case Entry::Withheld: return read_withheld(*body.entry_as_Withheld());
-    case Entry::Acked: return read_acked(*body.entry_as_Acked());
+    case Entry::Withheld: return read_withheld(sequence, *body.entry_as_Withheld());
+    case Entry::Acked: return read_acked(sequence, *body.entry_as_Acked());
     case Entry::Nacked: return read_nacked(*body.entry_as_Nacked());
-    case Entry::DeadLetter: return read_dead_letter(*body.entry_as_DeadLetter());
-    case Entry::SubscriptionChanged: {
-      const auto* changed = body.entry_as_SubscriptionChanged();
-      const Interest* interest = interest_named(changed->name()->str());
-      if (interest == nullptr || changed->agency()->str() != interest->agency)
-        return broken("nobody takes another's subscription", changed->name()->str());
-      Book& book = books_[interest->number];
-      if (book.since != 0) return broken("a subscription is made once", interest->name);
-      book.since = sequence;
-      return;
-    }
+    case Entry::DeadLetter: return read_dead_letter(sequence, *body.entry_as_DeadLetter());
+    case Entry::PolicyChanged: return read_policy(sequence, *body.entry_as_PolicyChanged());
+    case Entry::OperatorAction: return read_operator_action(sequence, *body.entry_as_OperatorAction());
+    case Entry::Access: return read_access(*body.entry_as_Access());
+    case Entry::SubscriptionChanged: return read_changed(sequence, *body.entry_as_SubscriptionChanged());
     default: return;
   }
 }
@@ -72,14 +67,54 @@ void Model::read_event(Sequence sequence, std::int64_t appended_at, const ledger
                 std::to_string(publication.number) + " of child " + std::to_string(publication.child));
   for (const Interest& interest : interests()) {
     Book& book = books_[interest.number];
-    if (book.since == 0 || interest.due(publication) == Due::nothing) continue;
+    // One that starts comes to it in its turn.
+    if (book.since == 0 || (book.next != 0 && book.through == 0)) continue;
+    const Due decided = due(interest, publication);
+    if (decided == Due::nothing) continue;
     book.owed.insert(sequence);
-    if (interest.due(publication) == Due::withheld) continue;
+    if (decided == Due::withheld) continue;
     Line& line = book.lines[sequence];
     line.child = publication.child;
     line.publication = &publication;
+    line.after_gap = book.gap_waits.erase(publication.child) > 0;
     book.open[publication.child].insert(sequence);
   }
+}
+
+Due Model::due(const Interest& interest, const Publication& publication) const {
+  if (!matches(books_[interest.number].wants, publication)) return Due::nothing;
+  return may_see(interest.reader, publication, policies_.rbegin()->second) ? Due::offered : Due::withheld;
+}
+
+int Model::policy_of(Sequence version) const {
+  const auto found = policies_.find(version);
+  return found == policies_.end() ? -1 : found->second;
+}
+
+std::uint32_t Model::attempts_max(const Book& book) const {
+  return book.configured ? kAttemptsConfigured : kAttemptsUsual;
+}
+
+void Model::read_policy(Sequence at, const ledger::PolicyChanged& entry) {
+  for (int policy = 0; policy < kPolicies; ++policy) {
+    if (entry.text()->str() == policy_text(policy)) policies_[at] = policy;
+  }
+  if (!policies_.contains(at)) broken("a policy is recorded as a whole", std::to_string(at));
+}
+
+void Model::read_operator_action(Sequence at, const ledger::OperatorAction& entry) {
+  Book* book = book_of(entry.subscription());
+  if (book == nullptr) return;
+  const auto line = book->lines.find(entry.sequence());
+  const std::string what = named(entry.subscription(), entry.sequence());
+  if (entry.by()->str() != kOperatorsName) return broken("only an operator handles dead letters", what);
+  operators_entries_.insert(at);
+  verdict_.tell("ledger: " + what + ": an operator will " + entry.action()->str());
+  if (line == book->lines.end() || !line->second.dead || line->second.discarded)
+    return broken("only a dead letter is sent again or discarded, and once", what);
+  const bool discarded = entry.action()->str() == "discard dead letter";
+  line->second.discarded = discarded;
+  if (!discarded) book->sent_again.insert(entry.sequence());
 }
 
 Model::Book* Model::book_of(const flatbuffers::String* subscription) {
@@ -99,54 +134,109 @@ Model::Line* Model::line_of(const flatbuffers::String* subscription, Sequence se
   return nullptr;
 }
 
-void Model::offer_first(Book& book, Line& line, Sequence sequence, bool late) {
-  line.attempt = 1;
-  line.counted = 0;
-  line.failed_naks = 0;
-  line.sent_attempt = 0;
-  line.nacked = line.rejected = line.settled = line.dead = line.ack_seen = false;
-  line.late = late;
-  book.open[line.child].insert(sequence);
-  // A dead letter of the same batch may have come before its Offered.
-  line.after_gap = !late && (book.gap_waits.erase(line.child) > 0 || line.after_gap);
-}
-
-void Model::read_offered(Sequence, const ledger::Offered& entry) {
+void Model::read_offered(Sequence at, const ledger::Offered& entry) {
+  if (entry.subscription()->str().front() == '~') return read_watch_offered(entry);
   Book* book = book_of(entry.subscription());
   if (book == nullptr) return;
+  const Interest& interest = *interest_named(entry.subscription()->str());
+  if (entry.role()->str() != interest.reader.role)
+    return broken("an Offered names the reader's role", entry.subscription()->str());
   for (const auto* run : *entry.runs()) {
     for (Sequence sequence = run->range()->first(); sequence <= run->range()->last(); ++sequence) {
+      if (run->attempt() == 1) {
+        read_first_offered(at, interest, sequence, entry);
+        continue;
+      }
       Line* line = line_of(entry.subscription(), sequence, "an Offered");
       if (line == nullptr) return;
       const std::string what =
           named(entry.subscription(), sequence) + ", attempt " + std::to_string(run->attempt());
-      if (run->attempt() == 1) {
-        const bool owed = book->owed.erase(sequence) > 0;
-        if (owed == entry.late() || (entry.late() && !line->dead))
-          return broken("an event is offered first once, or late when it was given up", what);
-        offer_first(*book, *line, sequence, entry.late());
-        continue;
-      }
       if (line->settled || run->attempt() != line->attempt + 1)
         return broken("attempts are counted one by one", what + " after " + std::to_string(line->attempt));
+      if (entry.policy_version() != line->policy || entry.late() != line->late)
+        return broken("what was offered under a policy is shown under it at every attempt", what);
       line->attempt = run->attempt();
       line->nacked = false;
     }
   }
 }
 
-void Model::read_withheld(const ledger::Withheld& entry) {
+/// New, wanted again by an operator, or met by a subscription that looks at what lies behind it.
+void Model::read_first_offered(Sequence at, const Interest& interest, Sequence sequence,
+                               const ledger::Offered& entry) {
+  Book& book = books_[interest.number];
+  const std::string what = named(entry.subscription(), sequence) + ", in entry " + std::to_string(at);
+  const auto kept = kept_.find(sequence);
+  if (kept == kept_.end()) return broken("what is offered is an event", what);
+  const Publication& publication = *kept->second.publication;
+  const bool new_and_due = book.owed.erase(sequence) > 0;
+  if (new_and_due && !book.lines.contains(sequence))
+    return broken("nobody is offered what filter or role does not allow", what);
+  Line& line = book.lines[sequence];
+  const bool before = line.attempt > 0;
+  const Sequence newest_policy = policies_.rbegin()->first;
+  if (new_and_due) {
+    if (entry.late() || entry.policy_version() != newest_policy)
+      return broken("a new event is offered under today's policy, and not late", what);
+  } else if (book.sent_again.erase(sequence) > 0) {
+    if (!line.dead || !entry.late() || entry.policy_version() != line.policy)
+      return broken("a dead letter that is sent again is late, under its policy of then", what);
+  } else {
+    if (!looks_at(book, sequence) || (before && !line.settled) || (!before && book.through != 0))
+      return broken("an event is offered first once, or again when an operator wants it", what);
+    if (due(interest, publication) != Due::offered || entry.policy_version() != newest_policy)
+      return broken("what is met behind the cursor is offered as filter and policy are now", what);
+    if (entry.late() != before)
+      return broken("what was offered before is late when it is offered again, and nothing else", what);
+    if (!before) line.after_gap = book.gap_waits.erase(publication.child) > 0;
+  }
+  if (entry.late()) verdict_.tell("ledger: " + what + ": is offered again");
+  line.child = publication.child;
+  line.publication = &publication;
+  line.policy = entry.policy_version();
+  line.attempt = 1;
+  line.counted = line.sent_attempt = 0;
+  line.nacked = line.settled = line.dead = line.discarded = line.skipped = line.ack_seen = false;
+  line.late = entry.late();
+  if (line.late) line.after_gap = false;
+  book.open[line.child].insert(sequence);
+}
+
+void Model::settle(Sequence at, Book& book, Line& line, Sequence sequence) {
+  line.settled = true;
+  line.settled_at = at;
+  book.open[line.child].erase(sequence);
+}
+
+void Model::leave_gap(Book& book, int child, Sequence sequence) {
+  const auto& open = book.open[child];
+  const auto next = open.upper_bound(sequence);
+  if (next == open.end()) {
+    book.gap_waits.insert(child);
+  } else {
+    book.lines.at(*next).after_gap = true;
+  }
+}
+
+void Model::read_withheld(Sequence at, const ledger::Withheld& entry) {
+  if (entry.subscription()->str().front() == '~') return;
   Book* book = book_of(entry.subscription());
   if (book == nullptr) return;
+  const Interest& interest = *interest_named(entry.subscription()->str());
   for (const auto* range : *entry.ranges()) {
     for (Sequence sequence = range->first(); sequence <= range->last(); ++sequence) {
-      if (book->owed.erase(sequence) == 0 || book->lines.contains(sequence))
-        broken("what may be seen is not withheld", named(entry.subscription(), sequence));
+      const bool is_new = book->owed.erase(sequence) > 0;
+      const auto kept = kept_.find(sequence);
+      const bool seen = is_new ? book->lines.contains(sequence)
+                               : kept == kept_.end() || !looks_at(*book, sequence) ||
+                                     due(interest, *kept->second.publication) != Due::withheld;
+      if (seen) return broken("what may be seen is not withheld", named(entry.subscription(), sequence));
+      book->withheld[sequence] = at;
     }
   }
 }
 
-void Model::read_acked(const ledger::Acked& entry) {
+void Model::read_acked(Sequence at, const ledger::Acked& entry) {
   Book* book = book_of(entry.subscription());
   if (book == nullptr) return;
   for (const auto* range : *entry.ranges()) {
@@ -163,8 +253,7 @@ void Model::read_acked(const ledger::Acked& entry) {
         // It was on its way out when the ack came in.
         unexplained_.push_back({static_cast<std::size_t>(book - books_.data()), sequence, ahead->serial});
       }
-      line->settled = true;
-      book->open[line->child].erase(sequence);
+      settle(at, *book, *line, sequence);
       verdict_.tell("ledger: " + what + " is acked");
     }
   }
@@ -182,14 +271,16 @@ void Model::read_nacked(const ledger::Nacked& entry) {
                   (item->counted() ? ", counted" : ""));
     if (!item->counted()) continue;
     ++line->counted;
-    if (item->kind() != ledger::NakKind::failed || line->counted > line->failed_naks)
+    ++line->counted_ever;
+    if (item->kind() != ledger::NakKind::failed || line->counted_ever > line->failed_naks)
       broken("a receiver that is unavailable fails no attempt", what);
     const Interest& interest = *interest_named(entry.subscription()->str());
-    if (line->counted >= interest.attempts_max) doomed_.emplace_back(interest.number, item->sequence());
+    if (line->counted >= attempts_max(books_[interest.number]))
+      doomed_.emplace_back(interest.number, item->sequence());
   }
 }
 
-void Model::read_dead_letter(const ledger::DeadLetter& entry) {
+void Model::read_dead_letter(Sequence at, const ledger::DeadLetter& entry) {
   Line* line = line_of(entry.subscription(), entry.sequence(), "a DeadLetter");
   Book* book = book_of(entry.subscription());
   if (line == nullptr || book == nullptr) return;
@@ -198,20 +289,14 @@ void Model::read_dead_letter(const ledger::DeadLetter& entry) {
   verdict_.tell("ledger: " + what + " is a dead letter");
   if (line->settled) return broken("an event is given up once", what);
   if (entry.attempts() != line->attempt) broken("a dead letter tells its attempts", what);
-  if (!line->rejected && line->counted < interest.attempts_max)
+  if (!line->rejected && line->counted < attempts_max(*book))
     return broken("an event is given up only when its receiver refuses it, or it failed often enough", what);
   const bool blameless = line->publication->taste[interest.number] == Taste::good && interest.honest;
-  if (blameless && !uncertain_ && book->outages - line->outages_before < interest.attempts_max)
+  if (blameless && !uncertain_ && book->outages - line->outages_before < attempts_max(*book))
     return broken("an outage makes no dead letter", what);
-  line->settled = line->dead = true;
-  book->open[line->child].erase(entry.sequence());
-  const auto& open = book->open[line->child];
-  const auto next = open.upper_bound(entry.sequence());
-  if (next == open.end()) {
-    book->gap_waits.insert(line->child);
-  } else {
-    book->lines.at(*next).after_gap = true;
-  }
+  settle(at, *book, *line, entry.sequence());
+  line->dead = true;
+  leave_gap(*book, line->child, entry.sequence());
 }
 
 /// What is synced now is whole: no event without what was decided of it.
@@ -250,7 +335,7 @@ std::size_t Model::stuck(const Interest& interest) const {
 std::vector<Sequence> Model::acked(const Interest& interest) const {
   std::vector<Sequence> found;
   for (const auto& [sequence, line] : books_[interest.number].lines) {
-    if (line.settled && !line.dead) found.push_back(sequence);
+    if (line.settled && !line.dead && !line.skipped) found.push_back(sequence);
   }
   return found;
 }
@@ -258,7 +343,7 @@ std::vector<Sequence> Model::acked(const Interest& interest) const {
 std::optional<Sequence> Model::some_dead_letter(const Interest& interest, Dice& dice) const {
   std::vector<Sequence> dead;
   for (const auto& [sequence, line] : books_[interest.number].lines) {
-    if (line.dead) dead.push_back(sequence);
+    if (line.dead && !line.discarded) dead.push_back(sequence);
   }
   if (dead.empty()) return std::nullopt;
   return dead[dice.below(dead.size())];

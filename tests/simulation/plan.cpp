@@ -20,6 +20,8 @@ constexpr std::array<std::uint64_t, kKinds> kWeights = {
     5,  3, 4, 5, 2,  // mood credit lie rogue twin
     5,  1, 3, 1, 2,  // stall fail_sync crash lose_state vault_full
     2,  4,           // wall_clock operate
+    4,  4, 3,        // pause reset remove
+    3,  4, 3,        // configure watch replay
     5,  5, 4,        // double swap drop
 };
 
@@ -29,10 +31,11 @@ constexpr std::size_t kAlways = 2;
 
 const char* name_of(Kind kind) {
   static constexpr std::array<const char*, kKinds> names = {
-      "nothing",    "publish",    "repeat",  "odd",          "distaste",    "rest",      "suspend",
-      "cut",        "slow",       "deaf",    "leave",        "away",        "mood",      "credit",
-      "lie",        "rogue",      "twin",    "stall",        "fail sync",   "crash",     "lose state",
-      "vault full", "wall clock", "operate", "double frame", "swap frames", "drop frame"};
+      "nothing",    "publish",    "repeat",       "odd",         "distaste",  "rest",   "suspend",
+      "cut",        "slow",       "deaf",         "leave",       "away",      "mood",   "credit",
+      "lie",        "rogue",      "twin",         "stall",       "fail sync", "crash",  "lose state",
+      "vault full", "wall clock", "operate",      "pause",       "reset",     "remove", "configure",
+      "watch",      "replay",     "double frame", "swap frames", "drop frame"};
   return names[static_cast<std::size_t>(kind)];
 }
 

@@ -32,6 +32,12 @@ enum class Kind : std::uint8_t {
   vault_full,
   wall_clock,  // is set
   operate,     // on a dead letter
+  pause,       // a subscription; or it is resumed
+  reset,       // a subscription's cursor
+  remove,      // a subscription
+  configure,   // hub.toml or the policy is another from the next start on, which is now
+  watch,       // what comes, for as long as a connection lasts
+  replay,      // history, to whoever asks
   double_frame,
   swap_frames,
   drop_frame,

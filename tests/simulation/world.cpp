@@ -35,11 +35,15 @@ World::World(std::uint64_t seed, Verdict& verdict)
   }
   twin_ = std::make_unique<Subscriber>(interests()[0], network_, clock_, model_.publications());
   twin_->stay_away(true);
+  subscribers_[kNight]->stay_away(true);
+  for (const Reader& reader : {kDuty, kCommissioner, kAuditor})
+    watchers_.push_back(std::make_unique<Watcher>(reader, network_, clock_));
   for (const auto& each : publishers_) sessions_.push_back(each.get());
   for (const auto& each : subscribers_) sessions_.push_back(each.get());
   sessions_.push_back(twin_.get());
   sessions_.push_back(&rogue_);
   sessions_.push_back(&operator_);
+  for (const auto& each : watchers_) sessions_.push_back(each.get());
 }
 
 Session& World::some_session(Dice& dice) { return *sessions_[dice.below(sessions_.size())]; }
@@ -55,7 +59,7 @@ void World::run(const Plan& plan) {
     if (verdict_.failed()) return;
   }
   heal(dice);
-  Subscriber* ill = &some_subscriber(dice);
+  Subscriber* ill = subscribers_[dice.below(kNight)].get();
   if (dice.one_in(2)) {
     ill->feel(dice.one_in(2) ? Mood::silent : Mood::unavailable);
   } else {
@@ -141,7 +145,7 @@ void World::change_mood(Dice& dice) {
 }
 
 void World::lie(Dice& dice) {
-  Subscriber& liar = *subscribers_.back();
+  Subscriber& liar = *subscribers_[kPriory];
   switch (dice.below(3)) {
     case 0: return liar.ack_all();
     case 1: return liar.ask_for_everything();
@@ -151,12 +155,6 @@ void World::lie(Dice& dice) {
 
 void World::change_wall_clock(Dice& dice) {
   clock_.set({clock_.now().us + dice.between(-2 * 3'600 * kSecondUs, 2 * 3'600 * kSecondUs)});
-}
-
-void World::operate(Dice& dice) {
-  const Interest& interest = interests()[dice.below(kInterests)];
-  const auto sequence = model_.some_dead_letter(interest, dice);
-  if (sequence && operator_.welcomed()) operator_.handle(interest, *sequence, !dice.one_in(4));
 }
 
 void World::act(const Action& action) {
@@ -176,7 +174,7 @@ void World::act(const Action& action) {
       if (dice.one_in(2)) {
         session.stay_away(true);
         session.leave(dice);
-      } else if (&session != twin_.get()) {
+      } else if (&session != twin_.get() && (setup_.night || &session != subscribers_[kNight].get())) {
         session.stay_away(false);
       }
       return;
@@ -188,6 +186,12 @@ void World::act(const Action& action) {
     case Kind::twin: return twin_->stay_away(dice.one_in(2));
     case Kind::wall_clock: return change_wall_clock(dice);
     case Kind::operate: return operate(dice);
+    case Kind::pause: return pause_or_resume(dice);
+    case Kind::reset: return reset(dice);
+    case Kind::remove: return remove(dice);
+    case Kind::configure: return configure(dice);
+    case Kind::watch:
+    case Kind::replay: return ask_about_history(action.kind, dice);
     case Kind::cut:
     case Kind::slow:
     case Kind::deaf:
@@ -227,7 +231,6 @@ void World::act_on_hub(Kind kind, Dice& dice) {
     default: hub_.lose_state(dice); break;
   }
   model_.hub_crashed();
-  model_.read_ledger();
 }
 
 /// As long as it takes, with everybody going on meanwhile.
@@ -279,11 +282,16 @@ void World::check_bounds() {
 }
 
 void World::heal(Dice& dice) {
+  if (!setup_.holm) {
+    setup_.holm = true;
+    restart_with_setup(dice);
+  }
   network_.calm();
   stalled_until_us_ = vault_full_until_us_ = 0;
   twin_->stay_away(true);
   for (Session* session : sessions_) {
-    if (session != twin_.get()) session->stay_away(false);
+    const bool absent = session == twin_.get() || (!setup_.night && session == subscribers_[kNight].get());
+    if (!absent) session->stay_away(false);
     session->leave(dice);
   }
   network_.calm();
@@ -299,7 +307,12 @@ bool World::drained(const Subscriber* except) const {
   }
   for (const auto& subscriber : subscribers_) {
     if (subscriber.get() == except) continue;
-    if (!model_.exists(subscriber->interest()) || model_.open(subscriber->interest()) > 0) return false;
+    const Interest& interest = subscriber->interest();
+    if (!model_.exists(interest)) {
+      if (expected(interest)) return false;
+      continue;
+    }
+    if (model_.open(interest) > 0 || model_.paused(interest) || model_.moving(interest)) return false;
   }
   return hub_.unsynced() == 0;
 }
@@ -308,7 +321,8 @@ void World::publish_fresh(Dice& dice) {
   Draft draft;
   draft.publisher = dice.number_below(2);
   draft.id = "event-" + std::to_string(++last_id_);
-  draft.type = dice.one_in(2) ? event::EventType::admission : event::EventType::referral;
+  // Whatever its filter, each subscription gets one of these.
+  draft.type = dice.one_in(2) ? event::EventType::admission : event::EventType::safeguarding_flag;
   draft.child = kChildren + 1 + dice.number_below(3);
   draft.school = dice.number_below(2);
   say(write_publication(draft));
@@ -336,6 +350,7 @@ void World::drain(const char* promise, const Subscriber* except, Dice& dice) {
       return subscriber.get() != except && model_.stuck(subscriber->interest()) > 0;
     });
     if (stuck && dice.one_in(3)) publish_fresh(dice);
+    resume_all(dice);
     drain_turn(dice);
   }
   if (verdict_.failed()) return;
@@ -346,8 +361,12 @@ void World::drain(const char* promise, const Subscriber* except, Dice& dice) {
   }
   for (const auto& subscriber : subscribers_) {
     if (subscriber.get() == except) continue;
-    if (!model_.exists(subscriber->interest()))
+    if (!model_.exists(subscriber->interest()) && expected(subscriber->interest()))
       how += std::string(subscriber->interest().name) + " was never made; ";
+    if (model_.paused(subscriber->interest()))
+      how += std::string(subscriber->interest().name) + " is paused; ";
+    if (model_.moving(subscriber->interest()))
+      how += std::string(subscriber->interest().name) + " has not come to its end; ";
     if (model_.open(subscriber->interest()) > 0) how += model_.describe_open(subscriber->interest()) + "; ";
   }
   verdict_.broken(promise, how);

@@ -5,6 +5,7 @@
 #include "tests/simulation/client.hpp"
 #include "tests/simulation/model.hpp"
 #include "tests/simulation/plan.hpp"
+#include "tests/simulation/visitors.hpp"
 
 namespace carehub::simulation {
 
@@ -25,7 +26,19 @@ class World {
   void change_mood(Dice& dice);
   void lie(Dice& dice);
   void change_wall_clock(Dice& dice);
+  // What people do (world_people.cpp)
   void operate(Dice& dice);
+  void pause_or_resume(Dice& dice);
+  void reset(Dice& dice);
+  void remove(Dice& dice);
+  void resume_all(Dice& dice);
+  void configure(Dice& dice);
+  void change_night_desk(Dice& dice);
+  void restart_with_setup(Dice& dice);
+  void ask_about_history(Kind kind, Dice& dice);
+  /// hub.toml has its channel, or its reader makes it.
+  bool expected(const Interest& interest) const;
+
   void act_on_network(Kind kind, Dice& dice);
   void act_on_hub(Kind kind, Dice& dice);
   void pass(std::int64_t us);
@@ -56,6 +69,8 @@ class World {
   std::unique_ptr<Subscriber> twin_;
   Rogue rogue_;
   Operator operator_;
+  std::vector<std::unique_ptr<Watcher>> watchers_;
+  Setup setup_;
   std::vector<Session*> sessions_;
   std::uint64_t last_id_ = 0;
   bool stepped_since_sync_ = true;
