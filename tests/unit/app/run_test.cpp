@@ -9,14 +9,17 @@ using Parts = app::RunOptions::Parts;
 
 TEST_CASE("a file that is dropped on one side arrives as a view on the other, and both ends stop when told") {
   RunningCounty county(Parts::all);
-  county.folder.write("x.part", SmallCounty::flag("e1"));
-  std::filesystem::rename(county.folder.path() / "x.part", county.folder.path() / "in/x.json");
-  const auto arrived = [&] {
-    return county.folder.has("out") ? county.folder.files("out") : std::set<std::string>();
-  };
-  const auto whole = [&] { return arrived().size() == 1 && arrived().begin()->ends_with(".json"); };
-  REQUIRE(fakes::eventually([&] { return whole(); }));
-  const std::string view = county.folder.read("out/" + *arrived().begin());
+  // The hub answers before its channels have made their folders.
+  REQUIRE(fakes::eventually([&] { return county.folder.has("in"); }, 30'000));
+  county.folder.write("in/x.json", SmallCounty::flag("e1"));
+  std::set<std::string> arrived;
+  REQUIRE(fakes::eventually(
+      [&] {
+        arrived = county.folder.has("out") ? county.folder.files("out") : std::set<std::string>();
+        return arrived.size() == 1 && arrived.begin()->ends_with(".json");
+      },
+      30'000));
+  const std::string view = county.folder.read("out/" + *arrived.begin());
   CHECK(view.find("Marlow") != std::string::npos);
   CHECK(view.find("9990000018") == std::string::npos);
   CHECK(county.stop() == ExitCode::ok);
@@ -46,7 +49,7 @@ TEST_CASE("what was published before a stop is there after the next start") {
     Told status;
     return app::status({first.config(), false}, status.surroundings) == ExitCode::ok;
   };
-  CHECK(fakes::eventually(running));
+  REQUIRE(fakes::eventually(running, 30'000));
   Told told(SmallCounty::flag("e1"));
   app::PublishOptions options;
   options.config = first.config();

@@ -12,6 +12,7 @@
 
 #include "broker/base/limits.hpp"
 #include "broker/base/wire_frame.hpp"
+#include "broker/storage/rocks_state_store.hpp"
 #include "tests/unit/server/running_hub.hpp"
 
 using namespace carehub;
@@ -91,6 +92,7 @@ TEST_CASE("a client with a key of one agency cannot publish or subscribe as anot
   CHECK_FALSE(liar->connected());
 
   const auto council = open_client(running.tcp_options(running.council_keys));
+  REQUIRE(eventually([&] { return council->connected(); }));
   Awaited<PublishResult> results;
   REQUIRE(council->publish(admission(1), into(results)));
   const auto result = results.get();
@@ -267,6 +269,38 @@ TEST_CASE("a ledger without its vault does not start") {
   REQUIRE_FALSE(started);
   CHECK(started.error().kind == ErrorKind::corrupt);
   CHECK_FALSE(std::filesystem::exists(running.directory.path() / "vault"));
+}
+
+TEST_CASE("an older vault that was put back does not cost the state, which was right") {
+  constexpr std::uintmax_t kVaultHeaderBytes = 192;
+  RunningHub running;
+  {
+    const auto hospital = open_client(running.ipc_options("elwick-hospital"));
+    Awaited<PublishResult> results;
+    REQUIRE(hospital->publish(admission(1), into(results)));
+    receipt_of(results.get());
+  }
+  running.stop();
+  const auto& data = running.directory.path();
+  const auto applied = [&] {
+    const auto store = storage::RocksStateStore::open(data);
+    REQUIRE(store);
+    return (*store)->applied();
+  };
+  const Sequence before = applied();
+  REQUIRE(before > 0);
+  std::filesystem::copy_file(data / "vault", data / "vault.newest");
+  std::filesystem::resize_file(data / "vault", kVaultHeaderBytes);
+  server::HubOptions options;
+  options.data = data;
+  options.rules = running.rules;
+  const auto refused = server::Hub::start(options);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().kind == ErrorKind::corrupt);
+  CHECK(refused.error().text.find("vault") != std::string::npos);
+  CHECK(applied() == before);
+  std::filesystem::rename(data / "vault.newest", data / "vault");
+  running.start();
 }
 
 TEST_CASE("state that is lost is made again from the ledger") {
