@@ -9,6 +9,13 @@ int main(int count, char** values) {
   // A core file would hold what children's records say.
   const rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none);
+  // A connection is a file: as many as the system allows, so that a client that opens them without end takes
+  // none from the ledger.
+  rlimit files = {};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
   // A file at its size limit and a pipe without a reader are errors to report, not ways to die.
   std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);

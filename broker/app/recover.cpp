@@ -34,13 +34,19 @@ void print_json(const server::Recovery& recovery, std::ostream& out) {
     line.add("lost_from", recovery.whole + 1).add("lost_to", recovery.lost_to);
   }
   line.add_flag("accepted", recovery.recorded_as != 0);
+  if (recovery.unfinished) line.add_flag("unfinished", true);
   if (recovery.recorded_as != 0) line.add("recorded_as", recovery.recorded_as);
   out << line.text() << std::endl;
 }
 
 void print(const server::Recovery& recovery, std::ostream& out) {
-  if (!recovery.lost) {
+  if (!recovery.lost && recovery.recorded_as == 0) {
     out << "nothing is lost: the ledger is whole up to entry " << recovery.whole << std::endl;
+    if (recovery.unfinished) {
+      out << "An earlier call did not finish, and no hub starts until one does: carehub recover hub.toml "
+             "--accept-loss --reason TEXT"
+          << std::endl;
+    }
     return;
   }
   out << "the ledger is whole up to entry " << recovery.whole << "; " << lost_entries(recovery) << '\n';
@@ -52,6 +58,9 @@ void print(const server::Recovery& recovery, std::ostream& out) {
     return;
   }
   out << "the loss is accepted and recorded as entry " << recovery.recorded_as
+      << (recovery.lost_to > recovery.whole + 1
+              ? "; the numbers up to " + std::to_string(recovery.lost_to) + " are given to nothing else"
+              : std::string())
       << "; have the senders send again what they sent since" << std::endl;
 }
 
@@ -75,12 +84,14 @@ ExitCode recover(const RecoverOptions& options, Surroundings& surroundings) {
     return complain(surroundings, ExitCode::storage, recovery.error().text);
   }
   if (!recovery) return complain(surroundings, recovery.error());
+  for (const std::string& notice : recovery->notices) surroundings.err << notice << '\n';
   if (options.json) {
     print_json(*recovery, surroundings.out);
   } else {
     print(*recovery, surroundings.out);
   }
-  return recovery->lost && recovery->recorded_as == 0 ? ExitCode::corrupt : ExitCode::ok;
+  const bool starts = recovery->recorded_as != 0 || (!recovery->lost && !recovery->unfinished);
+  return starts ? ExitCode::ok : ExitCode::corrupt;
 }
 
 }  // namespace carehub::app

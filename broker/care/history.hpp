@@ -9,6 +9,8 @@
 namespace carehub::care {
 
 /// Sees what is durable, so a question runs once its Access entry is. Thread-safe apart from use_policy().
+/// `subscriptions` and `status` read row after row while others are written, so their figures may differ by
+/// what was written meanwhile.
 class History {
  public:
   History(const State& state, const storage::Ledger& ledger, const storage::Sealer& sealer,

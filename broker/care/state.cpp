@@ -103,8 +103,6 @@ struct State::Impl {
     if (writing.valid()) writing.wait();
   }
 
-  Result<Bytes> open(const storage::SealedEntry& sealed) const;
-  Result<void> try_newest_keys(Sequence all) const;
   Result<void> catch_up_some(Sequence all);
   Result<void> advance_writes();
   void start_write();
@@ -115,8 +113,10 @@ State::State(storage::StateStore& store, const storage::Ledger& ledger, const st
 State::~State() = default;
 
 /// No erasure is recorded in this version, so a key that is not there means a vault older than its ledger.
+namespace {
+
 /// To go on would lose what the key seals.
-Result<Bytes> State::Impl::open(const storage::SealedEntry& sealed) const {
+Result<Bytes> open(const storage::SealedEntry& sealed, const storage::Sealer& sealer) {
   const auto name = "entry " + std::to_string(sealed.header.sequence);
   auto body = sealer.open(sealed);
   if (!body && body.error().kind == ErrorKind::not_found) {
@@ -129,14 +129,17 @@ Result<Bytes> State::Impl::open(const storage::SealedEntry& sealed) const {
   return body;
 }
 
-/// An old vault lacks the newest keys: found here before anything new is sealed.
-Result<void> State::Impl::try_newest_keys(Sequence all) const {
-  for (auto next = all > kTriedEntries ? all - kTriedEntries + 1 : Sequence{1}; next <= all;) {
+}  // namespace
+
+Result<void> try_entries(const storage::Ledger& ledger, const storage::Sealer& sealer, Sequence from) {
+  const Sequence all = ledger.head();
+  const Sequence newest = all > kTriedEntries ? all - kTriedEntries + 1 : Sequence{1};
+  for (auto next = std::clamp<Sequence>(from, 1, newest); next <= all;) {
     const auto entries = ledger.read(next, kTriedEntries, kCatchUpBytes);
     if (!entries) return tl::unexpected(entries.error());
     if (entries->empty()) return {};
     for (const auto& sealed : *entries) {
-      if (const auto body = open(sealed); !body) return tl::unexpected(body.error());
+      if (const auto body = open(sealed, sealer); !body) return tl::unexpected(body.error());
     }
     next = entries->back().header.sequence + 1;
   }
@@ -151,7 +154,7 @@ Result<void> State::Impl::catch_up_some(Sequence all) {
                                         std::to_string(all) + ": run carehub audit");
   }
   for (const auto& sealed : *entries) {
-    const auto body = open(sealed);
+    const auto body = open(sealed, sealer);
     if (!body) return tl::unexpected(body.error());
     const auto& header = sealed.header;
     const FoldEntry entry{header.sequence, header.appended_at, header.kind, header.key_id, *body};
@@ -174,7 +177,8 @@ Result<void> State::catch_up(const std::function<void(Sequence, Sequence)>& prog
                                         " but the ledger ends at " + std::to_string(all) +
                                         ": run carehub rebuild once the ledger is known to be whole");
   }
-  if (auto tried = impl_->try_newest_keys(all); !tried) return tried;
+  // An old vault lacks the newest keys: found here before anything new is sealed.
+  if (auto tried = try_entries(impl_->ledger, impl_->sealer, all); !tried) return tried;
   auto newest = impl_->rows.get(row_keys::newest());
   if (!newest) return tl::unexpected(newest.error());
   if (*newest) impl_->newest = {RowReader(**newest).time()};
@@ -345,7 +349,7 @@ Result<core::StoredBody> State::body(Sequence sequence) const {
   if (entries->empty()) {
     return fail(ErrorKind::not_found, "entry " + std::to_string(sequence) + " is not in the ledger");
   }
-  auto body = impl_->open(entries->front());
+  auto body = open(entries->front(), impl_->sealer);
   if (!body) return tl::unexpected(body.error());
   return core::StoredBody{std::move(*body), entries->front().header.appended_at};
 }

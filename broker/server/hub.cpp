@@ -134,7 +134,8 @@ Result<void> Hub::Impl::open_vault() {
   return {};
 }
 
-/// State is made again from the ledger when it is damaged or ahead.
+/// State is made again from the ledger when it is damaged or ahead; a ledger that cannot be read or a vault
+/// that lacks its keys is no fault of the state's, which stays.
 Result<void> Hub::Impl::open_state() {
   auto opened = storage::RocksStateStore::open(options.data);
   Result<void> caught;
@@ -145,6 +146,8 @@ Result<void> Hub::Impl::open_state() {
     caught = tl::unexpected(opened.error());
   }
   if (caught || caught.error().kind != ErrorKind::corrupt) return caught;
+  const Sequence unfolded = store != nullptr ? store->applied() + 1 : ledger->head();
+  if (auto tried = care::try_entries(*ledger, *sealer, unfolded); !tried) return tried;
   log_notice("state-rebuilt", "the state is made again from the ledger, because: " + caught.error().text);
   state.reset();
   store.reset();
@@ -198,9 +201,7 @@ Result<void> Hub::Impl::open_network() {
 }
 
 void Hub::Impl::publish_statistics() {
-  Statistics now = loop->statistics();
-  now.frames_unaddressed = transport->unaddressed();
-  now.keys_refused = authenticator->refused();
+  const Statistics now = loop->statistics();
   const std::lock_guard lock(mutex);
   statistics = now;
 }
@@ -267,9 +268,13 @@ tl::expected<std::unique_ptr<Hub>, StartError> Hub::start(HubOptions options) {
   if (!started) return failed(started.error(), Part::decisions);
   if (auto opened = impl->open_network(); !opened) return failed(opened.error(), Part::network);
   impl->batch_sealer = std::make_unique<Worker>("seal");
-  impl->loop = std::make_unique<Loop>(LoopParts{*impl->transport, *impl->engine, *impl->state, *impl->history,
-                                                *impl->ledger, *impl->sealer, *impl->clock,
-                                                impl->options.name, apart(*impl->batch_sealer)});
+  impl->loop = std::make_unique<Loop>(LoopParts{
+      *impl->transport, *impl->engine, *impl->state, *impl->history, *impl->ledger, *impl->sealer,
+      *impl->clock, impl->options.name, apart(*impl->batch_sealer), [self = impl.get()](Statistics& to) {
+        to.frames_unaddressed = self->transport->unaddressed();
+        to.frames_beyond_limit = self->transport->beyond_limit();
+        to.keys_refused = self->authenticator->refused();
+      }});
   impl->state_writer = std::make_unique<Worker>("state");
   impl->state->set_pace(
       {kStateRowsMin, apart(*impl->state_writer), [to = impl->transport.get()] { to->wake(); }});

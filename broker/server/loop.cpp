@@ -20,6 +20,9 @@ constexpr std::int64_t kTouchUs = 250 * kMillisecondUs;
 constexpr std::int64_t kFlushUs = kSecondUs;
 constexpr std::size_t kSealedApartMin = 16;
 constexpr std::int64_t kDrainUs = 10 * kSecondUs;
+constexpr std::int64_t kSlowUs = 2 * kSecondUs;        // without a finished batch, and publishers are told
+constexpr std::int64_t kSlowAgainUs = 60 * kSecondUs;  // of a time without slowness, before it is told anew
+constexpr std::size_t kInboxFramesMax = 4'096;         // kept while nothing may be decided
 
 constexpr std::int64_t us_of(std::uint32_t ms) { return std::int64_t{ms} * kMillisecondUs; }
 
@@ -41,7 +44,7 @@ struct Loop::Completions {
 Loop::Loop(LoopParts parts)
     : parts_(std::move(parts)),
       backlog_(parts_.transport),
-      questions_(parts_.history, backlog_),
+      questions_(parts_.history, backlog_, [this](wire::PageT& page) { add_counts(statistics(), page); }),
       replays_(parts_.history, backlog_),
       completions_(std::make_shared<Completions>()),
       durable_(parts_.ledger.head()),
@@ -71,6 +74,31 @@ bool Loop::may_decide() const {
          !parts_.state.is_full();
 }
 
+/// The disk has not finished anything for too long for publishers to be left without an answer.
+bool Loop::is_slow() const { return stalled_ && now_.us - stalled_->us >= kSlowUs; }
+
+bool Loop::may_read() const {
+  return may_decide() ||
+         (is_slow() && inbox_.size() < kInboxFramesMax && inbox_bytes_ < limits::kBatchBytesMax);
+}
+
+void Loop::note_slowness() {
+  if (may_decide()) {
+    stalled_.reset();
+  } else if (!stalled_) {
+    stalled_ = now_;
+  }
+  if (!is_slow()) return;
+  if (!slow_ || now_.us - slow_->us > kSlowAgainUs) {
+    ++statistics_.alarms;
+    log_alarm(
+        "ledger_slow",
+        "the disk has not finished a write for two seconds: publishers are told to send again later, and "
+        "nothing is lost; look at the disk and at what else uses it");
+  }
+  slow_ = now_;
+}
+
 Result<void> Loop::begin(core::Decision started) {
   received_at_ = now_;
   return commit(std::move(started));
@@ -81,6 +109,7 @@ std::uint32_t Loop::wait_ms(std::uint32_t wait_ms_max) {
   Timestamp until{now_.us + us_of(wait_ms_max)};
   until = std::min(until, Timestamp{touched_.us + kTouchUs});
   if (may_decide()) until = std::min(until, due_);
+  if (stalled_ && !is_slow()) until = std::min(until, Timestamp{stalled_->us + kSlowUs});
   if (!backlog_.empty()) until = std::min(until, Timestamp{now_.us + us_of(kBacklogRetryMs)});
   const std::int64_t us = std::max<std::int64_t>(0, until.us - now_.us);
   return static_cast<std::uint32_t>((us + kMillisecondUs - 1) / kMillisecondUs);
@@ -89,12 +118,16 @@ std::uint32_t Loop::wait_ms(std::uint32_t wait_ms_max) {
 Result<void> Loop::step(std::uint32_t wait_ms_max) {
   if (failed_) return tl::unexpected(*failed_);
   tick();
-  parts_.transport.wait(wait_ms(wait_ms_max), may_decide());
+  parts_.transport.wait(wait_ms(wait_ms_max), may_read());
   tick();
   const auto run = [this]() -> Result<void> {
     if (auto taken = take_completions(); !taken) return taken;
     for (const ConnectionId connection : backlog_.flush()) disconnect(connection);
-    if (!may_decide()) return {};
+    note_slowness();
+    if (!may_decide()) {
+      if (may_read()) receive_while_slow();
+      return {};
+    }
     receive();
     core::Decision decision;
     if (auto handled = handle_inbox(decision); !handled) return handled;
@@ -112,6 +145,7 @@ Result<void> Loop::step(std::uint32_t wait_ms_max) {
     failed_ = taken.error();
     return taken;
   }
+  note_slowness();
   if (const auto lost = questions_.advance(question_ready_)) disconnect(*lost);
   if (const auto lost = replays_.advance(replay_ready_)) disconnect(*lost);
   keep_in_touch();
@@ -124,6 +158,7 @@ Result<void> Loop::take_completions() {
     const std::lock_guard lock(completions_->mutex);
     done.swap(completions_->done);
   }
+  if (!done.empty()) stalled_.reset();
   for (const auto& head : done) {
     if (!head) return tl::unexpected(head.error());
     ++statistics_.batches;
@@ -159,8 +194,39 @@ void Loop::receive() {
   received_at_ = tick();
   for (Received& each : received) {
     if (!each.gone) peers_.heard(each.connection, now_);
-    inbox_.push_back(std::move(each));
+    keep(std::move(each));
   }
+}
+
+void Loop::keep(Received received) {
+  inbox_bytes_ += received.bytes.size();
+  inbox_.push_back(std::move(received));
+}
+
+/// What can be said without a decision is said; the rest waits for one, in order.
+void Loop::receive_while_slow() {
+  std::vector<Received> received;
+  parts_.transport.receive(received, limits::kDrainFramesMax, limits::kBatchBytesMax);
+  inbox_drained_ = received.size() < limits::kDrainFramesMax;
+  for (Received& each : received) {
+    if (!each.gone) peers_.heard(each.connection, now_);
+    if (!is_answered_at_once(each)) keep(std::move(each));
+  }
+}
+
+bool Loop::is_answered_at_once(const Received& received) {
+  if (received.gone || peers_.find(received.connection) == nullptr) return false;
+  const wire::Frame* frame = verified_frame(received.bytes);
+  if (frame == nullptr || frame->major() != kWireMajor || frame->minor() > kWireMinor) return false;
+  if (frame->message_type() == wire::Message::Publish) {
+    auto told = pushback_.answer(received.connection, *frame->message_as_Publish(), true, now_);
+    if (!told) return false;
+    send(received.connection, std::move(*told));
+  } else if (frame->message_type() != wire::Message::Heartbeat) {
+    return false;
+  }
+  ++statistics_.frames_received;
+  return true;
 }
 
 Result<void> Loop::handle_inbox(core::Decision& out) {
@@ -170,6 +236,7 @@ Result<void> Loop::handle_inbox(core::Decision& out) {
     if (size.entries >= limits::kBatchEntriesMax / 2 || size.bytes >= limits::kBatchBytesMax / 2) return {};
     const Received received = std::move(inbox_.front());
     inbox_.pop_front();
+    inbox_bytes_ -= received.bytes.size();
     if (auto handled = handle(received, out); !handled) return handled;
   }
   return {};
@@ -203,6 +270,11 @@ Result<void> Loop::handle(const Received& received, core::Decision& out) {
     case wire::Message::Heartbeat: return {};
     case wire::Message::Goodbye: disconnect(received.connection); return {};
     case wire::Message::Publish:
+      if (auto told = pushback_.answer(received.connection, *frame->message_as_Publish(), false, now_)) {
+        send(received.connection, std::move(*told));
+        return {};
+      }
+      return parts_.engine.handle(*peer, *frame, now_, out);
     case wire::Message::Subscribe:
     case wire::Message::Unsubscribe:
     case wire::Message::Credit:
@@ -346,6 +418,7 @@ void Loop::disconnect(ConnectionId connection) {
   backlog_.forget(connection);
   questions_.forget(connection);
   replays_.forget(connection);
+  pushback_.forget(connection);
   if (peers_.find(connection) == nullptr) return;
   peers_.forget(connection);
   parts_.engine.disconnected(connection, now_);
@@ -373,8 +446,10 @@ Result<void> Loop::drain() {
   const auto unwritten = [this] { return parts_.state.written() < parts_.state.head(); };
   while (!appends_.empty() || !backlog_.empty() || unwritten()) {
     if (tick() > until) {
-      if (!appends_.empty() || unwritten())
+      if (!appends_.empty())
         return fail(ErrorKind::unavailable, "the ledger's disk did not finish within ten seconds");
+      // The ledger has it all: the next start folds what the store lacks.
+      if (unwritten()) log_notice("state-late", "the state store did not finish within ten seconds");
       for (const ConnectionId connection : backlog_.connections()) disconnect(connection);
       break;
     }
@@ -401,6 +476,8 @@ const Statistics& Loop::statistics() {
   statistics_.connections = peers_.count();
   statistics_.sends_held_back = backlog_.frames();
   statistics_.head = durable_;
+  statistics_.publications_overloaded = pushback_.items();
+  if (parts_.count_network) parts_.count_network(statistics_);
   return statistics_;
 }
 

@@ -12,6 +12,7 @@
 #include "broker/server/backlog.hpp"
 #include "broker/server/metrics.hpp"
 #include "broker/server/peers.hpp"
+#include "broker/server/pushback.hpp"
 #include "broker/server/questions.hpp"
 #include "broker/server/replays.hpp"
 #include "broker/server/transport.hpp"
@@ -34,11 +35,14 @@ struct LoopParts {
   /// Runs one piece of work after the other on a thread of its own, where batches are sealed; goes before the
   /// loop does. Empty: sealed on the loop's own.
   std::function<void(std::function<void()>)> seal_apart = {};
+  /// Fills in what the network has counted. Empty: nothing.
+  std::function<void(Statistics&)> count_network = {};
 };
 
 /// Drain, decide, append one batch with one sync, send (decisions 3 and 4). Nothing leaves before all that
 /// was appended before it is durable. While one batch syncs the next is decided, and no more is taken in than
-/// that. For one thread.
+/// that. When the disk has not finished for two seconds, publishers are told `overloaded` at once, and a
+/// bounded part of what others say is kept, in order. For one thread.
 class Loop {
  public:
   explicit Loop(LoopParts parts);
@@ -53,11 +57,11 @@ class Loop {
   Result<void> step(std::uint32_t wait_ms_max);
 
   /// Takes nothing more in, waits until what was taken in is durable and sent, and says Goodbye. Peers that
-  /// have not read theirs within ten seconds are let go. Error `unavailable`: the ledger's disk did not
-  /// finish.
+  /// have not read theirs within ten seconds are let go, and a state store that has not finished is told of.
+  /// Error `unavailable`: the ledger's disk did not finish.
   Result<void> drain();
 
-  /// Counts as of now. The transport's own are not in it.
+  /// Counts as of now.
   const Statistics& statistics();
 
  private:
@@ -74,10 +78,16 @@ class Loop {
 
   Timestamp tick();
   bool may_decide() const;
+  bool is_slow() const;
+  bool may_read() const;
+  void note_slowness();
   std::uint32_t wait_ms(std::uint32_t wait_ms_max);
   Result<void> take_completions();
   Result<void> keep_state_written();
   void receive();
+  void receive_while_slow();
+  bool is_answered_at_once(const Received& received);
+  void keep(Received received);
   Result<void> handle_inbox(core::Decision& out);
   Result<void> handle(const Received& received, core::Decision& out);
   Result<void> take_hello(const Received& received, const wire::Hello& hello, core::Decision& out);
@@ -97,9 +107,11 @@ class Loop {
   Backlog backlog_;
   Questions questions_;
   Replays replays_;
+  Pushback pushback_;
   std::shared_ptr<Completions> completions_;
 
   std::deque<Received> inbox_;
+  std::size_t inbox_bytes_ = 0;
   bool inbox_drained_ = true;  // the transport had no more when it was last asked
   std::deque<Append> appends_;
   std::atomic<std::size_t> sealing_ = 0;  // batches that another thread seals
@@ -112,6 +124,8 @@ class Loop {
   Timestamp due_;
   Timestamp touched_;
   Timestamp flushed_;
+  std::optional<Timestamp> stalled_;  // since when nothing may be decided, and no batch has been finished
+  std::optional<Timestamp> slow_;     // when the disk was last slow
   std::optional<Error> failed_;
   bool question_ready_ = false;
   bool replay_ready_ = false;

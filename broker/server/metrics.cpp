@@ -23,4 +23,23 @@ std::int64_t Histogram::quantile_us(double quantile) const {
   return std::int64_t{1} << (buckets_.size() - 1);
 }
 
+void add_counts(const Statistics& statistics, wire::PageT& page) {
+  const auto add = [&page](const char* kind, std::uint64_t count) {
+    auto row = std::make_unique<wire::RowT>();
+    row->kind = kind;
+    row->pending = count;
+    page.rows.push_back(std::move(row));
+  };
+  add("connections", statistics.connections);
+  add("connections_lost", statistics.connections_lost);
+  add("keys_refused", statistics.keys_refused);
+  add("frames_refused", statistics.frames_refused);
+  add("frames_unaddressed", statistics.frames_unaddressed);
+  add("frames_beyond_limit", statistics.frames_beyond_limit);
+  add("answers_ignored", statistics.engine.ignored_answers);
+  add("publications_refused", statistics.engine.refused);
+  add("publications_overloaded", statistics.publications_overloaded);
+  add("alarms", statistics.alarms);
+}
+
 }  // namespace carehub::server

@@ -26,17 +26,22 @@ struct Statistics {
   core::Counters engine;
   std::uint64_t frames_received = 0;
   std::uint64_t frames_refused = 0;  // no frame, another version, an unknown verb, no Hello, a false agency
-  std::uint64_t frames_unaddressed = 0;  // a routing id of the wrong form, or under somebody else's User-Id
-  std::uint64_t keys_refused = 0;        // CURVE handshakes with a key that is not on the list
-  std::uint64_t connections = 0;         // open now
-  std::uint64_t connections_lost = 0;    // silent, not reading, or gone without a Goodbye
+  std::uint64_t frames_unaddressed = 0;   // a routing id of the wrong form, or under somebody else's User-Id
+  std::uint64_t frames_beyond_limit = 0;  // of connections beyond what a key, or this machine, may have
+  std::uint64_t keys_refused = 0;         // CURVE handshakes with a key that is not on the list
+  std::uint64_t connections = 0;          // open now
+  std::uint64_t connections_lost = 0;     // silent, not reading, or gone without a Goodbye
   std::uint64_t batches = 0;
   std::uint64_t entries = 0;
-  std::uint64_t sends_held_back = 0;  // frames that wait for peers to read, now
+  std::uint64_t sends_held_back = 0;          // frames that wait for peers to read, now
+  std::uint64_t publications_overloaded = 0;  // told to come again later, because the disk was behind
   std::uint64_t alarms = 0;
   Sequence head = 0;           // durable
   Histogram sync;              // append to durable
   Histogram frame_to_release;  // a frame's arrival to its receipt's leaving
 };
+
+/// What an operator may want to see of them, as rows of the page that says how the hub is.
+void add_counts(const Statistics& statistics, wire::PageT& page);
 
 }  // namespace carehub::server

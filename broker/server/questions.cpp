@@ -27,9 +27,12 @@ std::optional<ConnectionId> Questions::advance(bool& answered) {
   const core::Ask ask = std::move(*next);
   waiting_.erase(next);
   const ConnectionId connection = ask.peer.connection;
-  if (backlog_.send(connection, core::page_frame(history_.answer(ask))) == Backlog::Outcome::taken) {
-    return std::nullopt;
+  wire::PageT page = history_.answer(ask);
+  if (add_counts_ && ask.query.kind == wire::QueryKind::status && ask.peer.is_operator &&
+      page.error == wire::ErrorKind::unknown) {
+    add_counts_(page);
   }
+  if (backlog_.send(connection, core::page_frame(page)) == Backlog::Outcome::taken) return std::nullopt;
   return connection;
 }
 

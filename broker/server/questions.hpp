@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <list>
 #include <optional>
 
@@ -12,7 +13,10 @@ namespace carehub::server {
 /// history holds up the deliveries.
 class Questions {
  public:
-  Questions(const care::History& history, Backlog& backlog) : history_(history), backlog_(backlog) {}
+  /// `add_counts` adds rows to the page that an operator gets who asks how the hub is.
+  Questions(const care::History& history, Backlog& backlog,
+            std::function<void(wire::PageT& page)> add_counts = {})
+      : history_(history), backlog_(backlog), add_counts_(std::move(add_counts)) {}
 
   /// A page that says no when there are too many, else nullopt.
   std::optional<Bytes> add(core::Ask ask);
@@ -29,6 +33,7 @@ class Questions {
  private:
   const care::History& history_;
   Backlog& backlog_;
+  std::function<void(wire::PageT& page)> add_counts_;
   std::list<core::Ask> waiting_;  // in the order they came
 };
 

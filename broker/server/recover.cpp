@@ -4,7 +4,9 @@
 #include <fstream>
 #include <future>
 #include <optional>
+#include <utility>
 
+#include "broker/base/limits.hpp"
 #include "broker/care/state.hpp"
 #include "broker/core/day_keys.hpp"
 #include "broker/server/hub.hpp"
@@ -32,38 +34,46 @@ Result<storage::OpenedVault> open_keys(const RecoverOptions& options, Random& ra
       random);
 }
 
-/// The loss that an earlier call accepted and did not come to record.
-std::optional<Recovery> unrecorded(const fs::path& data) {
+/// What an earlier call accepted and may not have come to record.
+struct Intent {
+  Sequence whole = 0;
+  Sequence lost_to = 0;
+};
+
+std::optional<Intent> intended(const fs::path& data) {
   std::ifstream file(data / kLossFile);
-  Recovery recovery;
-  if (!(file >> recovery.whole >> recovery.lost_to)) return std::nullopt;
-  recovery.lost = true;
-  return recovery;
+  Intent intent;
+  if (!(file >> intent.whole >> intent.lost_to)) return std::nullopt;
+  return intent;
 }
 
+/// Under another name first, so that what has the name is whole.
 Result<void> intend(const fs::path& data, const Recovery& recovery) {
-  const auto path = data / kLossFile;
+  const fs::path draft = data / (std::string(kLossFile) + ".new");
   std::error_code error;
-  fs::remove(path, error);
-  auto file = storage::File::create(path);
+  fs::remove(draft, error);
+  auto file = storage::File::create(draft);
   if (!file) return tl::unexpected(file.error());
   const auto text = std::to_string(recovery.whole) + " " + std::to_string(recovery.lost_to) + "\n";
-  const auto bytes = bytes_of(text);
-  if (auto put = file->write_at(0, bytes); !put) return put;
-  if (auto synced = file->sync(); !synced) return synced;
+  auto put = file->write_at(0, bytes_of(text));
+  if (put) put = file->sync();
+  if (!put) return put;
+  fs::rename(draft, data / kLossFile, error);
+  if (error) return fail(ErrorKind::unavailable, draft.string() + " cannot be renamed: " + error.message());
   return storage::sync_directory(data);
 }
 
-Bytes action_body(const RecoverOptions& options, const Recovery& recovery) {
-  ledger::OperatorActionT action;
-  action.action = "accept_loss";
-  action.by = options.by;
-  action.reason = options.reason;
-  action.sequence = recovery.whole;
-  action.detail = recovery.lost_to == 0
-                      ? "whatever followed entry " + std::to_string(recovery.whole) + " may be lost: no mark"
-                      : "entries " + std::to_string(recovery.whole + 1) + " to " +
-                            std::to_string(recovery.lost_to) + " were durable and are lost";
+Result<void> forget_intent(const fs::path& data) {
+  std::error_code error;
+  fs::remove(data / kLossFile, error);
+  if (error) {
+    return fail(ErrorKind::unavailable, "`" + (data / kLossFile).string() +
+                                            "` cannot be removed: remove it, nothing is left to record");
+  }
+  return storage::sync_directory(data);
+}
+
+Bytes packed(ledger::OperatorActionT action) {
   ledger::BodyT body;
   body.entry.Set(std::move(action));
   flatbuffers::FlatBufferBuilder builder;
@@ -71,35 +81,150 @@ Bytes action_body(const RecoverOptions& options, const Recovery& recovery) {
   return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
 }
 
-/// Appends the OperatorAction to the open ledger and waits until it is durable.
-Result<Sequence> record(const RecoverOptions& options, const Recovery& recovery, storage::Ledger& ledger,
-                        storage::Vault& vault, Random& random) {
+Bytes record_body(const RecoverOptions& options, const Recovery& recovery) {
+  ledger::OperatorActionT action;
+  action.action = kAcceptLossAction;
+  action.by = options.by;
+  action.reason = options.reason;
+  action.sequence = recovery.whole;
+  action.detail = recovery.lost_to == 0
+                      ? "whatever followed entry " + std::to_string(recovery.whole) + " may be lost: no mark"
+                      : "entries " + std::to_string(recovery.whole + 1) + " to " +
+                            std::to_string(recovery.lost_to) + " were durable and are lost";
+  return packed(std::move(action));
+}
+
+/// Stands where a lost entry stood; `sequence` is the record's, which says who and why.
+Bytes lost_body(Sequence record) {
+  ledger::OperatorActionT action;
+  action.action = kLostAction;
+  action.sequence = record;
+  return packed(std::move(action));
+}
+
+/// Is this the record of the loss behind `whole`?
+bool is_record(const storage::SealedEntry& entry, Sequence whole, storage::Vault& vault, Random& random) {
+  if (entry.header.kind != storage::EntryKind::operator_action) return false;
+  const auto body = storage::Sealer(vault, random).open(entry);
+  if (!body) return false;
+  flatbuffers::Verifier verifier(body->data(), body->size());
+  if (!verifier.VerifyBuffer<ledger::Body>(nullptr)) return false;
+  const auto* action = flatbuffers::GetRoot<ledger::Body>(body->data())->entry_as_OperatorAction();
+  return action != nullptr && action->action() != nullptr &&
+         action->action()->string_view() == kAcceptLossAction && action->sequence() == whole;
+}
+
+/// Appends entries of the hub's own to an open ledger, and waits until each batch is durable.
+class Writer {
+ public:
+  Writer(storage::Ledger& ledger, storage::Sealer& sealer, const KeyId& key, Timestamp at)
+      : ledger_(ledger), sealer_(sealer), key_(key), at_(at), next_(ledger.head() + 1) {}
+
+  Result<void> add(const Bytes& body) {
+    if (batch_.empty()) sealer_.begin_batch();
+    auto sealed = sealer_.seal(storage::EntryKind::operator_action, key_, next_, at_, body);
+    if (!sealed) return tl::unexpected(sealed.error());
+    ++next_;
+    batch_.push_back(std::move(*sealed));
+    return batch_.size() < limits::kBatchEntriesMax ? Result<void>() : flush();
+  }
+
+  Result<void> flush() {
+    if (batch_.empty()) return {};
+    std::promise<Result<Sequence>> appended;
+    ledger_.append(std::exchange(batch_, {}),
+                   [&](Result<Sequence> done) { appended.set_value(std::move(done)); });
+    if (auto done = appended.get_future().get(); !done) return tl::unexpected(done.error());
+    return {};
+  }
+
+  Sequence next() const { return next_; }
+
+ private:
+  storage::Ledger& ledger_;
+  storage::Sealer& sealer_;
+  KeyId key_;
+  Timestamp at_;
+  Sequence next_;
+  std::vector<storage::SealedEntry> batch_;
+};
+
+/// Records the loss, unless an earlier call did, and fills the numbers of what is lost, so that none of them
+/// is ever given to something else: partners drop what they have seen by its number, and clients show the
+/// last receipt that they hold.
+Result<void> record(const RecoverOptions& options, const Recovery& recovery, storage::Ledger& ledger,
+                    storage::Vault& vault, Random& random) {
   // The state may be ahead of what is left of the ledger.
-  if (auto gone = storage::RocksStateStore::destroy(options.data); !gone) return tl::unexpected(gone.error());
+  if (auto gone = storage::RocksStateStore::destroy(options.data); !gone) return gone;
   auto store = storage::RocksStateStore::open(options.data);
   if (!store) return tl::unexpected(store.error());
   storage::Sealer sealer(vault, random);
   {
     care::State state(**store, ledger, sealer);
-    if (auto folded = state.catch_up(options.progress); !folded) return tl::unexpected(folded.error());
+    if (auto folded = state.catch_up(options.progress); !folded) return folded;
     const auto known = state.engine_state();
     if (!known) return tl::unexpected(known.error());
     const auto now = std::max(SystemClock().now(), known->appended_at);
     core::DayKeys day_keys(state, vault);
     const auto key = day_keys.key(core::kHubPurpose, now);
     if (!key) return tl::unexpected(key.error());
-    sealer.begin_batch();
-    auto sealed = sealer.seal(storage::EntryKind::operator_action, *key, ledger.head() + 1, now,
-                              action_body(options, recovery));
-    if (!sealed) return tl::unexpected(sealed.error());
-    std::vector<storage::SealedEntry> batch;
-    batch.push_back(std::move(*sealed));
-    std::promise<Result<Sequence>> appended;
-    ledger.append(std::move(batch), [&](Result<Sequence> done) { appended.set_value(std::move(done)); });
-    if (auto done = appended.get_future().get(); !done) return done;
+    Writer writer(ledger, sealer, *key, now);
+    if (ledger.head() == recovery.whole) {
+      if (auto added = writer.add(record_body(options, recovery)); !added) return added;
+    }
+    const Bytes lost = lost_body(recovery.whole + 1);
+    while (writer.next() <= recovery.lost_to) {
+      if (auto added = writer.add(lost); !added) return added;
+      if (options.progress && ledger.head() + 1 == writer.next())
+        options.progress(ledger.head(), recovery.lost_to);
+    }
+    if (auto flushed = writer.flush(); !flushed) return flushed;
   }
-  if (auto closed = (*store)->close(); !closed) return tl::unexpected(closed.error());
-  return ledger.head();
+  return (*store)->close();
+}
+
+/// What is there, and what an earlier call may have left half done.
+struct Look {
+  storage::LedgerLoss loss;
+  Recovery recovery;
+  bool recorded = false;  // the loss is on record; numbers may still have to be filled
+};
+
+Result<Look> look(const RecoverOptions& options, storage::Vault& vault, Random& random) {
+  const auto intent = intended(options.data);
+  bool recorded = false;
+  auto loss = storage::find_loss(options.data, [&](const storage::SealedEntry& entry) -> Result<void> {
+    if (!vault.key(entry.header.key_id)) {
+      return fail(ErrorKind::corrupt, "entry " + std::to_string(entry.header.sequence) +
+                                          ": its key is not in the vault and no erasure is recorded. That "
+                                          "is no loss to accept: restore the newest vault");
+    }
+    if (intent && entry.header.sequence == intent->whole + 1) {
+      recorded = is_record(entry, intent->whole, vault, random);
+    }
+    return {};
+  });
+  if (!loss) return tl::unexpected(loss.error());
+  Look found{std::move(*loss), {}, recorded};
+  Recovery& recovery = found.recovery;
+  recovery.whole = found.loss.whole;
+  recovery.lost = found.loss.any();
+  recovery.lost_to = found.loss.marked.value_or(0);
+  std::error_code error;
+  recovery.unfinished = fs::exists(options.data / kLossFile, error);
+  if (intent) {
+    // What was whole then and is not there now was durable, too.
+    recovery.lost_to = std::max({recovery.lost_to, intent->lost_to, intent->whole});
+    recovery.lost = recovery.lost || recovery.whole == intent->whole || recovery.lost_to > recovery.whole;
+  }
+  if (recovery.lost_to <= recovery.whole) recovery.lost_to = 0;
+  // More was lost since: that is a loss of its own.
+  if (found.loss.any()) found.recorded = false;
+  if (found.recorded) {
+    recovery.whole = intent->whole;
+    recovery.lost_to = intent->lost_to;
+  }
+  return found;
 }
 
 }  // namespace
@@ -113,39 +238,32 @@ Result<Recovery> recover_ledger(const RecoverOptions& options) {
   }
   auto vault = open_keys(options, random);
   if (!vault) return tl::unexpected(vault.error());
-  const auto loss = storage::find_loss(options.data, [&](const storage::SealedEntry& entry) -> Result<void> {
-    if (vault->vault->key(entry.header.key_id)) return {};
-    return fail(ErrorKind::corrupt, "entry " + std::to_string(entry.header.sequence) +
-                                        ": its key is not in the vault and no erasure is recorded. That is "
-                                        "no loss to accept: restore the newest vault");
-  });
-  if (!loss) return tl::unexpected(loss.error());
-  Recovery recovery{loss->whole, loss->marked.value_or(0), loss->any(), 0};
-  const auto intended = unrecorded(options.data);
-  if (intended) {
-    recovery.lost = true;
-    recovery.whole = std::min(recovery.whole, intended->whole);
-    recovery.lost_to = std::max(recovery.lost_to, intended->lost_to);
-  }
-  if (!recovery.lost || !options.accept) return recovery;
+  auto found = look(options, *vault->vault, random);
+  if (!found) return tl::unexpected(found.error());
+  Recovery& recovery = found->recovery;
+  recovery.notices = vault->notices;
+  if (!options.accept) return recovery;
 
-  if (loss->any()) {
-    if (auto told = intend(options.data, recovery); !told) return tl::unexpected(told.error());
-    if (auto accepted = storage::accept_loss(options.data, *loss); !accepted) {
-      return tl::unexpected(accepted.error());
+  if (recovery.lost) {
+    if (!found->recorded) {
+      if (auto told = intend(options.data, recovery); !told) return tl::unexpected(told.error());
     }
+    if (found->loss.any()) {
+      if (auto accepted = storage::accept_loss(options.data, found->loss); !accepted)
+        return tl::unexpected(accepted.error());
+    }
+    auto ledger = storage::RocksLedger::open(options.data);
+    if (!ledger) return tl::unexpected(ledger.error());
+    if (auto recorded = record(options, recovery, *ledger->ledger, *vault->vault, random); !recorded) {
+      return tl::unexpected(recorded.error());
+    }
+    if (auto closed = ledger->ledger->close(); !closed) return tl::unexpected(closed.error());
   }
-  auto ledger = storage::RocksLedger::open(options.data);
-  if (!ledger) return tl::unexpected(ledger.error());
-  const auto recorded = record(options, recovery, *ledger->ledger, *vault->vault, random);
-  if (!recorded) return tl::unexpected(recorded.error());
-  if (auto closed = ledger->ledger->close(); !closed) return tl::unexpected(closed.error());
-  fs::remove(options.data / kLossFile, error);
-  if (error) {
-    return fail(ErrorKind::unavailable, "`" + (options.data / kLossFile).string() +
-                                            "` cannot be removed: remove it, the loss is recorded");
+  if (recovery.lost || found->recorded) recovery.recorded_as = recovery.whole + 1;
+  if (recovery.lost || recovery.unfinished) {
+    if (auto forgotten = forget_intent(options.data); !forgotten) return tl::unexpected(forgotten.error());
+    recovery.unfinished = false;
   }
-  recovery.recorded_as = *recorded;
   return recovery;
 }
 

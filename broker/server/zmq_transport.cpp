@@ -8,7 +8,9 @@
 #include <cstring>
 
 #include "broker/base/limits.hpp"
+#include "broker/core/wire_frames.hpp"
 #include "broker/server/ipc_file.hpp"
+#include "broker/server/log.hpp"
 
 namespace carehub::server {
 
@@ -208,6 +210,8 @@ void ZmqTransport::close(ConnectionId connection) {
   const auto found = bound_.find(connection);
   if (found == bound_.end()) return;
   by_routing_id_.erase(found->second.routing_id);
+  const auto user = by_user_.find(found->second.user_id);
+  if (--user->second == 0) by_user_.erase(user);
   bound_.erase(found);
 }
 
@@ -222,6 +226,36 @@ bool ZmqTransport::read_one(Incoming& incoming) {
     }
     if (whole) return true;
     ++unaddressed_;
+  }
+}
+
+bool ZmqTransport::has_room(const Bound& bound) const {
+  const auto count = [this](const std::string& user) {
+    const auto found = by_user_.find(user);
+    return found == by_user_.end() ? 0 : found->second;
+  };
+  const std::size_t local = count({});
+  if (bound.is_local) return local < limits::kConnectionsMax;
+  return count(bound.user_id) < kConnectionsPerKeyMax && bound_.size() - local < limits::kConnectionsMax;
+}
+
+/// Told once for each agency, however often it comes again.
+void ZmqTransport::refuse(const Bound& bound) {
+  ++beyond_limit_;
+  const std::string agency = bound.user_id.substr(0, bound.user_id.find('/'));
+  if (told_.insert(agency).second) {
+    const std::string whose = bound.is_local   ? "this machine"
+                              : agency.empty() ? "an operator's key"
+                                               : "a key of agency `" + agency + "`";
+    log_alarm("too_many_connections", whose +
+                                          " has as many connections open as it may, and more are refused: "
+                                          "look for a client there that opens without closing");
+  }
+  static const Bytes frame = core::rejected_frame(
+      ErrorKind::overloaded, "too many connections are open with this key; close some", true);
+  if (zmq_send(router_.get(), bound.routing_id.data(), bound.routing_id.size(), ZMQ_SNDMORE | ZMQ_DONTWAIT) >=
+      0) {
+    zmq_send(router_.get(), frame.data(), frame.size(), ZMQ_DONTWAIT);
   }
 }
 
@@ -253,11 +287,16 @@ ConnectionId ZmqTransport::connection_of(const Incoming& incoming) {
     return 0;
   }
   const bool revoked = !bound.is_local && !authenticator_->allows(bound.user_id);
-  if (revoked || bound_.size() >= limits::kConnectionsMax) {
+  if (revoked) {
     ++unaddressed_;
     return 0;
   }
+  if (!has_room(bound)) {
+    refuse(bound);
+    return 0;
+  }
   const ConnectionId fresh = next_++;
+  ++by_user_[bound.user_id];
   by_routing_id_.emplace(bound.routing_id, fresh);
   bound_.emplace(fresh, std::move(bound));
   return fresh;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <set>
 #include <unordered_map>
 
 #include "broker/server/authenticator.hpp"
@@ -42,6 +43,12 @@ class ZmqTransport final : public Transport {
   const std::vector<std::string>& endpoints() const { return endpoints_; }
   /// Frames that were dropped for a wrong routing id or User-Id.
   std::uint64_t unaddressed() const { return unaddressed_; }
+  /// Frames of connections that were refused because their key, or this machine, has as many as it may.
+  std::uint64_t beyond_limit() const { return beyond_limit_; }
+
+  /// Of one key, so that nobody can shut the others out. Connections within this machine are not counted
+  /// among those of keys.
+  static constexpr std::size_t kConnectionsPerKeyMax = 64;
 
  private:
   using Socket = std::unique_ptr<void, int (*)(void*)>;
@@ -59,6 +66,8 @@ class ZmqTransport final : public Transport {
   void drop(ConnectionId connection);
   bool read_one(Incoming& incoming);
   ConnectionId connection_of(const Incoming& incoming);
+  bool has_room(const Bound& bound) const;
+  void refuse(const Bound& bound);
 
   Socket router_;
   Socket monitor_;
@@ -68,9 +77,12 @@ class ZmqTransport final : public Transport {
   std::vector<std::string> endpoints_;
   std::unordered_map<ConnectionId, Bound> bound_;
   std::unordered_map<std::string, ConnectionId> by_routing_id_;
+  std::unordered_map<std::string, std::size_t> by_user_;  // connections of each; "": local ones
+  std::set<std::string> told_;                            // agencies that were refused one, for the log
   std::deque<ConnectionId> gone_;
   ConnectionId next_ = 1;
   std::uint64_t unaddressed_ = 0;
+  std::uint64_t beyond_limit_ = 0;
 };
 
 }  // namespace carehub::server

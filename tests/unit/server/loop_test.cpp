@@ -97,6 +97,21 @@ TEST_CASE("after a failed sync nothing leaves and nothing is taken in") {
   CHECK_FALSE(hub.loop->drain());
 }
 
+TEST_CASE("a stop does not blame the ledger for a state store that is late, and says Goodbye") {
+  Played hub;
+  hub.hello(kHospital, "elwick-hospital");
+  hub.step();
+  std::deque<std::function<void()>> writes;
+  hub.state->set_pace({1, [&](std::function<void()> work) { writes.push_back(std::move(work)); }, {}});
+  hub.publish(1, 1);
+  hub.steps(2);
+  REQUIRE(!writes.empty());
+  hub.transport.on_wait([&] { hub.pass_ms(100); });
+  CHECK(hub.loop->drain());
+  CHECK(hub.transport.take<wire::GoodbyeT>(kHospital).size() == 1);
+  for (auto& write : writes) write();
+}
+
 TEST_CASE("a client with a receipt that this ledger lacks stops the hub") {
   Played hub;
   hub.hello(kHospital, "elwick-hospital", hub.ledger.head() + 1);
