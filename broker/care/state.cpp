@@ -112,9 +112,9 @@ State::State(storage::StateStore& store, const storage::Ledger& ledger, const st
     : impl_(std::make_unique<Impl>(store, ledger, sealer)) {}
 State::~State() = default;
 
-/// No erasure is recorded in this version, so a key that is not there means a vault older than its ledger.
 namespace {
 
+/// No erasure is recorded in this version, so a key that is not there means a vault older than its ledger.
 /// To go on would lose what the key seals.
 Result<Bytes> open(const storage::SealedEntry& sealed, const storage::Sealer& sealer) {
   const auto name = "entry " + std::to_string(sealed.header.sequence);

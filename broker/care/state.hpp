@@ -88,8 +88,8 @@ class State final : public core::StateReader, public core::Journal {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace carehub::care
 /// Do the ledger's entries from `from` on open, and the newest in any case? `corrupt` where one does not: the
 /// ledger is damaged, or the vault is older than it.
 Result<void> try_entries(const storage::Ledger& ledger, const storage::Sealer& sealer, Sequence from);
 
+}  // namespace carehub::care
