@@ -34,7 +34,7 @@ class ChannelReader {
 
  private:
   std::optional<ChannelConfig> read_one(ConfigTable& table) {
-    for (const char* key : {"scope", "filter", "retry", "start"}) table.known(key);
+    for (const char* key : {"scope", "filter", "retry", "start", "rate_per_minute"}) table.known(key);
     ChannelConfig channel;
     // The broker says what is wrong with these.
     channel.name = table.optional_text("name").value_or("");

@@ -18,8 +18,8 @@
 #include "broker/base/config_reader.hpp"
 
 /// The adapters' side of each [[channel]] of hub.toml: transport, pack, overrides, unmappable, credit. Whom
-/// it is about and who sees what (agency, scope, role, filter, retry) is checked by the broker from the same
-/// document.
+/// it is about, who sees what and how fast (agency, scope, role, filter, retry, rate_per_minute) is checked
+/// by the broker from the same document.
 namespace carehub::adapters {
 
 using TransportConfig = std::variant<MllpListenerOptions, HttpListenerOptions, FolderReaderOptions,

@@ -72,7 +72,8 @@ struct SubscribeOptions {
   std::string role;
   ledger::FilterT filter;
   bool durable = true;
-  std::uint32_t credit = 256;  // deliveries in flight
+  std::uint32_t credit = 256;         // deliveries in flight
+  std::uint32_t rate_per_minute = 0;  // deliveries, at most; 0: no limit but the hub's own for it
 };
 
 struct Answer {

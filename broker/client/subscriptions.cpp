@@ -130,6 +130,7 @@ void Subscriptions::take_frames(std::vector<Bytes>& out) {
       subscribe.filter = std::make_unique<ledger::FilterT>(one.options.filter);
       subscribe.durable = one.options.durable;
       subscribe.credit = one.options.credit;
+      subscribe.rate_per_minute = one.options.rate_per_minute;
       out.push_back(frame_bytes(std::move(subscribe)));
     }
     take_answers(one, out);

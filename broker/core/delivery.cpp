@@ -85,10 +85,15 @@ void Delivery::withhold(Sequence sequence, std::uint64_t policy_version) {
   ++context_.counters.withheld;
 }
 
-void Delivery::attach(ConnectionId connection, std::uint32_t credit, Timestamp now) {
+void Delivery::attach(ConnectionId connection, std::uint32_t credit, std::uint32_t rate_per_minute,
+                      Timestamp now) {
   if (connection_) detach(now);
   connection_ = connection;
   credit_ = std::min(credit, limits::kCreditMax);
+  const auto configured = subscription_.rate_per_minute;
+  const bool only_one = configured == 0 || rate_per_minute == 0;
+  rate_limit_.set(only_one ? std::max(configured, rate_per_minute) : std::min(configured, rate_per_minute),
+                  now);
 }
 
 void Delivery::detach(Timestamp now) {
@@ -305,9 +310,14 @@ Result<void> Delivery::refill() {
   return {};
 }
 
-bool Delivery::may_send(Timestamp now) const {
+/// Something may leave as soon as its time has come.
+bool Delivery::has_room() const {
   return connection_ && credit_ > 0 && children_.ready() && in_flight_bytes_ < limits::kInFlightBytesMax &&
-         in_flight_.size() < limits::kCreditMax && breaker_.gate(now) != Breaker::Gate::shut;
+         in_flight_.size() < limits::kCreditMax && (breaker_.closed() || breaker_.waits());
+}
+
+bool Delivery::may_send(Timestamp now) const {
+  return has_room() && breaker_.gate(now) != Breaker::Gate::shut && rate_limit_.allows(now);
 }
 
 /// False: there is nothing to show any more, and the delivery is over.
@@ -349,6 +359,7 @@ void Delivery::launch(Waiting waiting, Timestamp now, std::vector<wire::Delivery
   waiting.openings_at_send = breaker_.openings();
   waiting.left = true;
   if (kFault != Fault::ignores_credit) --credit_;
+  rate_limit_.take(now);
   ++context_.counters.delivered;
 
   wire::DeliveryT delivery;
@@ -423,9 +434,11 @@ Result<void> Delivery::watch_age(Timestamp now, Decision& out) {
     pause_alarm_.look(subscription_.name, *course_.paused_since, now, out);
     return {};
   }
-  const char* why = !connection_            ? "nobody is connected for it"
-                    : breaker_.open_since() ? "its receiver is unavailable"
-                                            : "its reader is connected but does not take it";
+  const bool held_back = has_room() && !rate_limit_.allows(now);
+  const auto why = !connection_            ? "nobody is connected for it"
+                   : breaker_.open_since() ? "its receiver is unavailable"
+                   : held_back             ? "more comes than its rate_per_minute lets through"
+                                           : "its reader is connected but does not take it";
   return waiting_alarm_.look(context_.state, subscription_.name, why, now, out);
 }
 
@@ -437,7 +450,9 @@ std::optional<Timestamp> Delivery::next_due(Timestamp now) const {
   if (!deadlines_.empty()) sooner(deadlines_.front().first);
   if (paused()) return due;
   if (const auto wake = children_.next_wake()) sooner(*wake);
-  if (breaker_.waits() && children_.ready() && credit_ > 0) sooner(std::max(breaker_.probe_at(), now));
+  if (has_room() && !may_send(now)) {
+    sooner(std::max(breaker_.waits() ? breaker_.probe_at() : now, rate_limit_.next(now)));
+  }
   return due;
 }
 

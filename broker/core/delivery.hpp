@@ -10,6 +10,7 @@
 #include "broker/core/delivery_records.hpp"
 #include "broker/core/engine.hpp"
 #include "broker/core/pause_alarm.hpp"
+#include "broker/core/rate_limit.hpp"
 #include "broker/core/rules.hpp"
 #include "broker/core/waiting_alarm.hpp"
 
@@ -60,8 +61,9 @@ class Delivery {
   /// an Offered of its own.
   void start_over(Timestamp now);
 
-  /// From here on this connection gets the deliveries, `credit` of them before it returns any.
-  void attach(ConnectionId connection, std::uint32_t credit, Timestamp now);
+  /// From here on this connection gets the deliveries, `credit` of them before it returns any. Of the
+  /// configured rate and `rate_per_minute` the lower holds; 0: none.
+  void attach(ConnectionId connection, std::uint32_t credit, std::uint32_t rate_per_minute, Timestamp now);
   /// What is in flight is pending again, and no attempt is counted.
   void detach(Timestamp now);
   void grant(std::uint32_t credit);
@@ -104,12 +106,14 @@ class Delivery {
   Result<bool> ready_view(Waiting& waiting, Decision& out);
   Result<void> read_gap(Pending& pending);
   void launch(Waiting waiting, Timestamp now, std::vector<wire::DeliveryT>& batch);
+  bool has_room() const;
   bool may_send(Timestamp now) const;
 
   Subscription subscription_;
   std::string label_;
   DeliveryContext context_;
   Breaker breaker_;
+  RateLimit rate_limit_;
   Children children_;
   DeliveryRecords records_;
   WaitingAlarm waiting_alarm_;

@@ -57,6 +57,7 @@ struct Subscription {
   RetryRules retry;
   bool configured = false;  // named by the configuration, not by a client's Subscribe
   StartAt start = {};
+  std::uint32_t rate_per_minute = 0;  // deliveries that leave, at most; 0: no limit
 };
 
 struct HubRules {

@@ -173,7 +173,8 @@ Result<void> Subscribers::subscribe(const Peer& peer, const wire::Subscribe& fra
     watch.role = wanted.role;
     if (wanted.filter) watch.filter = *wanted.filter;
     watch.durable = false;
-    deliveries_.add(std::move(watch), wanted.name).attach(peer.connection, wanted.credit, now);
+    auto& added = deliveries_.add(std::move(watch), wanted.name);
+    added.attach(peer.connection, wanted.credit, wanted.rate_per_minute, now);
   }
   out.sends.push_back({peer.connection, subscribed_frame(wanted.name, head)});
   return {};
@@ -248,7 +249,7 @@ Result<std::optional<Subscribers::Refusal>> Subscribers::attach_durable(const Pe
                                  "subscription " + wanted.name + ": a newer connection has taken it over",
                                  false, 0, wanted.name)});
   }
-  delivery->attach(peer.connection, wanted.credit, now);
+  delivery->attach(peer.connection, wanted.credit, wanted.rate_per_minute, now);
   return std::optional<Refusal>();
 }
 

@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kIpcPathBytesMax = 107;  // sockaddr_un.sun_path without its ending zero
 constexpr std::size_t kCurveKeyCharacters = 40;
 constexpr std::uintmax_t kPolicyBytesMax = limits::kEventBytesMax;
+constexpr std::int64_t kRatePerMinuteMax = 6'000'000;
 
 const std::vector<std::string>& agency_kinds() {
   static const std::vector<std::string> kinds = {
@@ -358,6 +359,8 @@ class Reader {
     if (auto filter = table.table("filter")) subscription.filter = read_filter(*filter, agency_ids_);
     if (const auto start = table.optional_text("start")) subscription.start = read_start(table, *start);
     if (auto retry = table.table("retry")) subscription.retry = read_retry(*retry);
+    subscription.rate_per_minute =
+        static_cast<std::uint32_t>(table.integer("rate_per_minute", 0, 1, kRatePerMinuteMax));
     config_.rules.subscriptions.push_back(std::move(subscription));
     if (config_.rules.subscriptions.size() == limits::kSubscriptionsMax + 1) {
       table.fault("", "more outbound channels than the hub can serve (1024)", "Split them over two hubs.");

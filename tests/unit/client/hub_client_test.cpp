@@ -264,11 +264,13 @@ TEST_CASE("deliveries are answered in ranges and their credit goes back") {
   options.name = "watch";
   options.role = "school-pastoral";
   options.credit = 9;
+  options.rate_per_minute = 60;
   options.durable = false;
   REQUIRE(client->subscribe(options, into(batches), [](const Error&) {}));
   const auto hello = hub.welcome();
   const auto subscribe = hub.next(wire::Message::Subscribe);
   CHECK(subscribe.frame().message_as_Subscribe()->credit() == 9);
+  CHECK(subscribe.frame().message_as_Subscribe()->rate_per_minute() == 60);
   CHECK_FALSE(subscribe.frame().message_as_Subscribe()->durable());
   wire::DeliverT deliver;
   deliver.subscription = "watch";

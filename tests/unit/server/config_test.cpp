@@ -98,6 +98,7 @@ direction = "out"
 role = "desk"
 filter = { types = ["admission"], tiers = [4], thrive = ["risk_support"], age_max = 25, schools = ["900101"] }
 retry = { attempts_max = 3, backoff_first_ms = 100 }
+rate_per_minute = 60
 )");
   INFO(all(result.faults));
   REQUIRE(result.faults.empty());
@@ -120,6 +121,7 @@ retry = { attempts_max = 3, backoff_first_ms = 100 }
   CHECK(subscription.retry.attempts_max == 3);
   CHECK(subscription.retry.backoff_first_ms == 100);
   CHECK(subscription.retry.backoff_max_ms == limits::kBackoffMaxMs);
+  CHECK(subscription.rate_per_minute == 60);
 }
 
 TEST_CASE("a subscription starts at now, at the beginning, at an entry or at a time, or is faulted") {
