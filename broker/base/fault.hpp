@@ -21,6 +21,8 @@ enum class Fault {
   forgets_pauses_at_start,
   sends_what_was_skipped,
   starts_out_of_turn,
+  blames_nobody,
+  blames_in_an_outage,
 };
 
 #ifdef CAREHUB_FAULT

@@ -56,25 +56,46 @@ void Children::queue(const PersonKey& person, Child& child) {
     parked_.insert({*child.wake_at, person});
     return;
   }
-  const auto& head = child.waiting.front().pending;
-  child.turn = Turn{rank(head.urgency), head.sequence, person};
+  const auto& [head, suspicion] = std::tie(child.waiting.front().pending, child.waiting.front().suspicion);
+  child.turn =
+      Turn{suspicion.suspected() ? suspicion.losses() : 0, rank(head.urgency), head.sequence, person};
   ready_.insert(*child.turn);
 }
 
-std::optional<Waiting> Children::take(bool least_tried) {
-  if (ready_.empty()) return std::nullopt;
+/// Never of nobody.
+std::set<Children::Turn>::const_iterator Children::choose(std::uint64_t acks, bool probe) const {
   constexpr std::size_t kLooked = 64;
+  const auto losses = [](const Turn& of) { return std::get<0>(of); };
   auto chosen = ready_.begin();
-  if (least_tried) {
+  if (probe) {
     std::size_t looked = 0;
-    for (auto turn = ready_.begin(); turn != ready_.end() && looked < kLooked; ++turn, ++looked) {
-      const auto attempt = [&](const Turn& of) {
-        const auto& head = children_.at(std::get<PersonKey>(of)).waiting.front();
-        return head.pending.attempt + (head.left ? 1U : 0U);
-      };
+    const auto attempt = [&](const Turn& of) {
+      const auto& head = children_.at(std::get<PersonKey>(of)).waiting.front();
+      return head.pending.attempt + (head.left ? 1U : 0U);
+    };
+    for (auto turn = ready_.begin();
+         turn != ready_.end() && looked < kLooked && losses(*turn) == losses(*ready_.begin());
+         ++turn, ++looked) {
       if (attempt(*turn) < attempt(*chosen)) chosen = turn;
     }
+    return chosen;
   }
+  if (losses(*chosen) > 0 || losses(*ready_.rbegin()) == 0) return chosen;
+  const auto suspected = ready_.lower_bound(Turn{1, 0, 0, PersonKey{}});
+  const auto& [none, urgency, sequence, person] = *suspected;
+  const auto& suspicion = children_.at(person).waiting.front().suspicion;
+  const bool earlier = Turn{0, urgency, sequence, person} < *chosen;
+  return suspicion.others_taken(acks) && earlier ? suspected : chosen;
+}
+
+Children::Next Children::next(std::uint64_t acks, bool probe) const {
+  if (ready_.empty()) return Next::nobody;
+  return std::get<0>(*choose(acks, probe)) == 0 ? Next::ordinary : Next::suspected;
+}
+
+std::optional<Waiting> Children::take(std::uint64_t acks, bool probe) {
+  if (ready_.empty()) return std::nullopt;
+  const auto chosen = choose(acks, probe);
   auto& child = children_.at(std::get<PersonKey>(*chosen));
   ready_.erase(chosen);
   child.turn.reset();

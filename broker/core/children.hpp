@@ -8,6 +8,7 @@
 
 #include "broker/core/disclosure.hpp"
 #include "broker/core/state_reader.hpp"
+#include "broker/core/suspicion.hpp"
 
 namespace carehub::core {
 
@@ -20,6 +21,7 @@ struct Waiting {
   std::uint64_t acks_at_previous = 0;  // and when the one before it was
   std::uint64_t openings_at_send = 0;  // the breaker's, likewise
   std::uint64_t openings_at_previous = 0;
+  Suspicion suspicion;
 };
 
 /// Who may go next: order for each child, the urgent first among children that are ready, then the oldest.
@@ -33,11 +35,14 @@ class Children {
   /// Takes one in, in sequence order; what is held already is left alone.
   void add(Waiting waiting);
 
-  /// The next delivery of a ready child, which is then busy until settled() or given_back(). `least_tried`:
-  /// the one with the fewest attempts among the first ready ones, for a probe that must not hang on one bad
+  /// Whose delivery take() would give. One that is suspected has its turn among the others once these were
+  /// taken since its loss, and else when there are no others: `acks` tells, the subscription's so far.
+  enum class Next : std::uint8_t { nobody, ordinary, suspected };
+  Next next(std::uint64_t acks, bool probe) const;
+  /// The next delivery of a ready child, which is then busy until settled() or given_back(). `probe`: the
+  /// least suspected one with the fewest attempts among the first ready ones: it must not hang on one bad
   /// event.
-  std::optional<Waiting> take(bool least_tried);
-  bool ready() const { return !ready_.empty(); }
+  std::optional<Waiting> take(std::uint64_t acks, bool probe);
 
   /// The busy child's delivery is over.
   void settled(const PersonKey& person);
@@ -64,7 +69,8 @@ class Children {
   std::size_t held() const { return held_; }
 
  private:
-  using Turn = std::tuple<std::uint8_t, Sequence, PersonKey>;
+  // Losses where it is suspected and else 0, urgency, sequence: those that are suspected stand at the end.
+  using Turn = std::tuple<std::uint32_t, std::uint8_t, Sequence, PersonKey>;
   struct Child {
     std::deque<Waiting> waiting;
     bool busy = false;
@@ -75,6 +81,7 @@ class Children {
   };
   using Map = std::unordered_map<PersonKey, Child>;
 
+  std::set<Turn>::const_iterator choose(std::uint64_t acks, bool probe) const;
   void leave_on_disk(Child& child, std::size_t keep);
   void unqueue(const PersonKey& person, Child& child);
   void queue(const PersonKey& person, Child& child);

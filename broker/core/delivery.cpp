@@ -12,8 +12,8 @@ namespace {
 constexpr std::size_t kLoadRows = 1024;
 constexpr int kLoadsOfOneStep = 8;
 constexpr std::size_t kStepBytesMax = 2 * limits::kDeliverBytesMax;
-constexpr std::array<std::int64_t, 4> kOutageAlarmsAfterUs = {0, 300 * kSecondUs, 3'600 * kSecondUs,
-                                                              86'400 * kSecondUs};
+constexpr std::uint32_t kLossesOfOutage = 2;  // sessions in a row that are lost without an answer
+const std::string kConnectionLost = "connection_lost";
 
 Waiting waiting_from_disk(const Pending& pending) {
   Waiting waiting;
@@ -87,6 +87,7 @@ void Delivery::withhold(Sequence sequence, std::uint64_t policy_version) {
 
 void Delivery::attach(ConnectionId connection, std::uint32_t credit, std::uint32_t rate_per_minute,
                       Timestamp now) {
+  if (connection_ && *connection_ != connection) lose(false, now);
   if (connection_) detach(now);
   connection_ = connection;
   credit_ = std::min(credit, limits::kCreditMax);
@@ -96,6 +97,39 @@ void Delivery::attach(ConnectionId connection, std::uint32_t credit, std::uint32
                   now);
 }
 
+void Delivery::lose(bool alone, Timestamp now) {
+  if (watch() || in_flight_.empty()) return;
+  // Nothing is said about an event while its receiver is unavailable, or where one that was not answered in
+  // time may be the cause.
+  alone = alone && breaker_.closed() && overdue_.empty();
+  if (++lost_in_row_ >= kLossesOfOutage) breaker_.unavailable(0, now);
+  for (auto next = in_flight_.begin(); next != in_flight_.end();) {
+    const auto flight = next++;
+    auto& suspicion = flight->second.delivery.suspicion;
+    const bool blamed = suspicion.lost(alone, acks_);
+    if (!suspicion.suspected()) continue;
+    flight->second.not_before = {now.us +
+                                 backoff_us(subscription_.retry, suspicion.losses() - 1, context_.random)};
+    if (blamed) blame(flight);
+  }
+}
+
+void Delivery::blame(Flights::iterator flight) {
+  auto& delivery = flight->second.delivery;
+  auto& pending = delivery.pending;
+  records_.nacked(pending, ledger::NakKind::failed, true, kConnectionLost);
+  if (delivery.suspicion.blames() == 1) {
+    untold_.alarms.push_back({"receiver_falls_over",
+                              "subscription " + subscription_.name + ": the connection was lost " +
+                                  std::to_string(delivery.suspicion.losses()) +
+                                  " times in a row with event " + std::to_string(pending.sequence) +
+                                  " unanswered, while others are taken; from now on that counts as failed"});
+  }
+  if (++pending.counted < subscription_.retry.attempts_max) return;
+  give_up(delivery, kConnectionLost, untold_);
+  children_.settled(land(flight).delivery.pending.person);
+}
+
 void Delivery::detach(Timestamp now) {
   while (!in_flight_.empty()) {
     auto flight = land(in_flight_.begin());
@@ -103,7 +137,7 @@ void Delivery::detach(Timestamp now) {
       children_.settled(flight.delivery.pending.person);
       continue;
     }
-    children_.given_back(std::move(flight.delivery), now, now);
+    children_.given_back(std::move(flight.delivery), flight.not_before, now);
   }
   deadlines_.clear();
   overdue_.clear();
@@ -148,10 +182,11 @@ Delivery::InFlight Delivery::land(Flights::iterator flight) {
 
 void Delivery::succeed(Sequence sequence, Timestamp now) {
   ++acks_;
+  lost_in_row_ = 0;
   ++context_.counters.acked;
   breaker_.succeeded(now);
   waiting_alarm_.taken(now);
-  if (breaker_.closed()) alarms_ = 0;
+  if (breaker_.closed()) outage_alarm_.over();
   if (!watch()) records_.acked(sequence);
 }
 
@@ -194,6 +229,8 @@ void Delivery::nak(const wire::NakItem& item, Timestamp now, Decision& out) {
 
 void Delivery::fail_delivery(Waiting delivery, const wire::NakItem& item, Timestamp now, Decision& out) {
   auto& pending = delivery.pending;
+  delivery.suspicion.clear();
+  lost_in_row_ = 0;
   const auto given = item.code() == nullptr ? std::string_view() : item.code()->string_view();
   const std::string code(given.substr(0, limits::kNameBytesMax));
   auto kind = item.kind();
@@ -221,7 +258,7 @@ void Delivery::fail_delivery(Waiting delivery, const wire::NakItem& item, Timest
   } else {
     children_.given_back(std::move(delivery), not_before, now);
   }
-  alarm_when_unavailable(now, out);
+  if (!paused()) outage_alarm_.look(subscription_.name, breaker_.open_since(), now, out);
 }
 
 void Delivery::give_up(const Waiting& delivery, const std::string& code, Decision& out) {
@@ -233,18 +270,9 @@ void Delivery::give_up(const Waiting& delivery, const std::string& code, Decisio
                                            " was given up; see carehub dead-letters"});
 }
 
-void Delivery::alarm_when_unavailable(Timestamp now, Decision& out) {
-  if (paused()) return;
-  const auto since = breaker_.open_since();
-  if (!since || alarms_ >= kOutageAlarmsAfterUs.size()) return;
-  if (now.us - since->us < kOutageAlarmsAfterUs[alarms_]) return;
-  ++alarms_;
-  out.alarms.push_back({"receiver_unavailable",
-                        "subscription " + subscription_.name + ": its receiver has been unavailable since " +
-                            to_rfc3339(*since) + "; deliveries wait, nothing is lost"});
-}
-
 void Delivery::expire(Timestamp now, Decision& out) {
+  std::ranges::move(untold_.alarms, std::back_inserter(out.alarms));
+  untold_.alarms.clear();
   while (!deadlines_.empty()) {
     const auto [deadline, sequence] = deadlines_.front();
     const auto flight = in_flight_.find(sequence);
@@ -264,7 +292,7 @@ void Delivery::expire(Timestamp now, Decision& out) {
     children_.given_back(std::move(delivery), now, now);
   }
   children_.wake(now);
-  alarm_when_unavailable(now, out);
+  if (!paused()) outage_alarm_.look(subscription_.name, breaker_.open_since(), now, out);
 }
 
 Result<void> Delivery::write_records(Timestamp now) {
@@ -312,8 +340,14 @@ Result<void> Delivery::refill() {
 
 /// Something may leave as soon as its time has come.
 bool Delivery::has_room() const {
-  return connection_ && credit_ > 0 && children_.ready() && in_flight_bytes_ < limits::kInFlightBytesMax &&
-         in_flight_.size() < limits::kCreditMax && (breaker_.closed() || breaker_.waits());
+  if (!connection_ || credit_ == 0 || in_flight_bytes_ >= limits::kInFlightBytesMax ||
+      in_flight_.size() >= limits::kCreditMax || !(breaker_.closed() || breaker_.waits())) {
+    return false;
+  }
+  const auto next = children_.next(acks_, !breaker_.closed());
+  if (in_flight_.empty()) return next != Children::Next::nobody;
+  // What is suspected flies alone.
+  return next == Children::Next::ordinary && !in_flight_.begin()->second.delivery.suspicion.suspected();
 }
 
 bool Delivery::may_send(Timestamp now) const {
@@ -409,7 +443,7 @@ Result<void> Delivery::send_ready(Timestamp now, Decision& out) {
       break;
     }
     const bool probe = breaker_.gate(now) == Breaker::Gate::probe;
-    auto waiting = children_.take(probe);
+    auto waiting = children_.take(acks_, probe);
     auto shown = ready_view(*waiting, out);
     if (!shown) return tl::unexpected(shown.error());
     if (!*shown) {

@@ -9,6 +9,7 @@
 #include "broker/core/day_keys.hpp"
 #include "broker/core/delivery_records.hpp"
 #include "broker/core/engine.hpp"
+#include "broker/core/outage_alarm.hpp"
 #include "broker/core/pause_alarm.hpp"
 #include "broker/core/rate_limit.hpp"
 #include "broker/core/rules.hpp"
@@ -64,8 +65,13 @@ class Delivery {
   /// From here on this connection gets the deliveries, `credit` of them before it returns any. Of the
   /// configured rate and `rate_per_minute` the lower holds; 0: none.
   void attach(ConnectionId connection, std::uint32_t credit, std::uint32_t rate_per_minute, Timestamp now);
+  /// The connection was lost, or taken over: whoever is suspected of it waits before it is sent again.
+  /// `alone`: one delivery was in flight on the whole of it, and counts as failed if it is to blame. detach()
+  /// comes next.
+  void lose(bool alone, Timestamp now);
   /// What is in flight is pending again, and no attempt is counted.
   void detach(Timestamp now);
+  std::size_t in_flight() const { return in_flight_.size(); }
   void grant(std::uint32_t credit);
 
   /// Answers from the attached connection. What was not in flight is ignored and counted.
@@ -92,14 +98,15 @@ class Delivery {
   struct InFlight {
     Waiting delivery;
     Timestamp deadline;
+    Timestamp not_before;  // once its connection is lost
     std::size_t bytes = 0;
   };
   using Flights = std::map<Sequence, InFlight>;
 
   void succeed(Sequence sequence, Timestamp now);
   void fail_delivery(Waiting delivery, const wire::NakItem& item, Timestamp now, Decision& out);
+  void blame(Flights::iterator flight);
   void give_up(const Waiting& delivery, const std::string& code, Decision& out);
-  void alarm_when_unavailable(Timestamp now, Decision& out);
   InFlight land(Flights::iterator flight);
   Result<void> load();
   Result<void> refill();
@@ -118,6 +125,7 @@ class Delivery {
   DeliveryRecords records_;
   WaitingAlarm waiting_alarm_;
   PauseAlarm pause_alarm_;
+  OutageAlarm outage_alarm_;
   Course course_;
   Flights in_flight_;
   std::deque<std::pair<Timestamp, Sequence>> deadlines_;
@@ -126,13 +134,14 @@ class Delivery {
   std::uint32_t credit_ = 0;
   std::size_t in_flight_bytes_ = 0;
   std::uint64_t acks_ = 0;
+  std::uint32_t lost_in_row_ = 0;  // sessions, with something in flight, since the newest answer
+  Decision untold_;                // of what happened between steps
   Sequence loaded_through_ = 0;
   bool on_disk_ = true;      // something beyond loaded_through_ may wait on disk
   bool gaps_known_ = false;  // has_gaps() has been asked since the start
   bool gaps_possible_ = false;
   bool more_now_ = false;  // send_ready() stopped at its bound
   bool overflowed_ = false;
-  std::size_t alarms_ = 0;  // raised in this outage
 };
 
 }  // namespace carehub::core

@@ -43,6 +43,9 @@ struct Alarm {
   std::string text;
 };
 
+/// How a connection ended: by the client's word, or it was lost.
+enum class Parting : std::uint8_t { goodbye, lost };
+
 struct Decision {
   std::vector<Send> sends;
   std::vector<Ask> asks;
@@ -69,8 +72,9 @@ class Engine {
   /// An error means the state could not be read: stop (decision 3).
   Result<void> handle(const Peer& peer, const wire::Frame& frame, Timestamp now, Decision& out);
 
-  /// The connection is gone: what it had in flight is pending again, and no attempt is counted.
-  void disconnected(ConnectionId connection, Timestamp now);
+  /// The connection is gone: what it had in flight is pending again. An attempt is counted only of what makes
+  /// its receiver fall over again and again (see Suspicion).
+  void disconnected(ConnectionId connection, Timestamp now, Parting parting = Parting::lost);
 
   /// Ends a step: writes the batched Offered, Acked, Nacked and Withheld, times out deliveries, and sends
   /// what is ready within credit. The moment of the next thing that is due.

@@ -268,7 +268,7 @@ Result<void> Loop::handle(const Received& received, core::Decision& out) {
   }
   switch (verb) {
     case wire::Message::Heartbeat: return {};
-    case wire::Message::Goodbye: disconnect(received.connection); return {};
+    case wire::Message::Goodbye: disconnect(received.connection, core::Parting::goodbye); return {};
     case wire::Message::Publish:
       if (auto told = pushback_.answer(received.connection, *frame->message_as_Publish(), false, now_)) {
         send(received.connection, std::move(*told));
@@ -413,7 +413,7 @@ void Loop::send(ConnectionId connection, Bytes frame) {
   disconnect(connection);
 }
 
-void Loop::disconnect(ConnectionId connection) {
+void Loop::disconnect(ConnectionId connection, core::Parting parting) {
   parts_.transport.close(connection);
   backlog_.forget(connection);
   questions_.forget(connection);
@@ -421,7 +421,7 @@ void Loop::disconnect(ConnectionId connection) {
   pushback_.forget(connection);
   if (peers_.find(connection) == nullptr) return;
   peers_.forget(connection);
-  parts_.engine.disconnected(connection, now_);
+  parts_.engine.disconnected(connection, now_, parting);
 }
 
 void Loop::keep_in_touch() {

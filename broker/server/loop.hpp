@@ -99,7 +99,7 @@ class Loop {
   void let_go(core::Decision& decision);
   void answer(core::Decision& decision);
   void send(ConnectionId connection, Bytes frame);
-  void disconnect(ConnectionId connection);
+  void disconnect(ConnectionId connection, core::Parting parting = core::Parting::lost);
   void keep_in_touch();
 
   LoopParts parts_;

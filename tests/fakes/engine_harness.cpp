@@ -210,8 +210,8 @@ std::vector<Received> EngineHarness::pass_ms(std::int64_t ms) {
   return all;
 }
 
-std::vector<Received> EngineHarness::disconnect(ConnectionId connection) {
-  engine->disconnected(connection, clock.now());
+std::vector<Received> EngineHarness::disconnect(ConnectionId connection, core::Parting parting) {
+  engine->disconnected(connection, clock.now(), parting);
   return step();
 }
 

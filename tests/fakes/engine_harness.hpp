@@ -68,7 +68,7 @@ class EngineHarness {
   std::vector<Received> step();
   /// Time goes on, in steps at each moment that the engine asked for.
   std::vector<Received> pass_ms(std::int64_t ms);
-  std::vector<Received> disconnect(ConnectionId connection);
+  std::vector<Received> disconnect(ConnectionId connection, core::Parting parting = core::Parting::lost);
 
   std::vector<Received> publish(const core::Peer& peer, std::vector<wire::PublishItemT> items);
   /// Publishes one event; its outcome.

@@ -25,7 +25,7 @@ Waiting of(const PersonKey& person, Sequence sequence, event::Urgency urgency = 
 /// Takes and settles until nobody is ready.
 Sequences drain(Children& children) {
   Sequences taken;
-  while (auto waiting = children.take(false)) {
+  while (auto waiting = children.take(0, false)) {
     taken.push_back(waiting->pending.sequence);
     children.settled(waiting->pending.person);
   }
@@ -46,11 +46,11 @@ TEST_CASE("nothing of a busy child is taken until it is settled") {
   Children children;
   children.add(of(kAnna, 1));
   children.add(of(kAnna, 2));
-  REQUIRE(children.take(false)->pending.sequence == 1);
-  CHECK_FALSE(children.ready());
-  CHECK_FALSE(children.take(false));
+  REQUIRE(children.take(0, false)->pending.sequence == 1);
+  CHECK(children.next(0, false) == Children::Next::nobody);
+  CHECK_FALSE(children.take(0, false));
   children.settled(kAnna);
-  CHECK(children.take(false)->pending.sequence == 2);
+  CHECK(children.take(0, false)->pending.sequence == 2);
 }
 
 TEST_CASE("emergencies go before the urgent, these before the rest, and equals by age") {
@@ -73,11 +73,11 @@ TEST_CASE("a parked child holds up nobody, and comes back at its time and not be
   Children children;
   children.add(of(kAnna, 1));
   children.add(of(kBen, 2));
-  children.given_back(*children.take(false), kLater, kNow);
+  children.given_back(*children.take(0, false), kLater, kNow);
   CHECK(children.next_wake() == kLater);
   CHECK(drain(children) == Sequences{2});
   children.wake({kLater.us - 1});
-  CHECK_FALSE(children.ready());
+  CHECK(children.next(0, false) == Children::Next::nobody);
   children.wake(kLater);
   CHECK_FALSE(children.next_wake());
   CHECK(drain(children) == Sequences{1});
@@ -86,9 +86,9 @@ TEST_CASE("a parked child holds up nobody, and comes back at its time and not be
 TEST_CASE("news for a parked child does not wake it") {
   Children children;
   children.add(of(kAnna, 1));
-  children.given_back(*children.take(false), kLater, kNow);
+  children.given_back(*children.take(0, false), kLater, kNow);
   children.add(of(kAnna, 2, event::Urgency::emergency));
-  CHECK_FALSE(children.ready());
+  CHECK(children.next(0, false) == Children::Next::nobody);
   children.wake(kLater);
   CHECK(drain(children) == Sequences{1, 2});
 }
@@ -135,7 +135,7 @@ TEST_CASE("a child whose disk is found empty is forgotten, and may come again") 
   Children children;
   children.add(of(kAnna, 1));
   children.add(of(kAnna, 2));
-  children.given_back(*children.take(false), kLater, kNow);
+  children.given_back(*children.take(0, false), kLater, kNow);
   children.wake(kLater);
   CHECK(drain(children) == Sequences{1});
   REQUIRE(children.take_wanted().size() == 1);
@@ -154,9 +154,9 @@ TEST_CASE("a probe takes the event with the fewest attempts among those that are
   children.add(std::move(tried));
   children.add(std::move(once));
   children.add(of(kCleo, 3));
-  CHECK(children.take(true)->pending.sequence == 3);
-  CHECK(children.take(true)->pending.sequence == 2);
-  CHECK(children.take(false)->pending.sequence == 1);
+  CHECK(children.take(0, true)->pending.sequence == 3);
+  CHECK(children.take(0, true)->pending.sequence == 2);
+  CHECK(children.take(0, false)->pending.sequence == 1);
 }
 
 TEST_CASE("trimming forgets what never left and keeps what did, without its view") {
@@ -171,7 +171,7 @@ TEST_CASE("trimming forgets what never left and keeps what did, without its view
   CHECK(children.held() == 1);
   CHECK(children.has_head(kAnna, 1));
   CHECK_FALSE(children.has_head(kBen, 3));
-  const auto kept = children.take(false);
+  const auto kept = children.take(0, false);
   REQUIRE(kept);
   CHECK(kept->view == nullptr);
   children.settled(kAnna);
@@ -181,7 +181,7 @@ TEST_CASE("trimming forgets what never left and keeps what did, without its view
 TEST_CASE("a head that was answered after its time goes, and the child's next need not wait") {
   Children children;
   children.add(of(kAnna, 1));
-  children.given_back(*children.take(false), kLater, kNow);
+  children.given_back(*children.take(0, false), kLater, kNow);
   children.add(of(kAnna, 2));
   REQUIRE(children.has_head(kAnna, 1));
   CHECK_FALSE(children.has_head(kAnna, 2));
@@ -194,7 +194,7 @@ TEST_CASE("a busy child has no head to answer") {
   Children children;
   children.add(of(kAnna, 1));
   children.add(of(kAnna, 2));
-  REQUIRE(children.take(false));
+  REQUIRE(children.take(0, false));
   CHECK_FALSE(children.has_head(kAnna, 1));
   CHECK_FALSE(children.has_head(kAnna, 2));
 }

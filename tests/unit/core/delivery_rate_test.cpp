@@ -9,6 +9,8 @@ using ledger::NakKind;
 
 namespace {
 
+constexpr int kApart = 3;  // numbers so far apart are surely different children
+
 /// A desk that takes so many a minute at most, as hub.toml says.
 Desk desk_with_rate(std::uint32_t per_minute) {
   auto rules = Desk::rules(Desk::kDayMs);
@@ -41,7 +43,7 @@ int steps_in(Desk& desk, std::int64_t ms) {
 
 TEST_CASE("a receiver gets no more a minute than its rate, and everything in the end") {
   auto desk = desk_with_rate(60);
-  for (int child = 1; child <= 150; ++child) desk.publish(child);
+  for (int child = 1; child <= 150; ++child) desk.publish(kApart * child);
   desk.subscribe();
   desk.pass_ms(60'000);
   CHECK(desk.got.size() == 60);
@@ -55,7 +57,7 @@ TEST_CASE("a receiver gets no more a minute than its rate, and everything in the
 
 TEST_CASE("what waits for the rate is due at its moment, without a step in between") {
   auto desk = desk_with_rate(60);
-  for (int child = 1; child <= 10; ++child) desk.publish(child);
+  for (int child = 1; child <= 10; ++child) desk.publish(kApart * child);
   desk.subscribe();
   CHECK(steps_in(desk, 5'000) <= 6);
   CHECK(desk.got.size() == 5);
@@ -65,7 +67,7 @@ TEST_CASE("a receiver asks for its rate when it subscribes, and hub.toml's is ne
   for (const auto& [configured, asked, in_a_minute] : std::vector<std::array<std::uint32_t, 3>>{
            {0, 30, 30}, {30, 0, 30}, {60, 30, 30}, {30, 60, 30}, {0, 0, 100}}) {
     auto desk = desk_with_rate(configured);
-    for (int child = 1; child <= 100; ++child) desk.publish(child);
+    for (int child = 1; child <= 100; ++child) desk.publish(kApart * child);
     subscribe(desk, asked);
     desk.pass_ms(60'000);
     CHECK(desk.got.size() == in_a_minute);
@@ -74,7 +76,7 @@ TEST_CASE("a receiver asks for its rate when it subscribes, and hub.toml's is ne
 
 TEST_CASE("who comes back again and again gets no more for it") {
   auto desk = desk_with_rate(60);
-  for (int child = 1; child <= 100; ++child) desk.publish(child);
+  for (int child = 1; child <= 100; ++child) desk.publish(kApart * child);
   for (int second = 0; second < 120; ++second) {
     desk.subscribe();
     desk.pass_ms(500);
@@ -84,7 +86,7 @@ TEST_CASE("who comes back again and again gets no more for it") {
 
 TEST_CASE("a hub that starts again gives no more for it") {
   auto desk = desk_with_rate(60);
-  for (int child = 1; child <= 100; ++child) desk.publish(child);
+  for (int child = 1; child <= 100; ++child) desk.publish(kApart * child);
   for (int start = 0; start < 40; ++start) {
     desk.hub.restart();
     desk.subscribe();
@@ -99,11 +101,11 @@ TEST_CASE("the urgent goes first among what waits for the rate") {
   desk.subscribe();
   for (int child = 1; child <= 5; ++child) {
     EventSpec routine;
-    routine.child = child;
+    routine.child = kApart * child;
     routine.tier = 0;
     desk.hub.publish_one(kHospital, item_of(routine));
   }
-  const auto flag = desk.publish(6, event::EventType::safeguarding_flag);
+  const auto flag = desk.publish(6 * kApart, event::EventType::safeguarding_flag);
   desk.pass_ms(1'000);
   CHECK(desk.sequences() == Sequences{flag});
 }
@@ -117,7 +119,7 @@ TEST_CASE("another subscriber is not held back by one's rate") {
   std::vector<wire::PublishItemT> items;
   for (int child = 1; child <= 20; ++child) {
     EventSpec spec;
-    spec.child = child;
+    spec.child = kApart * child;
     items.push_back(item_of(spec));
   }
   auto received = hub.publish(kHospital, std::move(items));
@@ -128,7 +130,7 @@ TEST_CASE("another subscriber is not held back by one's rate") {
 TEST_CASE("what waits long for the rate is told as that, and not as a reader that does not take it") {
   auto desk = desk_with_rate(1);
   desk.subscribe();
-  for (int child = 1; child <= 30; ++child) desk.publish(child);
+  for (int child = 1; child <= 30; ++child) desk.publish(kApart * child);
   for (int minute = 0; minute < 20; ++minute) {
     const auto before = desk.got.size();
     desk.pass_ms(60'000);
@@ -151,7 +153,7 @@ TEST_CASE("a watch keeps to the rate that it asked for") {
   hub.send(kCouncil, std::move(subscribe));
   for (int child = 1; child <= 10; ++child) {
     EventSpec spec;
-    spec.child = child;
+    spec.child = kApart * child;
     hub.publish_one(kHospital, item_of(spec));
   }
   auto received = hub.pass_ms(3'000);
