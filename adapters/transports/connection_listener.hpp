@@ -17,9 +17,10 @@
 
 namespace carehub::adapters {
 
-/// What a listener does whatever is spoken on its connections: takes them in up to a limit, forgets those
-/// that have closed, and lets those under way finish within a bound. A Connection has start(), finish(),
-/// close() and open(), all called on the IoThread.
+/// What a listener does whatever is spoken on its connections: takes them in up to a limit, at which the one
+/// that has been idle for longest makes room (silent peers must not lock out those that have something to
+/// say), forgets those that have closed, and lets those under way finish within a bound. A Connection has
+/// start(), finish(), close(), open(), idle_since() and make_room(), all called on the IoThread.
 template <class Connection>
 class ConnectionListener : public std::enable_shared_from_this<ConnectionListener<Connection>> {
  public:
@@ -93,13 +94,26 @@ class ConnectionListener : public std::enable_shared_from_this<ConnectionListene
         co_await pause.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, error));
         continue;
       }
-      if (open_connections().size() >= options_.connections_max) {
+      if (open_connections().size() >= options_.connections_max && !make_room()) {
         options_.turned_away(socket);
         continue;
       }
       connections_.push_back(options_.open(std::move(socket)));
       connections_.back()->start();
     }
+  }
+
+  /// False when no connection is idle.
+  bool make_room() {
+    std::shared_ptr<Connection> longest;
+    for (const auto& connection : connections_) {
+      const auto since = connection->idle_since();
+      if (since && (!longest || *since < *longest->idle_since())) longest = connection;
+    }
+    if (!longest) return false;
+    longest->make_room();
+    forget_closed();
+    return true;
   }
 
   void forget_closed() {

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <map>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -14,10 +15,11 @@ namespace carehub::adapters {
 struct HostLookup::Shared {
   std::string host;
   Ask ask;
-  std::vector<Done> waiting;  // on the IoThread
-  bool asking = false;        // on the IoThread
-  std::mutex mutex;           // the question's thread may end after the IoThread has gone
-  IoThread* io = nullptr;     // nullptr: nobody is told any more
+  std::map<Ticket, Done> waiting;  // on the IoThread
+  Ticket last = 0;                 // on the IoThread
+  bool asking = false;             // on the IoThread
+  std::mutex mutex;                // the question's thread may end after the IoThread has gone
+  IoThread* io = nullptr;          // nullptr: nobody is told any more
 };
 
 namespace {
@@ -28,7 +30,7 @@ void tell(const std::shared_ptr<Shared>& shared, Result<Addresses> found) {
   if (shared->io == nullptr) return;
   shared->io->post([shared, found = std::move(found)] {
     shared->asking = false;
-    for (const auto& done : std::exchange(shared->waiting, {})) done(found);
+    for (const auto& [ticket, done] : std::exchange(shared->waiting, {})) done(found);
   });
 }
 
@@ -45,15 +47,19 @@ HostLookup::~HostLookup() {
   shared_->io = nullptr;
 }
 
-void HostLookup::find(Done done) {
-  shared_->waiting.push_back(std::move(done));
-  if (std::exchange(shared_->asking, true)) return;
+HostLookup::Ticket HostLookup::find(Done done) {
+  const Ticket ticket = ++shared_->last;
+  shared_->waiting.emplace(ticket, std::move(done));
+  if (std::exchange(shared_->asking, true)) return ticket;
   try {
     std::thread([shared = shared_] { tell(shared, shared->ask(shared->host)); }).detach();
   } catch (const std::system_error&) {
     tell(shared_, fail(ErrorKind::unavailable, "the system has no thread left to look a host up on"));
   }
+  return ticket;
 }
+
+void HostLookup::forget(Ticket ticket) { shared_->waiting.erase(ticket); }
 
 void HostLookup::stop() {
   const std::lock_guard lock(shared_->mutex);

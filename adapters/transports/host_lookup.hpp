@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -22,6 +23,7 @@ Result<Addresses> system_addresses(const std::string& host);
 class HostLookup {
  public:
   using Ask = std::function<Result<Addresses>(const std::string& host)>;
+  using Ticket = std::uint64_t;
   using Done = std::function<void(const Result<Addresses>&)>;
 
   /// `ask` is called on the question's thread, which may outlive this.
@@ -31,7 +33,10 @@ class HostLookup {
   HostLookup& operator=(const HostLookup&) = delete;
 
   /// `done` is called on the IoThread, later. On the IoThread only.
-  void find(Done done);
+  Ticket find(Done done);
+  /// Who asked with this ticket is not told any more: a name server that hangs must not gather all who gave
+  /// up waiting. On the IoThread only.
+  void forget(Ticket ticket);
   /// Nobody is told any more. On the IoThread only.
   void stop();
 

@@ -79,6 +79,8 @@ HttpConnection::HttpConnection(Stream::socket_type socket, std::shared_ptr<HttpS
   set_options(stream_.socket());
 }
 
+HttpConnection::~HttpConnection() { service_->held_bytes -= held_bytes_; }
+
 void HttpConnection::start() {
   asio::co_spawn(
       stream_.get_executor(), [self = shared_from_this()] { return self->serve(); }, asio::detached);
@@ -110,16 +112,8 @@ asio::awaitable<bool> HttpConnection::exchange() {
   }
   if (!answer) {
     if (error) co_return false;
-    if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
-      Response go_on(http::status::continue_, 11);
-      co_await http::async_write(stream_, go_on, redirect_error(use_awaitable, error));
-    }
-    if (!error) co_await http::async_read(stream_, buffer_, parser, redirect_error(use_awaitable, error));
-    if (error) {
-      answer = answer_to_broken(error);
-      if (!answer) co_return false;
-      answer->keep_alive(false);
-    }
+    answer = co_await read_body(parser, error);
+    if (error) co_return false;
   }
   if (!answer) {
     const bool keep_alive = parser.get().keep_alive();
@@ -127,9 +121,38 @@ asio::awaitable<bool> HttpConnection::exchange() {
     answer->keep_alive(keep_alive);
   }
   if (finishing_) answer->keep_alive(false);
+  hold(0);
   const bool more = co_await write(std::move(*answer));
   in_exchange_ = false;
+  idle_since_ = std::chrono::steady_clock::now();
   co_return more;
+}
+
+asio::awaitable<std::optional<Response>> HttpConnection::read_body(Parser& parser, error_code& error) {
+  if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+    Response go_on(http::status::continue_, 11);
+    co_await http::async_write(stream_, go_on, redirect_error(use_awaitable, error));
+  }
+  parser.eager(true);
+  std::optional<Response> answer;
+  while (!error && !answer && !parser.is_done()) {
+    co_await http::async_read_some(stream_, buffer_, parser, redirect_error(use_awaitable, error));
+    hold(parser.get().body().size());
+    if (error || service_->held_bytes <= service_->options.memory_bytes_max) continue;
+    service_->warn(peer_, "all requests together hold as much as they may: this one is answered 503");
+    answer = try_again("The hub has too much to read at once. Post the same again");
+  }
+  if (error) {
+    answer = answer_to_broken(error);
+    if (answer) error = {};
+  }
+  if (answer) answer->keep_alive(false);  // the rest of the body is not read
+  co_return answer;
+}
+
+void HttpConnection::hold(std::size_t bytes) {
+  service_->held_bytes += bytes - held_bytes_;  // wraps around where it is less
+  held_bytes_ = bytes;
 }
 
 std::optional<Response> HttpConnection::early_answer(const Parser::value_type& request) const {
@@ -240,6 +263,16 @@ void HttpConnection::expire_soon() {
 void HttpConnection::finish() {
   finishing_ = true;
   if (!in_exchange_) close();
+}
+
+std::optional<std::chrono::steady_clock::time_point> HttpConnection::idle_since() const {
+  if (!open() || in_exchange_ || finishing_ || buffer_.size() > 0) return std::nullopt;
+  return idle_since_;
+}
+
+void HttpConnection::make_room() {
+  service_->warn(peer_, "too many connections: this one, silent for longest, is closed for another");
+  close();
 }
 
 void HttpConnection::close() {

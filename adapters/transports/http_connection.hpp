@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -9,10 +10,12 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/vector_body.hpp>
+#include <chrono>
 #include <memory>
 #include <optional>
 
 #include "adapters/transports/http_listener.hpp"
+#include "adapters/transports/peer_log.hpp"
 
 namespace carehub::adapters {
 
@@ -20,6 +23,12 @@ namespace carehub::adapters {
 struct HttpService {
   HttpListenerOptions options;
   Receive receive;
+  PeerLog log;
+  // Of bodies that are being read or decided on. Atomic: an answer from another thread may be a connection's
+  // last.
+  std::atomic<std::size_t> held_bytes{0};
+
+  void warn(const std::string& peer, const char* what) { log.warn(options.channel, peer, what); }
 };
 
 /// One HTTP connection: a coroutine that takes one request after the other. Runs on the IoThread only.
@@ -30,17 +39,28 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   using Response = boost::beast::http::response<boost::beast::http::string_body>;
 
   HttpConnection(Stream::socket_type socket, std::shared_ptr<HttpService> service);
+  ~HttpConnection();
+  HttpConnection(const HttpConnection&) = delete;
+  HttpConnection& operator=(const HttpConnection&) = delete;
 
   void start();
   /// Closes once the request under way, if any, is answered.
   void finish();
   void close();
   bool open() const;
+  /// Since when it waits for a request; nullopt while one is under way.
+  std::optional<std::chrono::steady_clock::time_point> idle_since() const;
+  /// Closes for another connection to come in.
+  void make_room();
 
  private:
   boost::asio::awaitable<void> serve();
   /// One request and its answer; whether another may follow.
   boost::asio::awaitable<bool> exchange();
+  /// What is to be answered when the body cannot be had; nullopt once `parser` has all of it, or `error` says
+  /// that nobody is there to read an answer.
+  boost::asio::awaitable<std::optional<Response>> read_body(Parser& parser, boost::system::error_code& error);
+  void hold(std::size_t bytes);
   /// What can be answered from the header alone.
   std::optional<Response> early_answer(const Parser::value_type& request) const;
   boost::asio::awaitable<Response> ask_hub(Parser::value_type request);
@@ -54,6 +74,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::string peer_;
   boost::beast::flat_buffer buffer_;
   boost::asio::steady_timer answered_;
+  std::chrono::steady_clock::time_point idle_since_ = std::chrono::steady_clock::now();
+  std::size_t held_bytes_ = 0;  // our part of what the service holds
   bool in_exchange_ = false;
   bool finishing_ = false;
 };

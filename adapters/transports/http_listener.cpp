@@ -17,7 +17,11 @@ struct HttpListener::Impl {
                                   [shared = service](Listener::Socket socket) {
                                     return std::make_shared<HttpConnection>(std::move(socket), shared);
                                   },
-                              .turned_away = [](const Listener::Socket&) {}});
+                              .turned_away =
+                                  [shared = service](const Listener::Socket& socket) {
+                                    shared->warn(peer_name(socket),
+                                                 "too many connections: this one is turned away");
+                                  }});
   }
 
   std::shared_ptr<HttpService> service;

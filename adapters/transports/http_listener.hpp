@@ -19,6 +19,7 @@ struct HttpListenerOptions {
   std::size_t connections_max = limits::kHttpConnectionsMax;
   std::size_t body_bytes_max = limits::kHttpBodyBytesMax;
   std::size_t header_bytes_max = limits::kHttpHeaderBytesMax;
+  std::size_t memory_bytes_max = 256U << 20U;  // of all bodies under way; what comes above it is answered 503
   std::uint32_t timeout_ms =
       limits::kHttpTimeoutMs;     // to read a request, to wait for the hub, to write the answer
   std::uint32_t stop_ms = 5'000;  // for requests under way
@@ -28,9 +29,9 @@ struct HttpListenerOptions {
 ///
 /// The status follows from the results of what was posted: 200 when each is stored, a duplicate or not kept;
 /// else 422 when one is refused for its content, 409 when one contradicts an earlier one, 403 when one is not
-/// permitted. 503 with Retry-After when the hub cannot take it now or does not answer in time: post the same
-/// again. Before the hub is asked: 400, 401, 404, 405, 408, 411, 413, 415, 431, as JSON with `error` and
-/// `text`.
+/// permitted. 503 with Retry-After when the hub cannot take it now, does not answer in time, or all bodies
+/// under way together are over their limit: post the same again. Before the hub is asked: 400, 401, 404, 405,
+/// 408, 411, 413, 415, 431, as JSON with `error` and `text`.
 class HttpListener final : public InboundTransport {
  public:
   HttpListener(IoThread& io, HttpListenerOptions options);

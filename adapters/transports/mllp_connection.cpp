@@ -1,7 +1,5 @@
 #include "adapters/transports/mllp_connection.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -26,20 +24,14 @@ constexpr std::chrono::milliseconds kAskAgainMax{1000};
 
 }  // namespace
 
-void MllpService::warn(const std::string& peer, const char* what) {
-  const auto now = std::chrono::steady_clock::now();
-  if (now < next_log) return;
-  next_log = now + std::chrono::seconds(1);
-  spdlog::warn("channel={} peer={} {}", options.channel, peer, what);
-}
-
 MllpConnection::MllpConnection(Stream stream, std::shared_ptr<MllpService> service)
     : stream_(std::move(stream)),
       service_(std::move(service)),
       peer_(peer_name(stream_)),
       frames_(service_->options.frame_bytes_max),
       buffer_(kReadBytes),
-      changed_(stream_.get_executor(), Clock::time_point::max()) {
+      changed_(stream_.get_executor(), Clock::time_point::max()),
+      idle_since_(Clock::now()) {
   set_options(stream_);
 }
 
@@ -108,6 +100,7 @@ asio::awaitable<bool> MllpConnection::read_some() {
   // Only the peer's own slowness counts, not the time in which we did not read.
   if (frames_.inside()) frame_time_left_ -= Clock::now() - began;
   read_deadline_ = Clock::time_point::max();
+  idle_since_ = Clock::now();
   unread_ = BytesView(buffer_.data(), size);
   co_return !error;
 }
@@ -195,6 +188,7 @@ asio::awaitable<void> MllpConnection::write() {
     write_deadline_ = Clock::now() + std::chrono::milliseconds(service_->options.frame_ms);
     co_await asio::async_write(stream_, asio::buffer(answers), redirect_error(use_awaitable, error));
     write_deadline_ = Clock::time_point::max();
+    idle_since_ = Clock::now();
     if (error) break;
   }
   close();
@@ -247,6 +241,18 @@ void MllpConnection::close() {
   stream_.shutdown(Stream::shutdown_both, ignored);
   stream_.close(ignored);
   wake();
+}
+
+std::optional<MllpConnection::Clock::time_point> MllpConnection::idle_since() const {
+  const bool writing = write_deadline_ != Clock::time_point::max();
+  if (!open() || finishing_ || frames_.inside() || writing || !exchanges_.empty()) return std::nullopt;
+  return idle_since_;
+}
+
+void MllpConnection::make_room() {
+  ++service_->counts.made_room;
+  service_->warn(peer_, "too many connections: this one, silent for longest, is closed for another");
+  close();
 }
 
 void MllpConnection::check(Clock::time_point now) {

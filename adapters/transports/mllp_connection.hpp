@@ -7,11 +7,13 @@
 #include <chrono>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "adapters/transports/mllp_frames.hpp"
 #include "adapters/transports/mllp_listener.hpp"
+#include "adapters/transports/peer_log.hpp"
 
 namespace carehub::adapters {
 
@@ -20,12 +22,11 @@ struct MllpService {
   MllpListenerOptions options;
   Receive receive;
   MllpCounts counts;
-  std::chrono::steady_clock::time_point next_log{};
+  PeerLog log;
   // Of frames and messages in memory. Atomic: an answer from another thread may be a connection's last.
   std::atomic<std::size_t> held_bytes{0};
 
-  /// One line a second at most: a hostile peer must not fill the disk with our complaints.
-  void warn(const std::string& peer, const char* what);
+  void warn(const std::string& peer, const char* what) { log.warn(options.channel, peer, what); }
 };
 
 /// One MLLP connection: a coroutine that reads and hands over, one that writes the answers in order, and one
@@ -48,6 +49,10 @@ class MllpConnection : public std::enable_shared_from_this<MllpConnection> {
   /// Closes when a read or a write has passed its time.
   void check(Clock::time_point now);
   bool open() const { return stream_.is_open(); }
+  /// Since when nothing has been under way here; nullopt while something is.
+  std::optional<Clock::time_point> idle_since() const;
+  /// Closes for another connection to come in.
+  void make_room();
 
  private:
   struct Exchange {
@@ -86,6 +91,7 @@ class MllpConnection : public std::enable_shared_from_this<MllpConnection> {
   bool asking_again_ = false;
   boost::asio::steady_timer
       changed_;  // never expires; cancelled to wake the coroutines that wait for a change
+  Clock::time_point idle_since_;
   Clock::duration frame_time_left_{};
   Clock::time_point read_deadline_ = Clock::time_point::max();
   Clock::time_point write_deadline_ = Clock::time_point::max();

@@ -23,14 +23,15 @@ struct MllpListenerOptions {
 };
 
 struct MllpCounts {
-  std::uint64_t connections = 0, turned_away = 0, messages = 0, stray_bytes = 0, half_frames = 0,
-                oversize = 0, too_slow = 0, tried_again = 0, unanswered = 0;
+  std::uint64_t connections = 0, turned_away = 0, made_room = 0, messages = 0, stray_bytes = 0,
+                half_frames = 0, oversize = 0, too_slow = 0, tried_again = 0, unanswered = 0;
 };
 
 /// HL7 over MLLP (HL7 MLLP release 1): many connections, several messages in flight on each, answers in the
-/// order of the messages. While the hub is busy the connection is not read and the message is handed over
-/// again; at stop() what has no answer stays unanswered, so that the sender keeps it. Answers may come from
-/// any thread.
+/// order of the messages. When there are as many as there may be, the one that has been silent for longest
+/// makes room for the next; only where none is silent is that one turned away. While the hub is busy the
+/// connection is not read and the message is handed over again; at stop() what has no answer stays
+/// unanswered, so that the sender keeps it. Answers may come from any thread.
 class MllpListener final : public InboundTransport {
  public:
   MllpListener(IoThread& io, MllpListenerOptions options);

@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace carehub::fakes {
 
@@ -35,10 +36,16 @@ class TcpPeer {
   }
 
   explicit TcpPeer(int fd) : fd_(fd) {}
-  TcpPeer(TcpPeer&& other) noexcept : fd_(other.fd_), received_(std::move(other.received_)) {
+  TcpPeer(TcpPeer&& other) noexcept
+      : fd_(other.fd_), received_(std::move(other.received_)), ended_(other.ended_) {
     other.fd_ = -1;
   }
-  TcpPeer& operator=(TcpPeer&&) = delete;
+  TcpPeer& operator=(TcpPeer&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    std::swap(received_, other.received_);
+    std::swap(ended_, other.ended_);
+    return *this;
+  }
   ~TcpPeer() { close(); }
 
   /// False when the other side has closed.

@@ -69,6 +69,26 @@ TEST_CASE("who asks while a question is under way gets its answer, and later que
   CHECK(server.asked.count() == 2);
 }
 
+TEST_CASE("who has given up waiting is forgotten while the name server still hangs") {
+  IoThread io;
+  const HangingServer server;
+  HostLookup lookup(io, "partner.example", server.ask());
+  const Answers answers;
+  find(io, lookup, answers);
+  const auto held = std::make_shared<int>(0);
+  HostLookup::Ticket ticket = 0;
+  io.run([&] {
+    ticket = lookup.find([held, answers](const Result<Addresses>& found) { answers.give(found); });
+  });
+  CHECK(held.use_count() == 2);
+  io.run([&] { lookup.forget(ticket); });
+  CHECK(held.use_count() == 1);
+  server.release.give(Addresses{"192.0.2.7"});
+  CHECK(answers.get().has_value());
+  io.run([] {});
+  CHECK(answers.count() == 1);
+}
+
 TEST_CASE("an answer that comes after the end reaches nobody") {
   const HangingServer server;
   const Answers answers;

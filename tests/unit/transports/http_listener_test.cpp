@@ -5,6 +5,7 @@
 #include <mutex>
 #include <thread>
 
+#include "tests/fakes/captured_log.hpp"
 #include "tests/fakes/tcp_peer.hpp"
 
 namespace carehub::adapters {
@@ -204,13 +205,52 @@ TEST_CASE("a client that sends its request too slowly is cut off") {
   }));
 }
 
-TEST_CASE("connections over the limit are closed") {
+TEST_CASE("connections over the limit are closed, and the log has why") {
+  const fakes::CapturedLog log;
   Listening hub({.connections_max = 1});
+  hub.hold = true;
   TcpPeer first = hub.connect();
   first.send(post("{}"));
-  CHECK(status_of(first.receive_until("{}")) == "200 OK");
+  REQUIRE(eventually([&] { return hub.received() == 1; }));
   TcpPeer second = hub.connect();
   CHECK(second.closed_by_peer());
+  CHECK(log.has("too many connections: this one is turned away"));
+  hub.answer_held(0);
+}
+
+TEST_CASE("of too many connections the one that has been silent for longest makes room") {
+  const fakes::CapturedLog log;
+  Listening hub({.connections_max = 2});
+  hub.hold = true;
+  TcpPeer busy = hub.connect();
+  busy.send(post("{}"));
+  REQUIRE(eventually([&] { return hub.received() == 1; }));
+  TcpPeer idle = hub.connect();
+  TcpPeer next = hub.connect();
+  CHECK(idle.closed_by_peer());
+  next.send(post("{}"));
+  REQUIRE(eventually([&] { return hub.received() == 2; }));
+  TcpPeer none = hub.connect();
+  CHECK(none.closed_by_peer());
+  hub.answer_held(0);
+  hub.answer_held(1);
+  CHECK(status_of(busy.receive_until("{}")) == "200 OK");
+  CHECK(log.has("channel=council-api peer=127.0.0.1:"));
+}
+
+TEST_CASE("bodies over the bound of all connections together are answered 503, and the others go on") {
+  Listening hub({.memory_bytes_max = 100});
+  hub.hold = true;
+  TcpPeer first = hub.connect();
+  first.send(post(std::string(60, 'a')));
+  REQUIRE(eventually([&] { return hub.received() == 1; }));
+  const std::string turned_away = hub.ask(post(std::string(60, 'b')));
+  CHECK(status_of(turned_away) == "503 Service Unavailable");
+  CHECK(turned_away.find("Retry-After: 1\r\n") != std::string::npos);
+  hub.answer_held(0);
+  CHECK(status_of(first.receive_until("{}")) == "200 OK");
+  hub.hold = false;
+  CHECK(status_of(hub.ask(post(std::string(60, 'b')))) == "200 OK");
 }
 
 TEST_CASE("a request under way is answered before the listener stops") {

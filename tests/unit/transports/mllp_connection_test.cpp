@@ -5,7 +5,6 @@
 #include "adapters/transports/io_context.hpp"
 #include "adapters/transports/listening_socket.hpp"
 #include "tests/fakes/awaited.hpp"
-#include "tests/fakes/captured_log.hpp"
 #include "tests/fakes/tcp_peer.hpp"
 
 namespace carehub::adapters {
@@ -111,14 +110,24 @@ TEST_CASE("messages in flight are bounded by their bytes, but the largest goes t
   CHECK(hub.peer->receive(both.size()) == both);
 }
 
-TEST_CASE("a hostile peer gets one line a second in the log, without its bytes") {
-  const fakes::CapturedLog log;
-  MllpService service;
-  service.options.channel = "elwick-adt";
-  for (int time = 0; time < 1'000; ++time) service.warn("192.0.2.9:1", "the peer is too slow");
-  // One a second: a machine that stalls for seconds may see a few.
-  CHECK(log.lines_with("channel=elwick-adt peer=192.0.2.9:1 the peer is too slow") >= 1);
-  CHECK(log.lines_with("\n") < 100);
+TEST_CASE("a connection is idle between messages, not inside a frame or while an answer is due") {
+  Connected hub;
+  const auto idle = [&] {
+    bool is = false;
+    hub.io.run([&] { is = hub.connection->idle_since().has_value(); });
+    return is;
+  };
+  CHECK(idle());
+  hub.peer->send("\x0BMSH|ha");
+  CHECK(eventually([&] { return !idle(); }));
+  hub.peer->send("lf\x1C\r");
+  const Reply reply = hub.asked.get();
+  CHECK_FALSE(idle());
+  reply(answer("ACK"));
+  CHECK(hub.peer->receive_until("\r") == framed("ACK"));
+  CHECK(eventually(idle));
+  hub.io.run([&] { hub.connection->close(); });
+  CHECK_FALSE(idle());
 }
 
 }  // namespace

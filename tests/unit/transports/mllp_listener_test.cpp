@@ -39,7 +39,7 @@ class Inbox {
     const std::string text = "ACK " + std::string(text_of(message));
     return {text.begin(), text.end()};
   }
-  void hold() { hold_ = true; }
+  void hold(bool all = true) { hold_ = all; }
   void busy(int times) { busy_ = times; }
   std::vector<std::string> messages() {
     const std::lock_guard lock(mutex_);
@@ -269,16 +269,52 @@ TEST_CASE("a peer that never reads its answers is cut off and holds up nobody") 
   flood.join();
 }
 
+TEST_CASE(
+    "a thousand silent connections lock nobody out: the one that has been silent for longest makes room") {
+  Listening hub({.connections_max = 3});
+  hub.inbox.hold();
+  TcpPeer busy = hub.connect();
+  busy.send(framed("MSH|busy"));
+  REQUIRE(eventually([&] { return hub.inbox.held().size() == 1; }));
+  TcpPeer half = hub.connect();
+  half.send(framed("MSH|whole") + "\x0BMSH|ha");
+  REQUIRE(eventually([&] { return hub.inbox.held().size() == 2; }));
+  hub.inbox.answer_held(1);
+  CHECK(half.receive_until("\r") == framed("ACK MSH|whole"));
+  TcpPeer silent = hub.connect();
+  for (int number = 1; number < 20; ++number) {
+    TcpPeer next = hub.connect();
+    CHECK(silent.closed_by_peer());
+    silent = std::move(next);
+  }
+  TcpPeer hospital = hub.connect();
+  hospital.send(framed("MSH|admission"));
+  REQUIRE(eventually([&] { return hub.inbox.held().size() == 3; }));
+  for (const std::size_t index : {0U, 2U}) hub.inbox.answer_held(index);
+  CHECK(hospital.receive_until("\r") == framed("ACK MSH|admission"));
+  CHECK(busy.receive_until("\r") == framed("ACK MSH|busy"));
+  half.send("lf\x1C\r");
+  REQUIRE(eventually([&] { return hub.inbox.held().size() == 4; }));
+  hub.inbox.answer_held(3);
+  CHECK(hub.listener.counts().made_room == 20);
+  CHECK(hub.listener.counts().turned_away == 0);
+}
+
 TEST_CASE("connections over the limit are turned away and the place of one that leaves is free again") {
   Listening hub({.connections_max = 2});
+  hub.inbox.hold();
   TcpPeer first = hub.connect();
+  first.send(framed("MSH|1"));
   {
     TcpPeer second = hub.connect();
     second.send(framed("MSH|2"));
-    CHECK(second.receive_until("\r") == framed("ACK MSH|2"));
+    REQUIRE(eventually([&] { return hub.inbox.held().size() == 2; }));
     TcpPeer third = hub.connect();
     CHECK(third.closed_by_peer());
+    CHECK(hub.listener.counts().turned_away == 1);
   }
+  hub.inbox.hold(false);
+  for (const std::size_t index : {0U, 1U}) hub.inbox.answer_held(index);
   CHECK(eventually([&] {
     TcpPeer again = hub.connect();
     again.send(framed("MSH|3"));
