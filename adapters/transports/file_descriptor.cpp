@@ -11,7 +11,9 @@ namespace {
 
 constexpr std::size_t kExtensionBytesMax = 16;
 
-int write_all(int fd, BytesView bytes) {
+}  // namespace
+
+int append_synced(int fd, BytesView bytes) {
   while (!bytes.empty()) {
     const auto size = ::write(fd, bytes.data(), bytes.size());
     if (size < 0 && errno == EINTR) continue;
@@ -21,12 +23,10 @@ int write_all(int fd, BytesView bytes) {
   return ::fsync(fd) == 0 ? 0 : errno;
 }
 
-}  // namespace
-
 int write_synced(const std::filesystem::path& file, BytesView bytes) {
   const FileDescriptor fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640));
   if (!fd) return errno;
-  const int error = write_all(fd.get(), bytes);
+  const int error = append_synced(fd.get(), bytes);
   if (error != 0) ::unlink(file.c_str());
   return error;
 }

@@ -34,6 +34,8 @@ class FileDescriptor {
 
 /// Writes a new file (O_EXCL) and syncs it. What was written in part is removed.
 int write_synced(const std::filesystem::path& file, BytesView bytes);
+/// Writes all of it and syncs.
+int append_synced(int fd, BytesView bytes);
 /// Renames within one file system, never over an existing file (EEXIST), and syncs both directories.
 int rename_new(const std::filesystem::path& from, const std::filesystem::path& to);
 int sync_directory(const std::filesystem::path& directory);
