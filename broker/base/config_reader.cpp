@@ -230,6 +230,24 @@ std::optional<std::string> ConfigTable::optional_text(std::string_view key) {
   return std::nullopt;
 }
 
+std::optional<std::string> ConfigTable::optional_scalar(std::string_view key) {
+  const auto* value = document_->get(node_, key);
+  if (value == nullptr) return std::nullopt;
+  if (const auto* text = value->as_string()) return text->get();
+  std::ostringstream written;
+  if (const auto* number = value->as_integer()) {
+    written << number->get();
+  } else if (const auto* time = value->as_date_time()) {
+    written << time->get();
+  } else if (const auto* date = value->as_date()) {
+    written << date->get();
+  } else {
+    document_->wrong_type(*value, key, "a text, a whole number or a date-time", "Write one of these.");
+    return std::nullopt;
+  }
+  return written.str();
+}
+
 std::optional<std::int64_t> ConfigTable::optional_integer(std::string_view key, std::int64_t min,
                                                           std::int64_t max) {
   const auto* value = document_->get(node_, key);

@@ -59,6 +59,8 @@ class ConfigTable {
   /// A missing key is a fault.
   std::string text(std::string_view key);
   std::optional<std::string> optional_text(std::string_view key);
+  /// A text, or a whole number or date-time without quotes as the text that it would be in them.
+  std::optional<std::string> optional_scalar(std::string_view key);
   std::int64_t integer(std::string_view key, std::int64_t fallback, std::int64_t min, std::int64_t max);
   std::optional<std::int64_t> optional_integer(std::string_view key, std::int64_t min, std::int64_t max);
   bool boolean(std::string_view key, bool fallback);

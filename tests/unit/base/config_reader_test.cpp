@@ -272,6 +272,21 @@ TEST_CASE("a file that cannot be read is one fault with its name") {
   std::filesystem::remove_all(directory);
 }
 
+TEST_CASE("a number or a time may stand without quotes where a text may") {
+  auto document = ConfigDocument::parse(
+      "text = \"now\"\nnumber = 12\ntime = 2026-01-31T00:00:00Z\nday = 2026-01-31\nflag = true\n",
+      "hub.toml");
+  auto root = document.root();
+  CHECK(root.optional_scalar("text") == "now");
+  CHECK(root.optional_scalar("number") == "12");
+  CHECK(root.optional_scalar("time") == "2026-01-31T00:00:00Z");
+  CHECK(root.optional_scalar("day") == "2026-01-31");
+  CHECK(root.optional_scalar("absent") == std::nullopt);
+  CHECK(document.faults().empty());
+  CHECK(root.optional_scalar("flag") == std::nullopt);
+  CHECK_THAT(only_fault(document), Catch::Contains("hub.toml:5:8: `flag` wants a text, a whole number or"));
+}
+
 TEST_CASE("the nearest word is near") {
   const std::vector<std::string> words = {"admission", "discharge", "referral", "review", "role"};
   CHECK(nearest_word("admision", words) == "admission");
