@@ -19,8 +19,8 @@ constexpr std::array<std::uint64_t, kKinds> kWeights = {
     4,  4, 3, 4, 3,  // cut slow deaf leave away
     5,  3, 4, 5, 2,  // mood credit lie rogue twin
     5,  1, 3, 1, 2,  // stall fail_sync crash lose_state vault_full
-    2,  4,           // wall_clock operate
-    4,  4, 3,        // pause reset remove
+    2,  8,           // wall_clock operate
+    6,  9, 4,        // pause reset remove
     3,  4, 3,        // configure watch replay
     5,  5, 4,        // double swap drop
 };

@@ -14,30 +14,31 @@ std::string text_of(const flatbuffers::String* text) { return text == nullptr ? 
 
 void Rogue::misbehave(Dice& dice) {
   const Interest& other = interests()[dice.below(kPriory)];
-  switch (dice.below(4)) {
-    case 0: return answer_for(other, dice);
-    case 1: return speak_in_others_names(other, dice);
-    case 2: return command(other, dice);
-    default: return babble(dice);
+  switch (dice.below(6)) {
+    case 0: return speak_in_others_names(other, dice);
+    case 1: return command(other, dice);
+    case 2: return babble(dice);
+    default: return answer_for(other, dice);
   }
 }
 
 /// What others were shown.
 void Rogue::answer_for(const Interest& other, Dice& dice) {
-  switch (dice.below(4)) {
-    case 0: {
+  switch (dice.below(5)) {
+    case 0:
+    case 1: {
       wire::AckT ack;
       ack.subscription = other.name;
       ack.ranges = {ledger::Range(1, 1'000'000)};
       return say(std::move(ack));
     }
-    case 1: {
+    case 2: {
       wire::CreditT credit;
       credit.subscription = other.name;
       credit.amount = 0xFFFF'FFFFU;
       return say(std::move(credit));
     }
-    case 2: {
+    case 3: {
       wire::UnsubscribeT leave;
       leave.name = other.name;
       return say(std::move(leave));

@@ -28,6 +28,7 @@ class World {
   void change_wall_clock(Dice& dice);
   // What people do (world_people.cpp)
   void operate(Dice& dice);
+  void send_some_again(Dice& dice);
   void pause_or_resume(Dice& dice);
   void reset(Dice& dice);
   void remove(Dice& dice);

@@ -8,9 +8,18 @@ using wire::Position;
 using wire::SubscriptionAction;
 
 void World::operate(Dice& dice) {
-  const Interest& interest = interests()[dice.below(kInterests)];
-  const auto sequence = model_.some_dead_letter(interest, dice);
-  if (sequence && operator_.welcomed()) operator_.handle(interest, *sequence, !dice.one_in(4));
+  if (!operator_.welcomed()) return;
+  const std::size_t from = dice.below(kInterests);
+  for (std::size_t each = 0; each < kInterests; ++each) {
+    const Interest& interest = interests()[(from + each) % kInterests];
+    const auto sequence = model_.some_dead_letter(interest, dice);
+    if (sequence) return operator_.handle(interest, *sequence, !dice.one_in(4));
+  }
+}
+
+/// Once all is well: what was given up is tried again, and settled once more.
+void World::send_some_again(Dice& dice) {
+  for (int each = 0; each < 4 && operator_.welcomed(); ++each) operate(dice);
 }
 
 void World::pause_or_resume(Dice& dice) {
