@@ -6,6 +6,7 @@
 #include <map>
 #include <sstream>
 
+#include "broker/base/config_files.hpp"
 #include "broker/base/event_fields.hpp"
 #include "broker/base/identifiers.hpp"
 #include "broker/base/names.hpp"
@@ -63,10 +64,9 @@ class Reader {
       config_.master_key_file = beside(document_, *file);
     const auto packs = hub->optional_text("packs");
     config_.packs = beside(document_, packs.value_or("."));
-    if (hub->has("packs") && !std::filesystem::is_directory(config_.packs)) {
-      hub->fault("packs", "the folder of mapping packs does not exist",
-                 "Give the folder that holds the packs.");
-    }
+    if (hub->has("packs"))
+      check_folder(*hub, "packs", config_.packs,
+                   {"the folder of mapping packs does not exist", "Give the folder that holds the packs."});
     const std::string policy = hub->text("policy");
     if (policy.empty()) return;
     config_.rules.policy_file = beside(document_, policy).string();
@@ -86,10 +86,9 @@ class Reader {
     }
     if (const auto file = broker->optional_text("curve_secret_file")) {
       config_.curve_secret_file = beside(document_, *file);
-      if (!std::filesystem::is_regular_file(config_.curve_secret_file)) {
-        broker->fault("curve_secret_file", "the broker's secret key file does not exist",
-                      "Make one with `carehub keys`, which writes a .secret and a .public file.");
-      }
+      check_file(*broker, "curve_secret_file", config_.curve_secret_file,
+                 {"the broker's secret key file does not exist",
+                  "Make one with `carehub keys`, which writes a .secret and a .public file."});
     }
     const bool tcp = std::any_of(config_.listen.begin(), config_.listen.end(),
                                  [](const std::string& endpoint) { return endpoint.starts_with("tcp://"); });
@@ -357,10 +356,11 @@ class Reader {
       }
     }
     if (auto filter = table.table("filter")) subscription.filter = read_filter(*filter, agency_ids_);
-    if (const auto start = table.optional_text("start")) subscription.start = read_start(table, *start);
+    if (const auto start = table.optional_scalar("start")) subscription.start = read_start(table, *start);
     if (auto retry = table.table("retry")) subscription.retry = read_retry(*retry);
     subscription.rate_per_minute =
         static_cast<std::uint32_t>(table.integer("rate_per_minute", 0, 1, kRatePerMinuteMax));
+    subscription.notice = table.boolean("notice", false);
     config_.rules.subscriptions.push_back(std::move(subscription));
     if (config_.rules.subscriptions.size() == limits::kSubscriptionsMax + 1) {
       table.fault("", "more outbound channels than the hub can serve (1024)", "Split them over two hubs.");
@@ -382,8 +382,8 @@ class Reader {
       return {Kind::time, 0, time->utc_us()};
     }
     table.fault("start", ticked(start) + " is no place in the ledger to start at",
-                "Write \"now\", \"beginning\", an entry's number such as \"1234\", or a time such as "
-                "\"2026-01-31T00:00:00Z\".");
+                "Write \"now\", \"beginning\", an entry's number such as 1234, or a time such as "
+                "2026-01-31T00:00:00Z.");
     return {};
   }
 

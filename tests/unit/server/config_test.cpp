@@ -145,6 +145,15 @@ TEST_CASE("a subscription starts at now, at the beginning, at an entry or at a t
   const auto time = start_of("start = \"2026-01-31T00:00:00Z\"");
   CHECK(time.kind == Kind::time);
   CHECK(time.at_us == 1'769'817'600'000'000);
+  CHECK(start_of("start = 1234").sequence == 1234);
+  CHECK(start_of("start = 2026-01-31T00:00:00Z").at_us == time.at_us);
+  CHECK(start_of("start = 2026-01-31 01:00:00+01:00").at_us == time.at_us);
+  for (const char* wrong : {"start = 0", "start = -1", "start = 1.5", "start = true", "start = 12:30:00"}) {
+    CAPTURE(wrong);
+    const auto result = with(wrong);
+    CHECK(only(result).column == 9);
+    CHECK_FALSE(only(result).remedy.empty());
+  }
   const auto faulted = with("start = \"0\"");
   CHECK(only(faulted).text.find("no place in the ledger") != std::string::npos);
   CHECK(only(faulted).column == 9);
