@@ -88,7 +88,9 @@ Result<std::unique_ptr<client::HubClient>> connect(const server::HubConfig& conf
   auto options = client_options(config, client, agency);
   if (!options) return tl::unexpected(options.error());
   const std::string endpoint = options->endpoint;
-  if (endpoint.starts_with("ipc://") && !std::filesystem::exists(endpoint.substr(6))) {
+  std::error_code error;
+  // What cannot be looked at is left to the connection to say.
+  if (endpoint.starts_with("ipc://") && !std::filesystem::exists(endpoint.substr(6), error) && !error) {
     return fail(ErrorKind::unavailable, not_running(endpoint));
   }
   const auto why = std::make_shared<LossReason>();

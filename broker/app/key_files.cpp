@@ -108,7 +108,13 @@ KeyPair make_key_pair() {
 
 Result<void> write_key_pair(const std::filesystem::path& name, const KeyPair& keys) {
   const auto public_file = with_ending(name, ".public");
-  if (std::filesystem::exists(public_file)) {
+  std::error_code error;
+  const bool exists = std::filesystem::exists(public_file, error);
+  if (error) {
+    return fail(ErrorKind::unavailable, public_file.string() + " cannot be looked at: " + error.message() +
+                                            ". Check the path and the rights of this user");
+  }
+  if (exists) {
     return fail(
         ErrorKind::conflict,
         public_file.string() + " exists; a key is never overwritten: remove it first, or give another name");
