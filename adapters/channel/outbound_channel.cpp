@@ -7,26 +7,27 @@
 namespace carehub::adapters {
 
 struct OutboundChannel::Impl : std::enable_shared_from_this<OutboundChannel::Impl> {
-  void deliver(const wire::DeliveryT& delivery) {
+  void deliver(const std::string& stream, const wire::DeliveryT& delivery) {
     ++received;
     auto rendered = renderer->render(delivery);
     if (!rendered) {
       spdlog::error("channel={} code=CH-UNRENDERABLE sequence={} {}", subscription.name, delivery.sequence,
                     rendered.error().text);
-      return answer(delivery.sequence, {ledger::NakKind::rejected, "render", 0});
+      return answer(stream, delivery.sequence, {ledger::NakKind::rejected, "render", 0});
     }
     rendered->sequence = delivery.sequence;
     rendered->appended_at = {delivery.appended_at};
+    if (delivery.replay) rendered->replay = stream;
     sender->send(std::move(*rendered),
-                 [weak = weak_from_this(), sequence = delivery.sequence](SendResult result) {
-                   if (const auto self = weak.lock()) self->answer(sequence, std::move(result));
+                 [weak = weak_from_this(), stream, sequence = delivery.sequence](SendResult result) {
+                   if (const auto self = weak.lock()) self->answer(stream, sequence, std::move(result));
                  });
   }
 
-  void answer(Sequence sequence, SendResult result) {
+  void answer(const std::string& stream, Sequence sequence, SendResult result) {
     count_and_log(sequence, result);
     if (stopping) return;  // the hub delivers again what was not answered
-    hub->answer(subscription.name, {{sequence, result.nak, std::move(result.code), result.retry_after_ms}});
+    hub->answer(stream, {{sequence, result.nak, std::move(result.code), result.retry_after_ms}});
   }
 
   void count_and_log(Sequence sequence, const SendResult& result) {
@@ -75,12 +76,17 @@ const std::string& OutboundChannel::name() const { return impl_->subscription.na
 
 Result<void> OutboundChannel::start() {
   const auto weak = std::weak_ptr(impl_);
+  const auto deliver = [weak](const std::string& stream, const std::vector<wire::DeliveryT>& deliveries) {
+    const auto impl = weak.lock();
+    if (!impl || impl->stopping) return;
+    for (const wire::DeliveryT& delivery : deliveries) impl->deliver(stream, delivery);
+  };
+  auto subscription = impl_->subscription;
+  subscription.replayed = deliver;
   return impl_->hub->subscribe(
-      impl_->subscription,
-      [weak](const std::vector<wire::DeliveryT>& deliveries) {
-        const auto impl = weak.lock();
-        if (!impl || impl->stopping) return;
-        for (const wire::DeliveryT& delivery : deliveries) impl->deliver(delivery);
+      subscription,
+      [deliver, name = subscription.name](const std::vector<wire::DeliveryT>& deliveries) {
+        deliver(name, deliveries);
       },
       [weak](Error error) {
         const auto impl = weak.lock();

@@ -93,6 +93,9 @@ class Reader {
     } else if (direction != "in" && !direction.empty()) {
       table->fault("direction", "there is no direction `" + direction + "`", "write in or out");
     }
+    pack_.notice = table->boolean("notice", false);
+    if (pack_.notice && pack_.direction != Direction::out)
+      table->fault("notice", "only what goes out can be a notice to people", "leave `notice` out");
     pack_.native = table->boolean("native", false);
     if (pack_.native && (pack_.format != Format::json || pack_.direction != Direction::in)) {
       table->fault("native", "only JSON on its way in can be native", "leave `native` out");

@@ -107,6 +107,7 @@ struct Pack {
   char delimiter = ',';
   bool header = true;                       // CSV out: a first line with the columns' names
   bool native = false;                      // JSON in: the names of event.fbs themselves
+  bool notice = false;                      // out: what it makes is a notice to people
   bool windows1252 = false;                 // CSV out
   std::vector<std::string> processing_ids;  // of MSH-11 that are taken (HL7 table 0103); empty: all
   std::vector<SourcePath> identity;

@@ -73,6 +73,7 @@ struct Rendered {
   // Set by the outbound channel, not by the renderer: the same at every attempt, so a file keeps its name.
   Sequence sequence = 0;
   Timestamp appended_at = {};
+  std::string replay = {};  // the stream's name where history comes once more: the transport marks it
 };
 
 class Renderer {

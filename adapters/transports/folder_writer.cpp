@@ -120,7 +120,11 @@ struct FolderWriter::Impl {
       fs::create_directories(options.directory, error);
       if (error) return error.value();
     }
-    const std::string name = name_of(options.name, message);
+    std::string name = name_of(options.name, message);
+    // The live delivery's file may be there still, or long have been taken in.
+    if (!message.replay.empty())
+      name = marked_name(name, "." + file_safe(message.replay.substr(message.replay.rfind('/') + 1)),
+                         std::string::npos);
     const fs::path temporary =
         options.directory / (std::string(kTemporaryPrefix) + file_safe(options.channel) + ".tmp");
     for (unsigned number = 1; number <= kNumbersMax; ++number) {

@@ -274,6 +274,7 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
     const std::int64_t timestamp_s = SystemClock().now().us / kSecondUs;
     request.set("webhook-id", message.id);
     request.set("webhook-timestamp", std::to_string(timestamp_s));
+    if (!message.replay.empty()) request.set("carehub-replay", message.replay);
     if (!options.signing_key.empty()) {
       request.set("webhook-signature",
                   webhook_signature(options.signing_key, message.id, timestamp_s, message.bytes));

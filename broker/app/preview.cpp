@@ -28,7 +28,10 @@ Result<DisclosurePreview> preview_disclosure(const server::HubConfig& config,
   preview.subscription = subscription.name;
   preview.agency = subscription.agency;
   preview.role = subscription.role;
-  if (!core::matches(subscription.filter, event)) return preview;
+  const auto* channel = event.source_channel();
+  if (!core::matches(subscription.filter, event,
+                     channel == nullptr ? std::string_view() : channel->string_view()))
+    return preview;
   preview.verdict = Verdict::withheld;
   const auto* agency = named(config.rules.agencies, subscription.agency, &core::Agency::id);
   const auto* rule = agency == nullptr ? nullptr : config.policy.rule_for(subscription.role, *agency, event);

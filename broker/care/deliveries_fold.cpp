@@ -87,6 +87,19 @@ void put_backlog(Rows& rows, std::string_view subscription, const BacklogRow& ba
            RowWriter().number(backlog.pending).number(backlog.dead).number(backlog.gaps).take());
 }
 
+/// Of replays into a subscription alone: what has become of all others nobody asks for in one number.
+Result<void> count_replay(Rows& rows, std::string_view name, std::uint64_t core::ReplayCounts::* count,
+                          std::uint64_t more) {
+  if (more == 0 || !core::is_replay_name(name)) return {};
+  auto row = replay_row(rows, name);
+  if (!row) return tl::unexpected(row.error());
+  (*row).*count += more;
+  rows.put(
+      row_keys::replay(name),
+      RowWriter().number(row->offered).number(row->taken).number(row->withheld).number(row->skipped).take());
+  return {};
+}
+
 /// One subscription's Offered entry as its events are folded in.
 struct Offering {
   const FoldEntry& entry;
@@ -168,6 +181,7 @@ Result<void> fold_offered(const FoldEntry& entry, const ledger::Offered& offered
   auto backlog = backlog_row(rows, subscription);
   if (!backlog) return tl::unexpected(backlog.error());
   const bool watch = !subscription.empty() && subscription.front() == core::kWatchMark;
+  const auto waiting = backlog->pending;
   const Offering to{entry, offered, subscription, *backlog, rows};
   for (const auto* run : *offered.runs()) {
     if (run->range() == nullptr || run->person() == nullptr) continue;
@@ -182,8 +196,11 @@ Result<void> fold_offered(const FoldEntry& entry, const ledger::Offered& offered
       if (!folded) return folded;
     }
   }
-  if (!watch) put_backlog(rows, subscription, *backlog);
-  return {};
+  if (watch) return {};
+  put_backlog(rows, subscription, *backlog);
+  // What comes again, as late or as a further attempt, was counted when it came first.
+  return count_replay(rows, subscription, &core::ReplayCounts::offered,
+                      offered.late() ? 0 : backlog->pending - waiting);
 }
 
 Result<void> fold_acked(const FoldEntry& entry, const ledger::Acked& acked, Rows& rows) {
@@ -191,6 +208,7 @@ Result<void> fold_acked(const FoldEntry& entry, const ledger::Acked& acked, Rows
   const auto subscription = acked.subscription()->string_view();
   auto backlog = backlog_row(rows, subscription);
   if (!backlog) return tl::unexpected(backlog.error());
+  const auto waiting = backlog->pending;
   for (const auto* range : *acked.ranges()) {
     for (Sequence sequence = range->first(); sequence <= range->last(); ++sequence) {
       auto row = pending_row(rows, subscription, sequence);
@@ -202,7 +220,14 @@ Result<void> fold_acked(const FoldEntry& entry, const ledger::Acked& acked, Rows
     }
   }
   put_backlog(rows, subscription, *backlog);
-  return {};
+  return count_replay(rows, subscription, &core::ReplayCounts::taken, waiting - backlog->pending);
+}
+
+Result<void> fold_withheld(const ledger::Withheld& withheld, Rows& rows) {
+  if (withheld.subscription() == nullptr || withheld.ranges() == nullptr) return {};
+  std::uint64_t count = 0;
+  for (const auto* range : *withheld.ranges()) count += range->last() - range->first() + 1;
+  return count_replay(rows, withheld.subscription()->string_view(), &core::ReplayCounts::withheld, count);
 }
 
 Result<void> fold_nacked(const ledger::Nacked& nacked, Rows& rows) {
@@ -248,6 +273,7 @@ Result<void> fold_skipped(const FoldEntry& entry, const ledger::SubscriptionChan
   const auto subscription = change.name()->str();
   auto backlog = backlog_row(rows, subscription);
   if (!backlog) return tl::unexpected(backlog.error());
+  const auto waiting = backlog->pending;
   for (Sequence after = std::max<Sequence>(change.start(), 1) - 1;;) {
     auto found = pending_rows(rows, subscription, after, kRows);
     if (!found) return tl::unexpected(found.error());
@@ -262,7 +288,7 @@ Result<void> fold_skipped(const FoldEntry& entry, const ledger::SubscriptionChan
     if (found->size() < kRows || after > change.through()) break;
   }
   put_backlog(rows, subscription, *backlog);
-  return {};
+  return count_replay(rows, subscription, &core::ReplayCounts::skipped, waiting - backlog->pending);
 }
 
 Result<void> fold_operator_action(const ledger::OperatorAction& action, Rows& rows) {
@@ -343,6 +369,23 @@ Result<ShownRow> decode_shown(std::string_view row) {
   shown.settled_at = {reader.time()};
   if (!reader.ok()) return cut_short("a disclosure's");
   return shown;
+}
+
+Result<core::ReplayCounts> replay_row(const RowReads& rows, std::string_view name) {
+  auto row = rows.get(row_keys::replay(name));
+  if (!row) return tl::unexpected(row.error());
+  auto backlog = backlog_row(rows, name);
+  if (!backlog) return tl::unexpected(backlog.error());
+  core::ReplayCounts replay;
+  replay.dead_letters = backlog->dead;
+  if (!*row) return replay;
+  RowReader reader(**row);
+  replay.offered = reader.number<std::uint64_t>();
+  replay.taken = reader.number<std::uint64_t>();
+  replay.withheld = reader.number<std::uint64_t>();
+  replay.skipped = reader.number<std::uint64_t>();
+  if (!reader.ok()) return cut_short("a replay's");
+  return replay;
 }
 
 Result<BacklogRow> backlog_row(const RowReads& rows, std::string_view subscription) {

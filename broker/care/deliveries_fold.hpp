@@ -10,6 +10,7 @@ namespace carehub::care {
 
 Result<void> fold_offered(const FoldEntry& entry, const ledger::Offered& offered, Rows& rows);
 Result<void> fold_acked(const FoldEntry& entry, const ledger::Acked& acked, Rows& rows);
+Result<void> fold_withheld(const ledger::Withheld& withheld, Rows& rows);
 Result<void> fold_nacked(const ledger::Nacked& nacked, Rows& rows);
 Result<void> fold_dead_letter(const FoldEntry& entry, const ledger::DeadLetter& letter, Rows& rows);
 /// What was pending in the range of a `skipped` is over; nothing for another change.
@@ -48,5 +49,7 @@ struct BacklogRow {
   std::uint64_t gaps = 0;  // children whose next delivery comes after a gap
 };
 Result<BacklogRow> backlog_row(const RowReads& rows, std::string_view subscription);
+/// What has become of a replay into a subscription; zeros once it has ended.
+Result<core::ReplayCounts> replay_row(const RowReads& rows, std::string_view name);
 
 }  // namespace carehub::care

@@ -9,6 +9,7 @@
 #include "broker/care/deliveries_fold.hpp"
 #include "broker/care/past_event.hpp"
 #include "broker/care/people_fold.hpp"
+#include "broker/care/replay_preview.hpp"
 #include "broker/care/row_keys.hpp"
 #include "broker/care/rows.hpp"
 #include "broker/care/subscriptions_fold.hpp"
@@ -46,6 +47,15 @@ std::optional<Sequence> number_of(std::string_view text) {
   return number;
 }
 
+/// How far a replay into a subscription is.
+std::string replay_text(const core::ReplayInto& replay, const core::Course& course,
+                        const core::ReplayCounts& counts) {
+  const auto next = course.moving() ? course.next : replay.last + 1;
+  return "a replay of entries " + std::to_string(replay.first) + " to " + std::to_string(replay.last) +
+         ", looked at up to " + std::to_string(next - 1) + ": offered " + std::to_string(counts.offered) +
+         ", taken " + std::to_string(counts.taken) + ", withheld " + std::to_string(counts.withheld);
+}
+
 }  // namespace
 
 struct History::Impl {
@@ -76,14 +86,19 @@ struct History::Impl {
   AnyPage subscriptions(const core::Ask& ask) const;
   AnyPage status() const;
 
-  const core::Agency& agency_of(const core::Peer& peer) const;
+  const core::Agency& agency_of(const std::string& id) const;
   Result<std::vector<core::Subscription>> visible(const core::Peer& peer) const;
   Result<std::optional<PastEvent>> past(Sequence sequence) const;
   Result<PersonKey> person_of(const std::string& identifier) const;
   Result<RowPtr> row_of(const PastEvent& past, const core::Peer& peer, const std::string& role) const;
   Result<std::vector<RowPtr>> shown_rows(const PastEvent& past,
                                          const std::vector<core::Subscription>& visible, bool all) const;
-  Result<void> replay_some(const core::AskReplay& ask, Sequence from, ReplayPart& part) const;
+  template <class Take>
+  Result<void> each_of_part(const core::AskReplay& ask, Sequence from, std::size_t entries_max,
+                            ReplayPart& part, Take take) const;
+  Result<void> replay_some(const core::AskReplay& ask, Sequence from, std::size_t deliveries_max,
+                           ReplayPart& part) const;
+  Result<void> preview_some(const core::AskReplay& ask, Sequence from, ReplayPart& part) const;
   Result<DeliveryPtr> replay_one(const core::AskReplay& ask, const PastEvent& past,
                                  wire::ReplayedT& frame) const;
 };
@@ -113,9 +128,9 @@ wire::PageT History::answer(const core::Ask& ask) const {
   return answered;
 }
 
-const core::Agency& History::Impl::agency_of(const core::Peer& peer) const {
+const core::Agency& History::Impl::agency_of(const std::string& id) const {
   static const core::Agency without_codes;
-  const auto found = agencies.find(peer.agency);
+  const auto found = agencies.find(id);
   return found == agencies.end() ? without_codes : found->second;
 }
 
@@ -154,7 +169,7 @@ Result<PersonKey> History::Impl::person_of(const std::string& identifier) const 
 
 Result<History::Impl::RowPtr> History::Impl::row_of(const PastEvent& past, const core::Peer& peer,
                                                     const std::string& role) const {
-  const auto* rule = policy->rule_for(role, agency_of(peer), *past.event);
+  const auto* rule = policy->rule_for(role, agency_of(peer.agency), *past.event);
   if (rule == nullptr) return RowPtr();
   auto row = std::make_unique<wire::RowT>();
   auto view = core::deliverable(*past.event, *rule, past.sequence);
@@ -357,6 +372,12 @@ History::Impl::AnyPage History::Impl::subscriptions(const core::Ask& ask) const 
     if (course->paused_since) row->since = course->paused_since->us;
     row->text = std::string(subscription.configured ? "configured" : "by a client") + ", " +
                 std::to_string(backlog->dead) + " dead letters";
+    if (subscription.replay) {
+      auto counts = replay_row(rows, subscription.name);
+      if (!counts) return tl::unexpected(counts.error());
+      row->text = replay_text(*subscription.replay, *course, *counts);
+      if (row->state == "active") row->state = backlog->pending > 0 ? "on its way" : "done";
+    }
     page.rows.push_back(std::move(row));
   }
   return page;
@@ -388,11 +409,15 @@ History::Impl::AnyPage History::Impl::status() const {
   return page;
 }
 
-History::ReplayPart History::replay(const core::AskReplay& ask, Sequence from) const {
+History::ReplayPart History::replay(const core::AskReplay& ask, Sequence from,
+                                    std::size_t deliveries_max) const {
   CAREHUB_ASSERT(impl_->policy.has_value(), "use_policy() comes before the first replay");
   ReplayPart part;
   part.frame.number = ask.replay.number;
-  if (auto replayed = impl_->replay_some(ask, from, part); !replayed) {
+  const auto replayed = ask.replay.preview ? impl_->preview_some(ask, from, part)
+                                           : impl_->replay_some(ask, from, deliveries_max, part);
+  part.frame.next = part.next;
+  if (!replayed) {
     part.frame.deliveries.clear();
     part.frame.last = true;
     part.frame.error = static_cast<wire::ErrorKind>(replayed.error().kind);
@@ -401,7 +426,11 @@ History::ReplayPart History::replay(const core::AskReplay& ask, Sequence from) c
   return part;
 }
 
-Result<void> History::Impl::replay_some(const core::AskReplay& ask, Sequence from, ReplayPart& part) const {
+/// The events of a replay's next part that its person and its filter let through. `take` says whether the
+/// part goes on behind this one, or begins again with it.
+template <class Take>
+Result<void> History::Impl::each_of_part(const core::AskReplay& ask, Sequence from, std::size_t entries_max,
+                                         ReplayPart& part, Take take) const {
   const auto& wanted = ask.replay;
   std::optional<PersonKey> person;
   if (!wanted.person.empty()) {
@@ -411,36 +440,77 @@ Result<void> History::Impl::replay_some(const core::AskReplay& ask, Sequence fro
   }
   part.next = std::max({from, wanted.first, Sequence{1}});
   const auto last = wanted.last == 0 ? ledger.head() : std::min(wanted.last, ledger.head());
-  const auto entries = ledger.read(part.next, kScanEntries, kScanBytes);
+  const auto entries = ledger.read(part.next, entries_max, kScanBytes);
   if (!entries) return tl::unexpected(entries.error());
-  std::size_t bytes = 0;
   for (const auto& sealed : *entries) {
-    if (part.next > last || part.frame.deliveries.size() >= limits::kDeliverItemsMax) break;
-    part.next = sealed.header.sequence + 1;
+    if (part.next > last) break;
     auto event = open_event(sealed, sealer);
     if (!event) return tl::unexpected(event.error());
-    if (!*event || (person && (*event)->person != *person)) continue;
-    if (wanted.filter && !core::matches(*wanted.filter, *(*event)->event)) continue;
-    auto one = replay_one(ask, **event, part.frame);
-    if (!one) return tl::unexpected(one.error());
-    if (!*one) continue;
-    bytes += (*one)->view.size();
-    if (bytes > kPageBytes && !part.frame.deliveries.empty()) {
-      part.next = sealed.header.sequence;  // the next part begins with it
-      --part.frame.matched;
-      break;
+    const bool asked_for =
+        *event && (!person || (*event)->person == *person) &&
+        (!wanted.filter || core::matches(*wanted.filter, *(*event)->event, (*event)->channel));
+    if (asked_for) {
+      auto taken = take(**event);
+      if (!taken) return tl::unexpected(taken.error());
+      if (!*taken) return {};
     }
-    part.frame.deliveries.push_back(std::move(*one));
+    part.next = sealed.header.sequence + 1;
   }
   part.frame.last = part.next > last || entries->empty();
   return {};
+}
+
+Result<void> History::Impl::replay_some(const core::AskReplay& ask, Sequence from, std::size_t deliveries_max,
+                                        ReplayPart& part) const {
+  std::size_t bytes = 0;
+  auto& deliveries = part.frame.deliveries;
+  return each_of_part(ask, from, kScanEntries, part, [&](const PastEvent& past) -> Result<bool> {
+    if (deliveries.size() >= deliveries_max) return false;
+    auto one = replay_one(ask, past, part.frame);
+    if (!one) return tl::unexpected(one.error());
+    if (!*one) return true;
+    bytes += (*one)->view.size();
+    if (bytes > kPageBytes && !deliveries.empty()) {
+      --part.frame.matched;  // the next part begins with it
+      return false;
+    }
+    deliveries.push_back(std::move(*one));
+    return true;
+  });
+}
+
+Result<void> History::Impl::preview_some(const core::AskReplay& ask, Sequence from, ReplayPart& part) const {
+  auto subscribed = visible(ask.peer);
+  if (!subscribed) return tl::unexpected(subscribed.error());
+  const auto& into = ask.replay.into;
+  std::erase_if(*subscribed,
+                [&](const auto& one) { return one.replay || (!into.empty() && one.name != into); });
+  ReplayPreview preview(
+      *policy, [this](const std::string& id) -> const core::Agency& { return agency_of(id); },
+      std::move(*subscribed));
+  auto counted =
+      each_of_part(ask, from, preview.entries_max(), part, [&](const PastEvent& past) -> Result<bool> {
+        preview.count(past);
+        if (!into.empty()) return true;
+        const auto before = part.frame.matched;
+        if (auto one = replay_one(ask, past, part.frame); !one) return tl::unexpected(one.error());
+        preview.count(past.event->type(), part.frame.matched > before);
+        return true;
+      });
+  part.frame.counts = preview.counts();
+  for (const auto& count : part.frame.counts) {
+    if (into.empty()) break;
+    part.frame.matched += count->matched;
+    part.frame.withheld += count->withheld;
+  }
+  return counted;
 }
 
 Result<History::Impl::DeliveryPtr> History::Impl::replay_one(const core::AskReplay& ask,
                                                              const PastEvent& past,
                                                              wire::ReplayedT& frame) const {
   const auto& role = ask.replay.role;
-  const auto* rule = policy->rule_for(role, agency_of(ask.peer), *past.event);
+  const auto* rule = policy->rule_for(role, agency_of(ask.peer.agency), *past.event);
   if (rule == nullptr) {
     ++frame.withheld;
     return DeliveryPtr();

@@ -25,13 +25,16 @@ class History {
   /// Errors become the page's error and text.
   wire::PageT answer(const core::Ask& ask) const;
 
-  /// The next part of a replay from sequence `from`: at most a Deliver frame's worth. `last` when it is over;
-  /// `next` is where to go on. Its counts are this part's.
+  /// The next part of a replay from sequence `from`: at most a Deliver frame's worth, and `deliveries_max`.
+  /// `last` when it is over; `next` is where to go on. Its counts are this part's. A preview counts by
+  /// subscriber and type as well: for the one that it goes into, or for each that the asker may know of and,
+  /// without a name, the asker.
   struct ReplayPart {
     wire::ReplayedT frame;
     Sequence next = 0;
   };
-  ReplayPart replay(const core::AskReplay& ask, Sequence from) const;
+  ReplayPart replay(const core::AskReplay& ask, Sequence from,
+                    std::size_t deliveries_max = limits::kDeliverItemsMax) const;
 
  private:
   struct Impl;

@@ -24,6 +24,7 @@ Result<std::optional<PastEvent>> open_event(const storage::SealedEntry& sealed,
   past.person = key_from<PersonKey>(*entry->person());
   past.previous_of_person = entry->previous_of_person();
   if (entry->agency() != nullptr) past.agency = entry->agency()->str();
+  if (entry->channel() != nullptr) past.channel = entry->channel()->str();
   if (entry->journey() != nullptr) past.journey = entry->journey()->str();
   if (entry->marks() != nullptr) {
     for (const auto mark : *entry->marks()) past.marks.push_back(static_cast<ledger::Mark>(mark));

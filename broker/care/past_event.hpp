@@ -15,6 +15,7 @@ struct PastEvent {
   PersonKey person;
   Sequence previous_of_person = 0;
   std::string agency;
+  std::string channel;
   std::string journey;
   Bytes bytes;
   const event::Event* event = nullptr;

@@ -47,6 +47,7 @@ std::string shown(Sequence sequence, std::string_view subscription) {
 }
 
 std::string backlog(std::string_view subscription) { return named('n', subscription).take(); }
+std::string replay(std::string_view name) { return named('e', name).take(); }
 std::string subscriptions() { return start('s'); }
 std::string subscription(std::string_view name) { return start('s').append(name); }
 std::string former_subscriptions() { return start('r'); }

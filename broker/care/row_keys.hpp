@@ -27,6 +27,7 @@ std::string gap(std::string_view subscription,
 std::string shown_of(Sequence sequence);   // o: prefix of who was offered an event
 std::string shown(Sequence sequence, std::string_view subscription);
 std::string backlog(std::string_view subscription);  // n: counts
+std::string replay(std::string_view name);           // e: counts of a replay into a subscription
 
 std::string subscriptions();  // s: prefix
 std::string subscription(std::string_view name);

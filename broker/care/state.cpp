@@ -41,6 +41,7 @@ Result<void> fold_body(const FoldEntry& entry, const ledger::Body& body, Rows& r
     case ledger::Entry::Refusal: return fold_refusal(entry, *body.entry_as_Refusal(), rows);
     case ledger::Entry::Offered: return fold_offered(entry, *body.entry_as_Offered(), rows);
     case ledger::Entry::Acked: return fold_acked(entry, *body.entry_as_Acked(), rows);
+    case ledger::Entry::Withheld: return fold_withheld(*body.entry_as_Withheld(), rows);
     case ledger::Entry::Nacked: return fold_nacked(*body.entry_as_Nacked(), rows);
     case ledger::Entry::DeadLetter: return fold_dead_letter(entry, *body.entry_as_DeadLetter(), rows);
     case ledger::Entry::OperatorAction: return fold_operator_action(*body.entry_as_OperatorAction(), rows);
@@ -336,6 +337,11 @@ Result<bool> State::has_gaps(const std::string& subscription) const {
   auto backlog = backlog_row(impl_->rows, subscription);
   if (!backlog) return tl::unexpected(backlog.error());
   return backlog->gaps > 0;
+}
+
+Result<core::ReplayCounts> State::replay_counts(const std::string& replay) const {
+  if (!impl_->health) return tl::unexpected(impl_->health.error());
+  return replay_row(impl_->rows, replay);
 }
 
 Result<core::StoredBody> State::body(Sequence sequence) const {

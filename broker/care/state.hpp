@@ -81,6 +81,7 @@ class State final : public core::StateReader, public core::Journal {
   Result<core::StoredBody> body(Sequence sequence) const override;
   Result<bool> was_offered(const std::string& subscription, Sequence sequence) const override;
   Result<bool> has_gaps(const std::string& subscription) const override;
+  Result<core::ReplayCounts> replay_counts(const std::string& replay) const override;
   Sequence append(core::NewEntry entry, Timestamp at) override;
 
  private:

@@ -1,5 +1,6 @@
 #include "broker/care/subscriptions_fold.hpp"
 
+#include "broker/base/ledger_keys.hpp"
 #include "broker/care/row_codec.hpp"
 #include "broker/care/row_keys.hpp"
 #include "broker/core/day_keys.hpp"
@@ -34,11 +35,35 @@ Result<core::Course> decode_course(std::string_view row) {
   return course;
 }
 
+void write_replay(const ledger::SubscriptionChanged& change, RowWriter& row) {
+  row.text(view_of(change.replay_of()))
+      .number(change.start())
+      .number(change.last())
+      .flag(change.person() != nullptr)
+      .key(change.person() == nullptr ? PersonKey() : key_from<PersonKey>(*change.person()))
+      .number(change.rate_per_minute())
+      .flag(change.raise_notices());
+}
+
+void read_replay(RowReader& row, core::Subscription& subscription) {
+  core::ReplayInto replay;
+  replay.subscription = row.text();
+  replay.first = row.number<Sequence>();
+  replay.last = row.number<Sequence>();
+  const bool about_one = row.flag();
+  const auto person = row.key<PersonKey>();
+  if (about_one) replay.person = person;
+  subscription.rate_per_minute = row.number<std::uint32_t>();
+  replay.raise_notices = row.flag();
+  subscription.replay = std::move(replay);
+}
+
 Result<void> fold_course(const FoldEntry& entry, const ledger::SubscriptionChanged& change, Rows& rows) {
   const auto name = view_of(change.name());
   auto course = course_row(rows, name);
   if (!course) return tl::unexpected(course.error());
-  core::apply({change.change(), change.start(), change.through(),
+  const bool created = change.change() == ledger::SubscriptionChange::created;
+  core::apply({change.change(), change.start(), created ? change.last() : change.through(),
                view_of(change.by()) == core::kByConfiguration, entry.appended_at},
               *course);
   if (!course->moving() && !course->paused_since) {
@@ -90,6 +115,10 @@ Result<void> fold_subscription_changed(const FoldEntry& entry, const ledger::Sub
     // What is pending stays: a channel that comes back under its name goes on where it was. Whose it was
     // stays, too, so that nobody else can take it up.
     rows.remove(row_keys::subscription(name));
+    if (core::is_replay_name(name)) {
+      rows.remove(row_keys::replay(name));  // its name never comes again
+      return {};
+    }
     rows.put(row_keys::former_subscription(name),
              RowWriter().text(view_of(change.agency())).text(view_of(change.role())).take());
     return {};
@@ -99,12 +128,13 @@ Result<void> fold_subscription_changed(const FoldEntry& entry, const ledger::Sub
     return {};
   }
   rows.remove(row_keys::former_subscription(name));
-  rows.put(row_keys::subscription(name), RowWriter()
-                                             .text(view_of(change.agency()))
-                                             .text(view_of(change.role()))
-                                             .flag(view_of(change.by()) == core::kByConfiguration)
-                                             .text(filter_bytes(change.filter()))
-                                             .take());
+  RowWriter row;
+  row.text(view_of(change.agency()))
+      .text(view_of(change.role()))
+      .flag(view_of(change.by()) == core::kByConfiguration)
+      .text(filter_bytes(change.filter()));
+  if (core::is_replay_name(name)) write_replay(change, row);
+  rows.put(row_keys::subscription(name), row.take());
   return {};
 }
 
@@ -133,6 +163,7 @@ Result<std::vector<core::Subscription>> subscription_rows(const RowReads& rows) 
     subscription.configured = reader.flag();
     const auto packed = bytes_of(reader.text());
     const Bytes filter(packed.begin(), packed.end());  // aligned, as FlatBuffers are read
+    if (core::is_replay_name(subscription.name)) read_replay(reader, subscription);
     flatbuffers::Verifier verifier(filter.data(), filter.size());
     if (!reader.ok() || !verifier.VerifyBuffer<ledger::Filter>(nullptr)) {
       return fail(ErrorKind::corrupt, "a subscription's row does not read: run carehub rebuild");

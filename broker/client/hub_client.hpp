@@ -67,6 +67,10 @@ struct NotKept {
 /// identity.
 using PublishResult = std::variant<Receipt, Refused, NotKept, Error>;
 
+/// `stream` names the replay, under which its deliveries are answered: an event may be in flight in two
+/// streams.
+using DeliverReplay = std::function<void(const std::string& stream, std::vector<wire::DeliveryT> deliveries)>;
+
 struct SubscribeOptions {
   std::string name;
   std::string role;
@@ -74,6 +78,9 @@ struct SubscribeOptions {
   bool durable = true;
   std::uint32_t credit = 256;         // deliveries in flight
   std::uint32_t rate_per_minute = 0;  // deliveries, at most; 0: no limit but the hub's own for it
+  /// The hub has it, and shows what comes from now; called again after a reconnection.
+  std::function<void()> confirmed = {};
+  DeliverReplay replayed = {};  // takes what an operator replays into it
 };
 
 struct Answer {
@@ -102,10 +109,13 @@ class HubClient {
   /// `deliver` is called with each batch; every delivery is to be answered once. The client returns credit as
   /// answers come. `refused` is called when the hub says no, or ends the subscription later:
   /// another connection has taken it over, or a watch does not keep up. It is over then.
+  /// Replays that an operator sends into it are handed to `replayed`; without one they wait in the hub, as
+  /// for a receiver that is unavailable.
   virtual Result<void> subscribe(SubscribeOptions options,
                                  std::function<void(std::vector<wire::DeliveryT>)> deliver,
                                  std::function<void(Error)> refused) = 0;
 
+  /// `subscription` is its name, or the stream's that a replay came in.
   virtual void answer(const std::string& subscription, std::vector<Answer> answers) = 0;
 
   /// `reply` is called once for a query, and for each frame of a replay (the last has `last` set).

@@ -8,6 +8,8 @@ namespace carehub::client {
 
 namespace {
 
+constexpr std::uint32_t kNoReplaysRetryMs = 60'000;
+
 std::vector<ledger::Range> ranges_of(std::vector<Sequence>& sequences) {
   std::sort(sequences.begin(), sequences.end());
   std::vector<ledger::Range> ranges;
@@ -37,46 +39,69 @@ Result<void> Subscriptions::add(SubscribeOptions options, Deliver deliver, Refus
 
 void Subscriptions::deliver(const wire::Deliver& frame) {
   if (frame.subscription() == nullptr || frame.deliveries() == nullptr) return;
-  const auto found = all_.find(frame.subscription()->str());
+  const auto name = frame.subscription()->str();
+  const bool replay = frame.replay_of() != nullptr && frame.replay_of()->size() > 0;
+  const auto found = all_.find(replay ? frame.replay_of()->str() : name);
   if (found == all_.end()) return;
   One& one = found->second;
+  Stream& stream = replay ? one.replays[name] : one.live;
   std::vector<wire::DeliveryT> deliveries(frame.deliveries()->size());
   for (flatbuffers::uoffset_t at = 0; at < frame.deliveries()->size(); ++at) {
     frame.deliveries()->Get(at)->UnPackTo(&deliveries[at]);
-    ++one.given[deliveries[at].sequence].live;
+    ++stream.given[deliveries[at].sequence].live;
   }
-  one.deliver(std::move(deliveries));
+  if (!replay) {
+    one.deliver(std::move(deliveries));
+  } else if (one.options.replayed) {
+    one.options.replayed(name, std::move(deliveries));
+  } else {
+    for (const auto& each : deliveries)
+      take_answer(stream,
+                  {each.sequence, ledger::NakKind::unavailable, "takes no replays", kNoReplaysRetryMs});
+  }
+}
+
+Subscriptions::Stream* Subscriptions::stream(const std::string& name) {
+  if (const auto found = all_.find(name); found != all_.end()) return &found->second.live;
+  for (auto& [subscription, one] : all_) {
+    if (const auto found = one.replays.find(name); found != one.replays.end()) return &found->second;
+  }
+  return nullptr;
+}
+
+void Subscriptions::take_answer(Stream& stream, const Answer& answer) {
+  const auto given = stream.given.find(answer.sequence);
+  if (given == stream.given.end()) return;
+  // Answers to one sequence come in the order of its deliveries, so the stale ones first.
+  const bool stale = given->second.stale > 0;
+  --(stale ? given->second.stale : given->second.live);
+  if (given->second.stale == 0 && given->second.live == 0) stream.given.erase(given);
+  if (stale) return;
+  ++stream.credit;
+  if (!answer.nak) {
+    stream.acked.push_back(answer.sequence);
+    return;
+  }
+  auto item = std::make_unique<wire::NakItemT>();
+  item->sequence = answer.sequence;
+  item->kind = *answer.nak;
+  item->code = answer.code.substr(0, limits::kNameBytesMax);
+  item->retry_after_ms = answer.retry_after_ms;
+  stream.nacked.push_back(std::move(item));
 }
 
 void Subscriptions::answer(const std::string& name, const std::vector<Answer>& answers) {
-  const auto found = all_.find(name);
-  if (found == all_.end()) return;
-  One& one = found->second;
-  for (const Answer& each : answers) {
-    const auto given = one.given.find(each.sequence);
-    if (given == one.given.end()) continue;
-    // Answers to one sequence come in the order of its deliveries, so the stale ones first.
-    const bool stale = given->second.stale > 0;
-    --(stale ? given->second.stale : given->second.live);
-    if (given->second.stale == 0 && given->second.live == 0) one.given.erase(given);
-    if (stale) continue;
-    ++one.credit;
-    if (!each.nak) {
-      one.acked.push_back(each.sequence);
-      continue;
-    }
-    auto item = std::make_unique<wire::NakItemT>();
-    item->sequence = each.sequence;
-    item->kind = *each.nak;
-    item->code = each.code.substr(0, limits::kNameBytesMax);
-    item->retry_after_ms = each.retry_after_ms;
-    one.nacked.push_back(std::move(item));
-  }
+  auto* answered = stream(name);
+  if (answered == nullptr) return;
+  for (const Answer& each : answers) take_answer(*answered, each);
 }
 
 void Subscriptions::accepted(const std::string& name) {
-  if (const auto found = all_.find(name); found != all_.end()) found->second.accepted = true;
   std::erase(unanswered_, name);
+  const auto found = all_.find(name);
+  if (found == all_.end()) return;
+  found->second.accepted = true;
+  if (found->second.options.confirmed) found->second.options.confirmed();
 }
 
 bool Subscriptions::refuse_oldest(const Error& error) {
@@ -94,27 +119,26 @@ void Subscriptions::refuse(const std::string& name, const Error& error) {
   if (refused) refused(error);
 }
 
-void Subscriptions::take_answers(One& one, std::vector<Bytes>& out) {
-  const std::string& name = one.options.name;
-  if (!one.acked.empty()) {
+void Subscriptions::take_answers(const std::string& name, Stream& stream, std::vector<Bytes>& out) {
+  if (!stream.acked.empty()) {
     wire::AckT ack;
     ack.subscription = name;
-    ack.ranges = ranges_of(one.acked);
-    one.acked.clear();
+    ack.ranges = ranges_of(stream.acked);
+    stream.acked.clear();
     out.push_back(frame_bytes(std::move(ack)));
   }
-  if (!one.nacked.empty()) {
+  if (!stream.nacked.empty()) {
     wire::NakT nak;
     nak.subscription = name;
-    nak.items = std::move(one.nacked);
-    one.nacked.clear();
+    nak.items = std::move(stream.nacked);
+    stream.nacked.clear();
     out.push_back(frame_bytes(std::move(nak)));
   }
-  if (one.credit > 0) {
+  if (stream.credit > 0) {
     wire::CreditT credit;
     credit.subscription = name;
-    credit.amount = one.credit;
-    one.credit = 0;
+    credit.amount = stream.credit;
+    stream.credit = 0;
     out.push_back(frame_bytes(std::move(credit)));
   }
 }
@@ -133,7 +157,19 @@ void Subscriptions::take_frames(std::vector<Bytes>& out) {
       subscribe.rate_per_minute = one.options.rate_per_minute;
       out.push_back(frame_bytes(std::move(subscribe)));
     }
-    take_answers(one, out);
+    take_answers(name, one.live, out);
+    for (auto& [replay, stream] : one.replays) take_answers(replay, stream, out);
+    std::erase_if(one.replays, [](const auto& replay) { return replay.second.empty(); });
+  }
+}
+
+void Subscriptions::rewind(Stream& stream) {
+  stream.acked.clear();
+  stream.nacked.clear();
+  stream.credit = 0;
+  for (auto& [sequence, given] : stream.given) {
+    given.stale += given.live;
+    given.live = 0;
   }
 }
 
@@ -142,13 +178,8 @@ void Subscriptions::rewind() {
   for (auto& [name, one] : all_) {
     one.asked = false;
     one.accepted = false;
-    one.acked.clear();
-    one.nacked.clear();
-    one.credit = 0;
-    for (auto& [sequence, given] : one.given) {
-      given.stale += given.live;
-      given.live = 0;
-    }
+    rewind(one.live);
+    for (auto& [replay, stream] : one.replays) rewind(stream);
   }
 }
 

@@ -23,7 +23,7 @@ void apply(const CourseChange& change, Course& course) {
       if (!change.by_configuration) course = Course();
       if (change.start == 0) return;
       course.next = change.start;
-      course.through = 0;
+      course.through = change.through;
       return;
     case ledger::SubscriptionChange::removed:
       // A channel that the configuration puts back goes on where it was, paused if it was.

@@ -24,7 +24,7 @@ struct Course {
 struct CourseChange {
   ledger::SubscriptionChange change = ledger::SubscriptionChange::unknown;
   Sequence start = 0;
-  Sequence through = 0;
+  Sequence through = 0;  // of a replay that is created: its last
   bool by_configuration = false;
   Timestamp at;
 };

@@ -4,6 +4,7 @@
 
 #include "broker/base/event_fields.hpp"
 #include "broker/base/ledger_keys.hpp"
+#include "broker/core/replays_into.hpp"
 #include "broker/core/route.hpp"
 #include "broker/core/wire_frames.hpp"
 
@@ -11,7 +12,6 @@ namespace carehub::core {
 namespace {
 
 constexpr std::size_t kEntriesMin = 64;  // of one subscription a step, however many are on their way
-constexpr const char* kByHub = "hub";
 
 std::string text_of(const flatbuffers::String* text) {
   return text == nullptr ? std::string()
@@ -38,6 +38,15 @@ Result<Sequence> record_change(const DeliveryContext& context, const Subscriptio
   entry.reason = record.reason;
   entry.start = record.start;
   entry.through = record.through;
+  if (const auto& replay = record.subscription.replay) {
+    entry.replay_of = replay->subscription;
+    if (record.change == Change::created) {
+      entry.last = replay->last;
+      if (replay->person) entry.person = std::make_unique<ledger::Key>(to_ledger(*replay->person));
+      entry.rate_per_minute = record.subscription.rate_per_minute;
+      entry.raise_notices = replay->raise_notices;
+    }
+  }
   flatbuffers::FlatBufferBuilder builder;
   auto body = finish_body(builder, ledger::SubscriptionChanged::Pack(builder, &entry));
   return context.journal.append({storage::EntryKind::subscription_changed, *key, std::move(body)}, now);
@@ -96,8 +105,18 @@ Courses::Done Courses::act(const Peer& peer, const wire::HandleSubscription& fra
       if (!delivery->paused()) return refuse(ErrorKind::conflict, "it is not paused");
       record.change = Change::resumed;
       break;
-    case Action::reset: return reset(*delivery, frame, head, record, now);
-    case Action::remove: record.change = Change::removed; return remove(*delivery, record, now, out);
+    case Action::reset:
+      if (subscription.replay)
+        return refuse(ErrorKind::conflict, "it is a replay: remove it and start another from where you mean");
+      return reset(*delivery, frame, head, record, now);
+    case Action::remove:
+      record.change = Change::removed;
+      if (subscription.replay) {
+        auto stopped = replays_.stop(*delivery, record, now);
+        if (!stopped) return tl::unexpected(stopped.error());
+        return Done(*stopped);
+      }
+      return remove(*delivery, record, now, out);
     default: return refuse(ErrorKind::invalid, "a subscription is paused, resumed, reset or removed");
   }
   auto recorded = change(*delivery, record, now);
@@ -112,6 +131,8 @@ Courses::Done Courses::remove(Delivery& delivery, const SubscriptionRecord& reco
     return Done(tl::unexpected(
         Refusal{ErrorKind::conflict, "hub.toml has its channel: take it out there and start the hub again"}));
   }
+  if (!deliveries_.replays_into(subscription.name).empty())
+    return Done(tl::unexpected(Refusal{ErrorKind::conflict, "a replay goes into it: remove that one first"}));
   // What this step has offered or settled counts.
   if (auto written = delivery.write_records(now); !written) return tl::unexpected(written.error());
   auto waits = context_.state.pending(subscription.name, 0, 1);
@@ -173,25 +194,43 @@ Result<Sequence> Courses::change(Delivery& delivery, const SubscriptionRecord& r
   return recorded;
 }
 
-Result<bool> Courses::advance(Sequence head, Timestamp now) {
+namespace {
+
+bool is_moving(const std::unique_ptr<Delivery>& delivery) { return delivery->course().moving(); }
+
+/// A replay goes on as its receiver takes what it has offered; all others go on until they are there.
+bool may_look(const Delivery& delivery) {
+  return !delivery.subscription().replay || delivery.wants_more(Courses::kReplayAheadMax / 2);
+}
+
+}  // namespace
+
+Result<void> Courses::advance(Sequence head, Timestamp now) {
   const auto growth = seen_head_ == 0 ? 0 : static_cast<std::size_t>(head - std::min(seen_head_, head));
   seen_head_ = head;
-  const auto moving = [](const auto& delivery) { return delivery->course().moving(); };
-  const auto count = static_cast<std::size_t>(std::ranges::count_if(deliveries_.all(), moving));
-  if (count == 0) return false;
+  const auto count = static_cast<std::size_t>(std::ranges::count_if(deliveries_.all(), is_moving));
+  if (count == 0) return {};
   // Whatever comes in, each catches up.
   const auto share = std::max(kEntriesMin, kEntriesOfStep / count) +
                      2 * std::min<std::size_t>(growth, limits::kBatchEntriesMax);
-  bool more = false;
   for (const auto& delivery : deliveries_.all()) {
-    if (!moving(delivery)) continue;
-    auto done =
-        delivery->course().skip_before != 0 ? skip(*delivery, share, now) : look(*delivery, share, head, now);
-    if (!done) return tl::unexpected(done.error());
-    const auto& course = delivery->course();
-    more = more || course.skip_before != 0 || (course.next != 0 && course.next <= head);
+    if (!is_moving(delivery)) continue;
+    Result<void> done;
+    if (delivery->course().skip_before != 0) {
+      done = skip(*delivery, share, now);
+    } else if (may_look(*delivery)) {
+      done = look(*delivery, share, head, now);
+    }
+    if (!done) return done;
   }
-  return more;
+  return {};
+}
+
+bool Courses::has_more(Sequence head) const {
+  return std::ranges::any_of(deliveries_.all(), [head](const auto& delivery) {
+    const auto& course = delivery->course();
+    return course.skip_before != 0 || (course.next != 0 && course.next <= head && may_look(*delivery));
+  });
 }
 
 Result<void> Courses::skip(Delivery& delivery, std::size_t rows_max, Timestamp now) {
@@ -211,7 +250,9 @@ Result<void> Courses::look(Delivery& delivery, std::size_t entries_max, Sequence
   const auto course = delivery.course();
   const auto end = course.through == 0 ? head : std::min(course.through, head);
   auto next = course.next;
+  const bool replay = delivery.subscription().replay.has_value();
   for (std::size_t looked = 0; next <= end && looked < entries_max; ++looked, ++next) {
+    if (replay && !delivery.wants_more(kReplayAheadMax)) break;
     if (auto done = look_at(delivery, next); !done) return done;
   }
   if (next > head + 1) return {};  // it begins with an entry that is still to come
@@ -222,6 +263,18 @@ Result<void> Courses::look(Delivery& delivery, std::size_t entries_max, Sequence
   auto recorded = change(delivery, record, now);
   if (!recorded) return tl::unexpected(recorded.error());
   return {};
+}
+
+/// A replay narrows what its subscription is interested in; it never widens it.
+bool Courses::is_for(const Subscription& subscription, const ledger::EventEntry& entry,
+                     const event::Event& event) {
+  const auto channel = entry.channel() == nullptr ? std::string_view() : entry.channel()->string_view();
+  if (!matches(subscription.filter, event, channel)) return false;
+  if (!subscription.replay) return true;
+  const auto& replay = *subscription.replay;
+  if (replay.person && key_from<PersonKey>(*entry.person()) != *replay.person) return false;
+  const auto* target = deliveries_.find(replay.subscription);
+  return target != nullptr && matches(target->subscription().filter, event, channel);
 }
 
 Result<void> Courses::look_at(Delivery& delivery, Sequence sequence) {
@@ -236,14 +289,15 @@ Result<void> Courses::look_at(Delivery& delivery, Sequence sequence) {
                 "entry " + std::to_string(sequence) + " holds an event that does not verify");
   }
   const auto& subscription = delivery.subscription();
-  if (!matches(subscription.filter, *event)) return {};
+  if (!is_for(subscription, *entry, *event)) return {};
   const auto person = key_from<PersonKey>(*entry->person());
   auto waits = context_.state.pending_of(subscription.name, person, sequence - 1, 1);
   if (!waits) return tl::unexpected(waits.error());
   if (!waits->empty() && waits->front().sequence == sequence) return {};
   auto before = context_.state.was_offered(subscription.name, sequence);
   if (!before) return tl::unexpected(before.error());
-  if (!*before && !delivery.course().starting()) return {};
+  const bool replay = subscription.replay.has_value();
+  if (replay ? *before : (!*before && !delivery.course().starting())) return {};
   const auto& policy = context_.disclosure.current();
   const auto* rule =
       policy.rule_for(subscription.role, context_.disclosure.agency(subscription.agency), *event);

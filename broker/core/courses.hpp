@@ -7,6 +7,9 @@
 
 namespace carehub::core {
 
+/// The `by` of what the hub does to a subscription of itself.
+constexpr const char* kByHub = "hub";
+
 /// What is written down when a subscription changes; `filter` where it is made or changed.
 struct SubscriptionRecord {
   const Subscription& subscription;
@@ -23,21 +26,28 @@ Result<Sequence> record_change(const DeliveryContext& context, const Subscriptio
 /// The first entry that was appended at `at` or later; head + 1 where none was.
 Result<Sequence> first_entry_since(const StateReader& state, Sequence head, Timestamp at);
 
+class ReplaysInto;
+
 /// What operators do to subscriptions, and the work of those that are not at the ledger's end: a part of it a
 /// step, however much history there is.
 class Courses {
  public:
-  Courses(const DeliveryContext& context, Deliveries& deliveries, Subscribers& subscribers)
-      : context_(context), deliveries_(deliveries), subscribers_(subscribers) {}
+  Courses(const DeliveryContext& context, Deliveries& deliveries, Subscribers& subscribers,
+          ReplaysInto& replays)
+      : context_(context), deliveries_(deliveries), subscribers_(subscribers), replays_(replays) {}
 
   Result<void> handle(const Peer& peer, const wire::HandleSubscription& frame, Sequence head, Timestamp now,
                       Decision& out);
 
-  /// Skips and offers a bounded part. True: there is more to do at once.
-  Result<bool> advance(Sequence head, Timestamp now);
+  /// Skips and offers a bounded part.
+  Result<void> advance(Sequence head, Timestamp now);
+  /// There is more to do at once.
+  bool has_more(Sequence head) const;
 
   /// How many entries one step looks at, and how many deliveries it skips, for all subscriptions together.
   static constexpr std::size_t kEntriesOfStep = 1024;
+  /// How many deliveries a replay keeps ahead of its receiver: what it has not come to is not offered yet.
+  static constexpr std::size_t kReplayAheadMax = 256;
 
  private:
   struct Refusal {
@@ -55,10 +65,12 @@ class Courses {
   Result<void> skip(Delivery& delivery, std::size_t rows_max, Timestamp now);
   Result<void> look(Delivery& delivery, std::size_t entries_max, Sequence head, Timestamp now);
   Result<void> look_at(Delivery& delivery, Sequence sequence);
+  bool is_for(const Subscription& subscription, const ledger::EventEntry& entry, const event::Event& event);
 
   DeliveryContext context_;
   Deliveries& deliveries_;
   Subscribers& subscribers_;
+  ReplaysInto& replays_;
   Sequence seen_head_ = 0;
 };
 

@@ -38,11 +38,21 @@ Delivery* Deliveries::of_connection(ConnectionId connection, const std::string& 
   return nullptr;
 }
 
+std::vector<Delivery*> Deliveries::replays_into(const std::string& name) {
+  std::vector<Delivery*> found;
+  for (const auto& delivery : all_) {
+    const auto& replay = delivery->subscription().replay;
+    if (replay && replay->subscription == name) found.push_back(delivery.get());
+  }
+  return found;
+}
+
 void Deliveries::filter_changed() { indexed_ = false; }
 
 void Deliveries::build_index() {
   for (auto& subscribers : by_type_) subscribers.clear();
   for (const auto& delivery : all_) {
+    if (delivery->subscription().replay) continue;  // nothing new is ever a replay's
     const auto& types = delivery->subscription().filter.types;
     for (std::size_t type = 0; type < kTypes; ++type) {
       const auto wanted = static_cast<event::EventType>(type);
@@ -69,7 +79,7 @@ Result<void> Deliveries::route(const RecordedEvent& recorded) {
     const auto& subscription = delivery->subscription();
     // One that has not reached the ledger's end finds it there, in its turn.
     if (delivery->course().starting()) continue;
-    if (!matches(subscription.filter, event)) continue;
+    if (!matches(subscription.filter, event, recorded.channel)) continue;
     const auto* rule =
         policy.rule_for(subscription.role, context_.disclosure.agency(subscription.agency), event);
     if (rule == nullptr) {

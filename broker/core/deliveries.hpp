@@ -18,6 +18,8 @@ class Deliveries {
   Delivery* find(const std::string& name);
   /// What a frame from this connection means by `label`.
   Delivery* of_connection(ConnectionId connection, const std::string& label);
+  /// The replays that go to this subscription's receiver.
+  std::vector<Delivery*> replays_into(const std::string& name);
   const std::vector<std::unique_ptr<Delivery>>& all() const { return all_; }
   std::size_t size() const { return all_.size(); }
   /// Call it after a subscription's filter was changed.

@@ -169,6 +169,11 @@ void Delivery::start_over(Timestamp now) {
   on_disk_ = true;
 }
 
+bool Delivery::wants_more(std::size_t held_max) const {
+  return connection_ && !on_disk_ && !paused() && !held_back_ &&
+         children_.held() + in_flight_.size() < held_max;
+}
+
 void Delivery::grant(std::uint32_t credit) {
   credit_ = std::min(limits::kCreditMax, credit_ + std::min(credit, limits::kCreditMax));
 }
@@ -401,13 +406,16 @@ void Delivery::launch(Waiting waiting, Timestamp now, std::vector<wire::Delivery
   delivery.attempt = pending.attempt;
   delivery.appended_at = waiting.view->appended_at.us;
   delivery.type = waiting.view->type;
-  const auto pseudonym = storage::keyed_hash(
-      context_.index_key, "pseudonym:" + subscription_.name + ":" + to_hex(pending.person.bytes));
+  const auto& replay = subscription_.replay;
+  const auto& known_as = replay ? replay->subscription : subscription_.name;
+  const auto pseudonym =
+      storage::keyed_hash(context_.index_key, "pseudonym:" + known_as + ":" + to_hex(pending.person.bytes));
   delivery.person = std::make_unique<ledger::Key>(to_ledger(pseudonym));
   delivery.view = waiting.view->event;
   delivery.legal_basis = waiting.view->legal_basis;
   delivery.late = pending.late;
   delivery.after_gap = pending.after_gap;
+  delivery.replay = replay.has_value();
   delivery.marks = waiting.view->marks;
   batch.push_back(std::move(delivery));
 
@@ -424,7 +432,7 @@ void Delivery::launch(Waiting waiting, Timestamp now, std::vector<wire::Delivery
 
 Result<void> Delivery::send_ready(Timestamp now, Decision& out) {
   more_now_ = false;
-  if (!connection_ || paused() || course_.skip_before != 0) return {};
+  if (!connection_ || paused() || held_back_ || course_.skip_before != 0) return {};
   if (!watch()) {
     if (auto loaded = load(); !loaded) return loaded;
     if (auto refilled = refill(); !refilled) return refilled;
@@ -433,7 +441,9 @@ Result<void> Delivery::send_ready(Timestamp now, Decision& out) {
   std::size_t batch_bytes = 0;
   std::size_t step_bytes = 0;
   const auto leave = [&] {
-    if (!batch.empty()) out.sends.push_back({*connection_, deliver_frame(label_, batch)});
+    const auto& replay = subscription_.replay;
+    if (!batch.empty())
+      out.sends.push_back({*connection_, deliver_frame(label_, batch, replay ? replay->subscription : "")});
     batch.clear();
     batch_bytes = 0;
   };
@@ -482,7 +492,7 @@ std::optional<Timestamp> Delivery::next_due(Timestamp now) const {
   if (more_now_) return now;
   const auto sooner = [&](Timestamp at) { due = due ? std::min(*due, at) : at; };
   if (!deadlines_.empty()) sooner(deadlines_.front().first);
-  if (paused()) return due;
+  if (paused() || held_back_) return due;
   if (const auto wake = children_.next_wake()) sooner(*wake);
   if (has_room() && !may_send(now)) {
     sooner(std::max(breaker_.waits() ? breaker_.probe_at() : now, rate_limit_.next(now)));

@@ -74,6 +74,13 @@ class Delivery {
   std::size_t in_flight() const { return in_flight_.size(); }
   void grant(std::uint32_t credit);
 
+  /// A replay waits while the subscription that it goes into is paused.
+  void hold_back(bool held_back) { held_back_ = held_back; }
+  /// It is being sent what it holds, and holds fewer than so many.
+  bool wants_more(std::size_t held_max) const;
+  /// It holds nothing in memory and has nothing in flight.
+  bool idle() const { return children_.held() == 0 && in_flight_.empty(); }
+
   /// Answers from the attached connection. What was not in flight is ignored and counted.
   void ack(Sequence first, Sequence last, Timestamp now, Decision& out);
   void nak(const wire::NakItem& item, Timestamp now, Decision& out);
@@ -137,6 +144,7 @@ class Delivery {
   std::uint32_t lost_in_row_ = 0;  // sessions, with something in flight, since the newest answer
   Decision untold_;                // of what happened between steps
   Sequence loaded_through_ = 0;
+  bool held_back_ = false;
   bool on_disk_ = true;      // something beyond loaded_through_ may wait on disk
   bool gaps_known_ = false;  // has_gaps() has been asked since the start
   bool gaps_possible_ = false;

@@ -34,6 +34,7 @@ struct RecordedEvent {
   PersonKey person;
   const event::Event* event = nullptr;  // the caller keeps the bytes
   std::vector<ledger::Mark> marks;
+  std::string_view channel = {};  // the inbound channel that it came by; the caller keeps it
 };
 
 /// Whether a view that could not be made is a matter of this delivery alone; else the hub stops.

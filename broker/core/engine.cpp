@@ -8,6 +8,7 @@
 #include "broker/core/courses.hpp"
 #include "broker/core/deliveries.hpp"
 #include "broker/core/questions.hpp"
+#include "broker/core/replays_into.hpp"
 #include "broker/core/subscribers.hpp"
 #include "broker/core/wire_frames.hpp"
 
@@ -69,8 +70,9 @@ struct Engine::Impl {
           context{impl.state,  impl.journal,           disclosure,   impl.day_keys,
                   impl.random, impl.vault.index_key(), impl.counters},
           deliveries(context),
-          subscribers(context, deliveries),
-          courses(context, deliveries, subscribers),
+          replays(context, deliveries),
+          subscribers(context, deliveries, replays),
+          courses(context, deliveries, subscribers, replays),
           questions(context, deliveries),
           admission(rules, impl.state, impl.journal, impl.vault, impl.day_keys, impl.random, impl.counters,
                     [this](const RecordedEvent& recorded) { return deliveries.route(recorded); }) {}
@@ -78,6 +80,7 @@ struct Engine::Impl {
     Disclosure disclosure;
     DeliveryContext context;
     Deliveries deliveries;
+    ReplaysInto replays;
     Subscribers subscribers;
     Courses courses;
     Questions questions;
@@ -107,6 +110,7 @@ struct Engine::Impl {
   void answer(const Peer& peer, const wire::Ack& frame, Timestamp now, Decision& out);
   void answer(const Peer& peer, const wire::Nak& frame, Timestamp now, Decision& out);
   void grant(const Peer& peer, const wire::Credit& frame);
+  Result<void> replay(const Peer& peer, const wire::Replay& frame, Timestamp now, Decision& out);
 };
 
 Engine::Engine(const StateReader& state, Journal& journal, storage::Vault& vault, Random& random)
@@ -204,6 +208,12 @@ void Engine::Impl::grant(const Peer& peer, const wire::Credit& frame) {
   delivery->grant(frame.amount());
 }
 
+Result<void> Engine::Impl::replay(const Peer& peer, const wire::Replay& frame, Timestamp now, Decision& out) {
+  const bool into = frame.into() != nullptr && frame.into()->size() > 0;
+  if (into && !frame.preview()) return running().replays.start(peer, frame, journal.head(), now, out);
+  return running().questions.replay(peer, frame, journal.head(), now, out);
+}
+
 Result<void> Engine::handle(const Peer& peer, const wire::Frame& frame, Timestamp now, Decision& out) {
   auto& self = *impl_;
   auto& running = self.running();
@@ -219,7 +229,7 @@ Result<void> Engine::handle(const Peer& peer, const wire::Frame& frame, Timestam
     case wire::Message::Ack: self.answer(peer, *frame.message_as_Ack(), at, out); return {};
     case wire::Message::Nak: self.answer(peer, *frame.message_as_Nak(), at, out); return {};
     case wire::Message::Query: return running.questions.query(peer, *frame.message_as_Query(), at, out);
-    case wire::Message::Replay: return running.questions.replay(peer, *frame.message_as_Replay(), at, out);
+    case wire::Message::Replay: return self.replay(peer, *frame.message_as_Replay(), at, out);
     case wire::Message::HandleDeadLetter:
       return running.questions.handle_dead_letter(peer, *frame.message_as_HandleDeadLetter(), at, out);
     case wire::Message::HandleSubscription:
@@ -255,15 +265,18 @@ Result<Timestamp> Engine::advance(Timestamp now, Decision& out) {
   const auto at = impl_->tick(now);
   std::vector<std::string> overflowed;
   Timestamp due{std::numeric_limits<std::int64_t>::max()};
-  auto moved = impl_->running().courses.advance(impl_->journal.head(), at);
-  if (!moved) return tl::unexpected(moved.error());
-  if (*moved) due = at;
+  auto& courses = impl_->running().courses;
+  if (auto moved = courses.advance(impl_->journal.head(), at); !moved) return tl::unexpected(moved.error());
   for (const auto& delivery : deliveries.all()) {
     delivery->expire(at, out);
     if (auto written = delivery->write_records(at); !written) return tl::unexpected(written.error());
     if (delivery->overflowed()) {
       overflowed.push_back(delivery->subscription().name);
       continue;
+    }
+    if (const auto& replay = delivery->subscription().replay) {
+      const auto* target = deliveries.find(replay->subscription);
+      delivery->hold_back(target == nullptr || target->paused());
     }
     if (auto sent = delivery->send_ready(at, out); !sent) return tl::unexpected(sent.error());
     if (auto written = delivery->write_records(at); !written) return tl::unexpected(written.error());
@@ -278,6 +291,8 @@ Result<Timestamp> Engine::advance(Timestamp now, Decision& out) {
                                                               false, 0, watch->label())});
     deliveries.remove(name);
   }
+  if (auto ended = impl_->running().replays.end_done(at); !ended) return tl::unexpected(ended.error());
+  if (courses.has_more(impl_->journal.head())) due = at;
   return due;
 }
 

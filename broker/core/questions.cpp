@@ -4,6 +4,7 @@
 
 #include "broker/base/ledger_keys.hpp"
 #include "broker/core/identity.hpp"
+#include "broker/core/replay_span.hpp"
 #include "broker/core/wire_frames.hpp"
 
 namespace carehub::core {
@@ -114,25 +115,51 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
   return {};
 }
 
-Result<void> Questions::replay(const Peer& peer, const wire::Replay& replay, Timestamp now, Decision& out) {
-  if (too_large({replay.role(), replay.person(), replay.by(), replay.reason()}, replay.filter())) {
-    out.sends.push_back(
-        {peer.connection, refused_replay(replay.number(), ErrorKind::invalid, too_large_text())});
-    return {};
+Result<void> Questions::replay(const Peer& peer, const wire::Replay& replay, Sequence head, Timestamp now,
+                               Decision& out) {
+  const auto refuse = [&](ErrorKind kind, const std::string& why) {
+    out.sends.push_back({peer.connection, refused_replay(replay.number(), kind, why)});
+    return Result<void>();
+  };
+  if (too_large({replay.role(), replay.person(), replay.by(), replay.reason(), replay.into()},
+                replay.filter())) {
+    return refuse(ErrorKind::invalid, too_large_text());
   }
-  if (const auto why = denial(peer, text_of(replay.role()))) {
-    out.sends.push_back({peer.connection, refused_replay(replay.number(), ErrorKind::denied, *why)});
-    return {};
+  const auto into = text_of(replay.into());
+  auto role = text_of(replay.role());
+  if (!into.empty()) {
+    const auto* target = deliveries_.find(into);
+    if (!peer.is_operator) return refuse(ErrorKind::denied, "only an operator replays into a subscription");
+    if (target == nullptr || target->watch() || target->subscription().replay)
+      return refuse(ErrorKind::not_found, "there is no durable subscription of this name");
+    role = target->subscription().role;
+  } else if (const auto why = denial(peer, role)) {
+    return refuse(ErrorKind::denied, *why);
   }
+  auto span = replay_span(context_.state, head, replay);
+  if (!span) return tl::unexpected(span.error());
+  const auto last = *span ? (*span)->last : replay.last();
+  const auto what = "entries " + std::to_string(*span ? (*span)->first : replay.first()) + " to " +
+                    std::to_string(last) + (into.empty() ? "" : " into " + into);
   const Asked asked{replay.preview() ? "replay preview" : "replay",
                     text_of(replay.by()),
-                    text_of(replay.role()),
+                    role,
                     text_of(replay.reason()),
-                    "entries " + std::to_string(replay.first()) + " to " + std::to_string(replay.last()),
+                    what,
                     text_of(replay.person())};
   if (auto recorded = record_access(peer, asked, now); !recorded) return recorded;
+  if (!*span) {
+    wire::ReplayedT nothing;
+    nothing.number = replay.number();
+    nothing.last = true;
+    out.sends.push_back({peer.connection, replayed_frame(nothing)});
+    return {};
+  }
   AskReplay ask{peer, {}};
   replay.UnPackTo(&ask.replay);
+  ask.replay.role = std::move(role);
+  ask.replay.first = (*span)->first;
+  ask.replay.last = last;
   out.replays.push_back(std::move(ask));
   return {};
 }

@@ -14,7 +14,9 @@ class Questions {
       : context_(context), deliveries_(deliveries) {}
 
   Result<void> query(const Peer& peer, const wire::Query& query, Timestamp now, Decision& out);
-  Result<void> replay(const Peer& peer, const wire::Replay& replay, Timestamp now, Decision& out);
+  /// `head`: where the ledger ends now; a replay ends there.
+  Result<void> replay(const Peer& peer, const wire::Replay& replay, Sequence head, Timestamp now,
+                      Decision& out);
   Result<void> handle_dead_letter(const Peer& peer, const wire::HandleDeadLetter& frame, Timestamp now,
                                   Decision& out);
 

@@ -151,10 +151,11 @@ event::Urgency urgency_of(const event::Event& event) {
   return Urgency::unknown;
 }
 
-bool matches(const ledger::FilterT& filter, const event::Event& event) {
+bool matches(const ledger::FilterT& filter, const event::Event& event, std::string_view channel) {
   const auto* person = event.person();
   return any_or_listed(filter.types, event.type()) &&
          any_or_listed(filter.agencies, text_of(event.source_agency())) &&
+         any_or_listed(filter.channels, channel) &&
          any_or_listed(filter.tiers, static_cast<std::uint8_t>(tier_of(event))) &&
          any_or_listed(filter.thrive, thrive_of(event)) &&
          any_or_coded(filter.home_authorities, person == nullptr ? nullptr : person->home_authority()) &&

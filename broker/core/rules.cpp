@@ -2,6 +2,18 @@
 
 namespace carehub::core {
 
+namespace {
+
+constexpr std::string_view kReplayMark = "/replay-";
+
+}  // namespace
+
+std::string replay_name(const std::string& subscription, Sequence entry) {
+  return subscription + std::string(kReplayMark) + std::to_string(entry);
+}
+
+bool is_replay_name(std::string_view name) { return name.find(kReplayMark) != std::string_view::npos; }
+
 Bytes filter_bytes(const ledger::FilterT& filter) {
   flatbuffers::FlatBufferBuilder builder;
   builder.Finish(ledger::Filter::Pack(builder, &filter));
@@ -24,6 +36,7 @@ std::size_t unpacked_bytes(const ledger::Filter& filter) {
   texts(filter.gp_practices());
   texts(filter.schools());
   texts(filter.flag_reasons());
+  texts(filter.channels());
   return bytes;
 }
 

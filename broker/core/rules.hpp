@@ -2,9 +2,11 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "broker/base/bytes.hpp"
+#include "broker/base/ids.hpp"
 #include "broker/base/limits.hpp"
 #include "schemas/ledger_generated.h"
 
@@ -48,6 +50,15 @@ struct StartAt {
   std::int64_t at_us = 0;      // of `time`: microseconds UTC
 };
 
+/// A part of history that goes once more to another subscription's receiver, as a stream of its own.
+struct ReplayInto {
+  std::string subscription;         // into which
+  Sequence first = 0;               // from this entry
+  Sequence last = 0;                // to this one
+  std::optional<PersonKey> person;  // about this child alone
+  bool raise_notices = false;       // asked for by name
+};
+
 struct Subscription {
   std::string name;
   std::string agency;
@@ -58,6 +69,8 @@ struct Subscription {
   bool configured = false;  // named by the configuration, not by a client's Subscribe
   StartAt start = {};
   std::uint32_t rate_per_minute = 0;  // deliveries that leave, at most; 0: no limit
+  bool notice = false;                // what it delivers is a notice to people
+  std::optional<ReplayInto> replay = {};
 };
 
 struct HubRules {
@@ -70,6 +83,11 @@ struct HubRules {
 
 /// The `by` of changes that the configuration made.
 constexpr const char* kByConfiguration = "configuration";
+
+/// A replay into a subscription is a subscription of its own, named behind that one's name and this mark by
+/// the entry that made it. No plain name holds the mark.
+std::string replay_name(const std::string& subscription, Sequence entry);
+bool is_replay_name(std::string_view name);
 
 /// The filter as FlatBuffer: to keep it, and to see whether two are the same.
 Bytes filter_bytes(const ledger::FilterT& filter);

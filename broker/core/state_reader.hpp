@@ -48,6 +48,15 @@ struct StoredBody {
   Timestamp appended_at;
 };
 
+/// What has become of a replay into a subscription so far.
+struct ReplayCounts {
+  std::uint64_t offered = 0;
+  std::uint64_t taken = 0;  // acked
+  std::uint64_t withheld = 0;
+  std::uint64_t skipped = 0;
+  std::uint64_t dead_letters = 0;  // that nobody has handled
+};
+
 class StateReader {
  public:
   virtual ~StateReader() = default;
@@ -77,6 +86,8 @@ class StateReader {
   virtual Result<bool> was_offered(const std::string& subscription, Sequence sequence) const = 0;
   /// Whether some child's next delivery of this subscription comes after a dead letter.
   virtual Result<bool> has_gaps(const std::string& subscription) const = 0;
+  /// Of a replay that has not ended, by its own name.
+  virtual Result<ReplayCounts> replay_counts(const std::string& replay) const = 0;
 };
 
 /// Folded state that the engine loads once, at start.

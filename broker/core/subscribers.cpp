@@ -4,7 +4,7 @@
 #include <set>
 
 #include "broker/base/names.hpp"
-#include "broker/core/courses.hpp"
+#include "broker/core/replays_into.hpp"
 #include "broker/core/wire_frames.hpp"
 
 namespace carehub::core {
@@ -90,7 +90,7 @@ Result<void> Subscribers::configure(const std::vector<Subscription>& configured,
     deliveries_.add(std::move(subscription), std::move(label)).take_course(course);
   }
   for (auto& subscription : recorded) {
-    if (names.contains(subscription.name)) continue;
+    if (names.contains(subscription.name) || subscription.replay) continue;
     if (subscription.configured) {
       if (auto done = record(subscription, ledger::SubscriptionChange::removed, kByConfiguration, now); !done)
         return done;
@@ -101,7 +101,30 @@ Result<void> Subscribers::configure(const std::vector<Subscription>& configured,
     const auto course = courses[label];
     deliveries_.add(std::move(subscription), std::move(label)).take_course(course);
   }
+  for (auto& subscription : recorded) {
+    if (!subscription.replay) continue;
+    const auto course = courses[subscription.name];
+    if (auto added = add_replay(std::move(subscription), course, now); !added) return added;
+  }
   std::ranges::sort(former_, {}, &EngineState::FormerSubscription::name);
+  return {};
+}
+
+/// It goes on where it was, unless the configuration has taken away what it went into.
+Result<void> Subscribers::add_replay(Subscription replay, const Course& course, Timestamp now) {
+  const auto* target = deliveries_.find(replay.replay->subscription);
+  const char* why = target == nullptr ? "the subscription that it went into is not there any more"
+                    : target->subscription().notice && !replay.replay->raise_notices
+                        ? "what it went into sends notices now, and nobody has asked to raise them"
+                        : nullptr;
+  if (target != nullptr) replay.retry = target->subscription().retry;
+  auto label = replay.name;
+  auto& delivery = deliveries_.add(std::move(replay), std::move(label));
+  delivery.take_course(course);
+  if (why == nullptr) return {};
+  auto stopped = replays_.stop(
+      delivery, {delivery.subscription(), ledger::SubscriptionChange::removed, kByConfiguration, why}, now);
+  if (!stopped) return tl::unexpected(stopped.error());
   return {};
 }
 
@@ -173,8 +196,8 @@ Result<void> Subscribers::subscribe(const Peer& peer, const wire::Subscribe& fra
     watch.role = wanted.role;
     if (wanted.filter) watch.filter = *wanted.filter;
     watch.durable = false;
-    auto& added = deliveries_.add(std::move(watch), wanted.name);
-    added.attach(peer.connection, wanted.credit, wanted.rate_per_minute, now);
+    deliveries_.add(std::move(watch), wanted.name)
+        .attach(peer.connection, wanted.credit, wanted.rate_per_minute, now);
   }
   out.sends.push_back({peer.connection, subscribed_frame(wanted.name, head)});
   return {};
@@ -183,7 +206,7 @@ Result<void> Subscribers::subscribe(const Peer& peer, const wire::Subscribe& fra
 Result<std::optional<Subscribers::Refusal>> Subscribers::creation_refusal(const Subscription& wanted) {
   const auto made = std::ranges::count_if(deliveries_.all(), [&](const auto& delivery) {
     const auto& one = delivery->subscription();
-    return one.durable && !one.configured && one.agency == wanted.agency;
+    return one.durable && !one.configured && !one.replay && one.agency == wanted.agency;
   });
   if (static_cast<std::size_t>(made) >= limits::kClientSubscriptionsMax) {
     return std::optional(Refusal{ErrorKind::overloaded, "the agency's clients have made " +
@@ -250,6 +273,8 @@ Result<std::optional<Subscribers::Refusal>> Subscribers::attach_durable(const Pe
                                  false, 0, wanted.name)});
   }
   delivery->attach(peer.connection, wanted.credit, wanted.rate_per_minute, now);
+  for (auto* replay : deliveries_.replays_into(wanted.name))
+    replay->attach(peer.connection, ReplaysInto::kCredit, wanted.rate_per_minute, now);
   return std::optional<Refusal>();
 }
 
@@ -263,6 +288,7 @@ void Subscribers::unsubscribe(const Peer& peer, const wire::Unsubscribe& frame, 
     return;
   }
   delivery->detach(now);
+  for (auto* replay : deliveries_.replays_into(delivery->subscription().name)) replay->detach(now);
   if (delivery->watch()) deliveries_.remove(delivery->subscription().name);
 }
 

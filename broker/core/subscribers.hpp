@@ -6,11 +6,13 @@
 
 namespace carehub::core {
 
+class ReplaysInto;
+
 /// Who subscribes to what: by configuration, or by a Subscribe frame.
 class Subscribers {
  public:
-  Subscribers(const DeliveryContext& context, Deliveries& deliveries)
-      : context_(context), deliveries_(deliveries) {}
+  Subscribers(const DeliveryContext& context, Deliveries& deliveries, ReplaysInto& replays)
+      : context_(context), deliveries_(deliveries), replays_(replays) {}
 
   /// Brings the recorded subscriptions in line with the configuration: created, changed, removed.
   Result<void> configure(const std::vector<Subscription>& configured, EngineState known, Timestamp now);
@@ -33,12 +35,14 @@ class Subscribers {
   Result<std::optional<Refusal>> attach_durable(const Peer& peer, const wire::SubscribeT& wanted,
                                                 Timestamp now, Decision& out);
 
+  Result<void> add_replay(Subscription replay, const Course& course, Timestamp now);
   const EngineState::FormerSubscription* former(const std::string& name) const;
   /// Why nobody may make this subscription under its name now.
   Result<std::optional<Refusal>> creation_refusal(const Subscription& wanted);
 
   DeliveryContext context_;
   Deliveries& deliveries_;
+  ReplaysInto& replays_;
   std::vector<EngineState::FormerSubscription> former_;  // removed, in order of their names
 };
 

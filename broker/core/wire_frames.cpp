@@ -57,20 +57,25 @@ Bytes subscribed_frame(const std::string& name, Sequence head) {
   return finish(builder, wire::CreateSubscribed(builder, builder.CreateString(name), head));
 }
 
-Bytes deliver_frame(const std::string& subscription, const std::vector<wire::DeliveryT>& deliveries) {
+Bytes deliver_frame(const std::string& subscription, const std::vector<wire::DeliveryT>& deliveries,
+                    const std::string& replay_of) {
   flatbuffers::FlatBufferBuilder builder;
   std::vector<flatbuffers::Offset<wire::Delivery>> packed_deliveries;
   packed_deliveries.reserve(deliveries.size());
   for (const auto& delivery : deliveries) packed_deliveries.push_back(pack_aligned(builder, delivery));
   const auto name = builder.CreateString(subscription);
-  return finish(builder, wire::CreateDeliver(builder, name, builder.CreateVector(packed_deliveries)));
+  const auto all = builder.CreateVector(packed_deliveries);
+  const auto into = replay_of.empty() ? 0 : builder.CreateString(replay_of);
+  return finish(builder, wire::CreateDeliver(builder, name, all, into));
 }
 
 Bytes handled_frame(std::uint64_t number, std::optional<ErrorKind> error, const std::string& text,
-                    Sequence sequence) {
+                    Sequence sequence, const std::string& subscription) {
   flatbuffers::FlatBufferBuilder builder;
   const auto kind = error ? to_wire(*error) : wire::ErrorKind::unknown;
-  return finish(builder, wire::CreateHandled(builder, number, kind, builder.CreateString(text), sequence));
+  const auto words = builder.CreateString(text);
+  const auto name = subscription.empty() ? 0 : builder.CreateString(subscription);
+  return finish(builder, wire::CreateHandled(builder, number, kind, words, sequence, name));
 }
 
 Bytes page_frame(const wire::PageT& page) { return packed(page); }

@@ -16,9 +16,12 @@ Bytes published_frame(const std::vector<wire::PublishOutcomeT>& outcomes);
 Bytes rejected_frame(ErrorKind kind, const std::string& text, bool closing = false, std::uint64_t number = 0,
                      const std::string& subscription = {});
 Bytes subscribed_frame(const std::string& name, Sequence head);
-Bytes deliver_frame(const std::string& subscription, const std::vector<wire::DeliveryT>& deliveries);
+/// `replay_of`: the subscription that this one replays into.
+Bytes deliver_frame(const std::string& subscription, const std::vector<wire::DeliveryT>& deliveries,
+                    const std::string& replay_of = {});
+/// `subscription` is the one that was made.
 Bytes handled_frame(std::uint64_t number, std::optional<ErrorKind> error, const std::string& text,
-                    Sequence sequence);
+                    Sequence sequence, const std::string& subscription = {});
 Bytes page_frame(const wire::PageT& page);
 Bytes replayed_frame(const wire::ReplayedT& replayed);
 

@@ -6,6 +6,7 @@
 
 #include "broker/base/event_fields.hpp"
 #include "broker/base/identifiers.hpp"
+#include "broker/base/names.hpp"
 
 namespace carehub::server {
 namespace {
@@ -74,9 +75,9 @@ std::optional<WordFault> add_number(ledger::FilterT& filter, std::string_view ke
 }  // namespace
 
 const std::vector<std::string>& filter_keys() {
-  static const std::vector<std::string> keys = {
-      "types",   "agencies",         "tiers",        "thrive",  "age_min",
-      "age_max", "home_authorities", "gp_practices", "schools", "flag_reasons"};
+  static const std::vector<std::string> keys = {"types",        "agencies", "channels",    "tiers",
+                                                "thrive",       "age_min",  "age_max",     "home_authorities",
+                                                "gp_practices", "schools",  "flag_reasons"};
   return keys;
 }
 
@@ -123,6 +124,12 @@ std::optional<WordFault> add_condition(ledger::FilterT& filter, std::string_view
     filter.agencies.push_back(word);
     return std::nullopt;
   }
+  if (key == "channels") {
+    if (!is_plain_name(word))
+      return WordFault{ticked(word) + " is no channel's name", "Correct it: nothing would ever match."};
+    filter.channels.push_back(word);
+    return std::nullopt;
+  }
   if (key == "home_authorities") {
     return add_code(filter.home_authorities, word, GssCode::parse(word).has_value(),
                     "a GSS code such as E10000099");
@@ -143,8 +150,8 @@ std::optional<WordFault> add_condition(ledger::FilterT& filter, std::string_view
 
 ledger::FilterT read_filter(ConfigTable& table, const std::vector<std::string>& agencies) {
   ledger::FilterT filter;
-  for (const auto& key :
-       {"types", "thrive", "agencies", "home_authorities", "gp_practices", "schools", "flag_reasons"}) {
+  for (const auto& key : {"types", "thrive", "agencies", "channels", "home_authorities", "gp_practices",
+                          "schools", "flag_reasons"}) {
     const auto words = table.texts(key);
     for (const auto& word : words) {
       if (const auto fault = add_condition(filter, key, word)) table.fault(key, fault->text, fault->remedy);

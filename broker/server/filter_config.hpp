@@ -22,7 +22,8 @@ struct WordFault {
 std::optional<WordFault> add_condition(ledger::FilterT& filter, std::string_view key,
                                        const std::string& word);
 
-/// types, agencies, tiers, thrive, age_min, age_max, home_authorities, gp_practices, schools, flag_reasons.
+/// types, agencies, channels, tiers, thrive, age_min, age_max, home_authorities, gp_practices, schools,
+/// flag_reasons.
 const std::vector<std::string>& filter_keys();
 
 /// Reads a `filter = { ... }` table; faults go to its document. Agencies must be among `agencies`.

@@ -147,7 +147,7 @@ Result<void> Loop::step(std::uint32_t wait_ms_max) {
   }
   note_slowness();
   if (const auto lost = questions_.advance(question_ready_)) disconnect(*lost);
-  if (const auto lost = replays_.advance(replay_ready_)) disconnect(*lost);
+  if (const auto lost = replays_.advance(now_, replay_ready_)) disconnect(*lost);
   keep_in_touch();
   return {};
 }

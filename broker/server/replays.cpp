@@ -5,6 +5,12 @@
 #include "broker/core/wire_frames.hpp"
 
 namespace carehub::server {
+namespace {
+
+constexpr std::int64_t kMinuteUs = 60 * kSecondUs;
+constexpr std::int64_t kSilenceUs = 5 * kSecondUs;
+
+}  // namespace
 
 std::optional<Bytes> Replays::start(core::AskReplay ask) {
   const auto of_peer = std::count_if(active_.begin(), active_.end(), [&](const Active& each) {
@@ -15,17 +21,44 @@ std::optional<Bytes> Replays::start(core::AskReplay ask) {
                                 "too many replays run now; ask again when one has ended");
   }
   const Sequence first = ask.replay.first;
-  active_.push_back({std::move(ask), first});
+  active_.push_back({std::move(ask), first, {}, {}});
   return std::nullopt;
 }
 
-std::optional<ConnectionId> Replays::advance(bool& sent) {
+/// As many as its rate lets through now: at most those of a second, and one at least once its time has come.
+std::size_t Replays::allowed(const Active& replay, Timestamp now) {
+  const auto rate = replay.ask.replay.rate_per_minute;
+  if (rate == 0 || replay.ask.replay.preview) return limits::kDeliverItemsMax;
+  const auto passed = std::min(now.us - replay.taken_until.us, kSecondUs);
+  if (passed < 0) return 0;
+  return std::min<std::size_t>(limits::kDeliverItemsMax,
+                               1 + static_cast<std::size_t>(passed * rate / kMinuteUs));
+}
+
+void Replays::take(Active& replay, std::size_t deliveries, Timestamp now) {
+  const auto rate = replay.ask.replay.rate_per_minute;
+  if (rate == 0) return;
+  replay.taken_until.us = std::max(replay.taken_until.us, now.us - kSecondUs) +
+                          static_cast<std::int64_t>(deliveries) * kMinuteUs / rate;
+}
+
+std::optional<ConnectionId> Replays::advance(Timestamp now, bool& sent) {
   sent = false;
   for (auto each = active_.begin(); each != active_.end(); ++each) {
     const ConnectionId connection = each->ask.peer.connection;
     if (backlog_.holds(connection)) continue;
-    auto part = history_.replay(each->ask, each->next);
-    each->next = part.next;
+    const auto deliveries_max = allowed(*each, now);
+    care::History::ReplayPart part;
+    if (deliveries_max > 0) {
+      part = history_.replay(each->ask, each->next, deliveries_max);
+      take(*each, part.frame.deliveries.size(), now);
+      each->next = part.next;
+    } else if (now.us - each->heard.us < kSilenceUs) {
+      continue;
+    } else {
+      part.frame.next = each->next;  // a reader that hears nothing for long takes the hub for gone
+    }
+    each->heard = now;
     const bool last = part.frame.last;
     part.frame.number = each->ask.replay.number;
     sent = true;

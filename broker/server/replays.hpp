@@ -16,9 +16,9 @@ class Replays {
   /// A frame that says no when there are too many, else nullopt.
   std::optional<Bytes> start(core::AskReplay ask);
 
-  /// Sends the next part of one replay whose reader has room. Connections that are gone, or over the
-  /// backlog's bound, are returned. `sent` is whether there was one.
-  std::optional<ConnectionId> advance(bool& sent);
+  /// Sends the next part of one replay whose reader has room and whose rate lets something through.
+  /// Connections that are gone, or over the backlog's bound, are returned. `sent` is whether there was one.
+  std::optional<ConnectionId> advance(Timestamp now, bool& sent);
 
   void forget(ConnectionId connection);
   bool empty() const { return active_.empty(); }
@@ -30,7 +30,11 @@ class Replays {
   struct Active {
     core::AskReplay ask;
     Sequence next = 0;
+    Timestamp taken_until = {};  // by its rate, the time for which it has been sent its share
+    Timestamp heard = {};        // when its reader was last sent something
   };
+  static std::size_t allowed(const Active& replay, Timestamp now);
+  static void take(Active& replay, std::size_t deliveries, Timestamp now);
 
   const care::History& history_;
   Backlog& backlog_;

@@ -46,8 +46,9 @@ class RecordingClient final : public client::HubClient {
     refused_ = std::move(refused);
     return {};
   }
-  void answer(const std::string&, std::vector<client::Answer> answers) override {
+  void answer(const std::string& stream, std::vector<client::Answer> answers) override {
     const std::lock_guard lock(mutex_);
+    answered_streams_.push_back(stream);
     answers_.insert(answers_.end(), answers.begin(), answers.end());
   }
   Result<void> ask(client::Question, std::function<void(Result<client::Reply>)>) override {
@@ -93,6 +94,11 @@ class RecordingClient final : public client::HubClient {
     const std::lock_guard lock(mutex_);
     return subscription_;
   }
+  /// Under which name each call of answer() came.
+  std::vector<std::string> answered_streams() const {
+    const std::lock_guard lock(mutex_);
+    return answered_streams_;
+  }
   std::vector<client::Answer> answers() const {
     const std::lock_guard lock(mutex_);
     return answers_;
@@ -123,6 +129,7 @@ class RecordingClient final : public client::HubClient {
   std::function<void(std::vector<wire::DeliveryT>)> deliver_;
   std::function<void(Error)> refused_;
   std::vector<client::Answer> answers_;
+  std::vector<std::string> answered_streams_;
 };
 
 }  // namespace carehub::fakes

@@ -213,6 +213,81 @@ TEST_CASE("a replay is a marked stream of its own, by filter and person, and a p
   CHECK(preview.frame.deliveries.empty());
 }
 
+namespace {
+
+/// "who type matched/withheld" of each count.
+std::vector<std::string> counted(const wire::ReplayedT& frame) {
+  std::vector<std::string> lines;
+  for (const auto& count : frame.counts) {
+    lines.push_back(count->subscription + " " + std::string(event_type_name(count->type)) + " " +
+                    std::to_string(count->matched) + "/" + std::to_string(count->withheld));
+  }
+  return lines;
+}
+
+}  // namespace
+
+TEST_CASE("a preview counts by subscriber and type what each would be shown, and what not") {
+  Past past;
+  past.publish(1);
+  past.publish(2, event::EventType::discharge);
+  past.publish(2, event::EventType::movement);
+  core::AskReplay ask{kOperator, {}};
+  ask.replay.role = "auditor";
+  ask.replay.preview = true;
+  auto lines = counted(past.history()->replay(ask, 0).frame);
+  const std::vector<std::string> expected = {" admission 1/0",
+                                             " movement 1/0",
+                                             " discharge 1/0",
+                                             "council-duty-desk admission 1/0",
+                                             "council-duty-desk movement 0/1",
+                                             "council-duty-desk discharge 1/0",
+                                             "holm-notices admission 1/0",
+                                             "holm-notices movement 0/1",
+                                             "holm-notices discharge 1/0"};
+  REQUIRE(lines.size() > expected.size());
+  CHECK(lines[expected.size()].starts_with("tier4-notice admission 1/0"));
+  lines.resize(expected.size());
+  CHECK(lines == expected);
+
+  ask.replay.into = "council-duty-desk";
+  ask.replay.role = "social-care-duty";
+  const auto into = past.history()->replay(ask, 0).frame;
+  CHECK(counted(into) == std::vector<std::string>(expected.begin() + 3, expected.begin() + 6));
+  CHECK(into.matched == 2);
+  CHECK(into.withheld == 1);
+  CHECK(into.last);
+  ask.replay.filter = std::make_unique<ledger::FilterT>();
+  ask.replay.filter->channels = {"fenbrook-adt"};
+  CHECK(counted(past.history()->replay(ask, 0).frame).empty());
+}
+
+TEST_CASE("a replay into a subscription is listed with what it goes into and how far it is") {
+  Past past;
+  past.publish(1);
+  wire::ReplayT replay;
+  replay.into = "council-duty-desk";
+  replay.reason = "a test";
+  auto received = past.hub.send(kOperator, std::move(replay));
+  const auto name = frames_of<wire::HandledT>(received).at(0).subscription;
+  const auto listed = [&] {
+    wire::QueryT query;
+    query.kind = wire::QueryKind::subscriptions;
+    const auto page = past.ask(kOperator, std::move(query));
+    const auto row =
+        std::ranges::find_if(page.rows, [&](const auto& one) { return one->subscription == name; });
+    REQUIRE(row != page.rows.end());
+    return **row;
+  };
+  CHECK(listed().state == "on its way");
+  CHECK(listed().role == "social-care-duty");
+  CHECK(listed().text.starts_with("a replay of entries 1 to "));
+  CHECK(listed().text.ends_with(", looked at up to 0: offered 0, taken 0, withheld 0"));
+  past.hub.subscribe(kCouncil, "council-duty-desk", "social-care-duty");
+  past.hub.pass_ms(1'000);
+  CHECK(listed().text.ends_with(": offered 1, taken 0, withheld 0"));
+}
+
 TEST_CASE("a long replay goes on part by part and misses nothing") {
   Past past;
   std::vector<wire::PublishItemT> items;

@@ -68,6 +68,22 @@ TEST_CASE("the channel subscribes by its own name and role") {
   CHECK(pipe.hub.subscription().durable);
 }
 
+TEST_CASE("a replay is marked for the partner and answered under its own name") {
+  Pipe pipe;
+  pipe.deliver({7});
+  std::vector<wire::DeliveryT> again(1);
+  again[0].sequence = 7;
+  again[0].replay = true;
+  pipe.hub.subscription().replayed("council-duty-desk/replay-9", std::move(again));
+  REQUIRE(pipe.sent.size() == 2);
+  CHECK(pipe.sent[0].message.replay.empty());
+  CHECK(pipe.sent[1].message.replay == "council-duty-desk/replay-9");
+  pipe.sent[1].done({});
+  CHECK(pipe.hub.answered_streams() == std::vector<std::string>{"council-duty-desk/replay-9"});
+  pipe.sent[0].done({});
+  CHECK(pipe.hub.answered_streams().back() == "council-duty-desk");
+}
+
 TEST_CASE("a delivery is acked only when the partner has it") {
   Pipe pipe;
   pipe.deliver({7});

@@ -296,6 +296,87 @@ TEST_CASE("deliveries are answered in ranges and their credit goes back") {
   CHECK(hub.next(wire::Message::Credit).frame().message_as_Credit()->amount() == 5);
 }
 
+namespace {
+
+wire::DeliverT deliver_of(const std::string& stream, const std::string& replay_of, Sequence sequence) {
+  wire::DeliverT frame;
+  frame.subscription = stream;
+  frame.replay_of = replay_of;
+  frame.deliveries.push_back(delivery(sequence));
+  frame.deliveries.back()->replay = !replay_of.empty();
+  return frame;
+}
+
+}  // namespace
+
+TEST_CASE("a replay comes with the name of its stream, and the same event is answered in each by itself") {
+  Context context;
+  TestHub hub(context.handle, kEndpoint);
+  const auto client = open_client(context);
+  Awaited<std::vector<wire::DeliveryT>> live;
+  Awaited<std::pair<std::string, std::vector<wire::DeliveryT>>> replayed;
+  SubscribeOptions options;
+  options.name = "desk";
+  options.replayed = [replayed](const std::string& stream, std::vector<wire::DeliveryT> deliveries) {
+    replayed.give({stream, std::move(deliveries)});
+  };
+  REQUIRE(client->subscribe(options, into(live), [](const Error&) {}));
+  const auto hello = hub.welcome();
+  hub.next(wire::Message::Subscribe);
+  hub.send(hello.peer, deliver_of("desk", "", 4));
+  hub.send(hello.peer, deliver_of("desk/replay-9", "desk", 4));
+  hub.send(hello.peer, deliver_of("other/replay-9", "other", 4));  // nobody's
+  REQUIRE(live.get().size() == 1);
+  const auto [stream, deliveries] = replayed.get();
+  CHECK(stream == "desk/replay-9");
+  REQUIRE(deliveries.size() == 1);
+  CHECK(deliveries.front().replay);
+  client->answer(stream, {Answer{4, {}, {}, 0}});
+  CHECK(hub.next(wire::Message::Ack).frame().message_as_Ack()->subscription()->str() == stream);
+  CHECK(hub.next(wire::Message::Credit).frame().message_as_Credit()->subscription()->str() == stream);
+  client->answer("desk", {Answer{4, {}, {}, 0}});
+  CHECK(hub.next(wire::Message::Ack).frame().message_as_Ack()->subscription()->str() == "desk");
+}
+
+TEST_CASE("a client that takes no replays leaves them in the hub, and its own deliveries alone") {
+  Context context;
+  TestHub hub(context.handle, kEndpoint);
+  const auto client = open_client(context);
+  Awaited<std::vector<wire::DeliveryT>> live;
+  SubscribeOptions options;
+  options.name = "desk";
+  REQUIRE(client->subscribe(options, into(live), [](const Error&) {}));
+  const auto hello = hub.welcome();
+  hub.next(wire::Message::Subscribe);
+  hub.send(hello.peer, deliver_of("desk/replay-9", "desk", 4));
+  const auto nak = hub.next(wire::Message::Nak);
+  CHECK(nak.frame().message_as_Nak()->subscription()->str() == "desk/replay-9");
+  CHECK(nak.frame().message_as_Nak()->items()->Get(0)->kind() == ledger::NakKind::unavailable);
+  hub.send(hello.peer, deliver_of("desk", "", 5));
+  CHECK(live.get().front().sequence == 5);
+}
+
+TEST_CASE("a subscription is confirmed when the hub has it, and again after a reconnection") {
+  Context context;
+  TestHub hub(context.handle, kEndpoint);
+  const auto client = open_client(context);
+  Awaited<bool> confirmed;
+  SubscribeOptions options;
+  options.name = "watch";
+  options.confirmed = [confirmed] { confirmed.give(true); };
+  REQUIRE(client->subscribe(options, [](const std::vector<wire::DeliveryT>&) {}, [](const Error&) {}));
+  for (std::size_t time = 0; time < 2; ++time) {
+    const auto hello = hub.welcome();
+    hub.next(wire::Message::Subscribe);
+    CHECK(confirmed.count() == time);
+    wire::SubscribedT subscribed;
+    subscribed.name = "watch";
+    hub.send(hello.peer, std::move(subscribed));
+    CHECK(confirmed.get(time));
+    hub.send(hello.peer, wire::GoodbyeT{});
+  }
+}
+
 TEST_CASE("an answer to a delivery of a lost connection is dropped") {
   Context context;
   TestHub hub(context.handle, kEndpoint);

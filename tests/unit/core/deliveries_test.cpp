@@ -107,7 +107,7 @@ TEST_CASE("one redaction serves all who see the same, and none is made for who i
   std::vector<Delivery*> connected;
   for (ConnectionId connection = 1; connection <= 3; ++connection) {
     auto& desk = desks.add("desk-" + std::to_string(connection));
-    desk.attach(connection, 0, now);
+    desk.attach(connection, 0, 0, now);
     REQUIRE(desk.send_ready(now, desks.out));  // what waits on disk is read in
     connected.push_back(&desk);
   }
@@ -123,11 +123,11 @@ TEST_CASE("one redaction serves all who see the same, and none is made for who i
 TEST_CASE("a connection's frames mean its own subscriptions and watches, and nobody else's") {
   Desks desks;
   const auto now = desks.hub.clock.now();
-  desks.add("desk").attach(1, 10, now);
+  desks.add("desk").attach(1, 10, 0, now);
   Subscription watch;
   watch.name = watch_name("eyes", 2);
   watch.durable = false;
-  desks.deliveries.add(std::move(watch), "eyes").attach(2, 10, now);
+  desks.deliveries.add(std::move(watch), "eyes").attach(2, 10, 0, now);
   CHECK(desks.deliveries.of_connection(1, "desk") == desks.deliveries.find("desk"));
   CHECK(desks.deliveries.of_connection(2, "desk") == nullptr);
   CHECK(desks.deliveries.of_connection(2, "eyes") == desks.deliveries.find("~eyes@2"));

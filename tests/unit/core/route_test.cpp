@@ -101,6 +101,15 @@ TEST_CASE("an empty filter matches everything") {
   CHECK(matches({}, view(bare)));
 }
 
+TEST_CASE("a condition on the channel is one on how the hub got the event, not on what the event says") {
+  const auto bytes = event_of({{"type", "referral"}, {"source_channel", "elwick-adt"}});
+  ledger::FilterT filter;
+  filter.channels = {"elwick-adt", "holm-referrals"};
+  CHECK(matches(filter, view(bytes), "holm-referrals"));
+  CHECK_FALSE(matches(filter, view(bytes), "fenbrook-adt"));
+  CHECK_FALSE(matches(filter, view(bytes)));
+}
+
 TEST_CASE("each condition of a filter can keep an event out") {
   const auto bytes = full_admission();
   const auto& event = view(bytes);

@@ -72,6 +72,9 @@ class CountingState final : public core::StateReader {
   Result<std::optional<KeyId>> day_key(const std::string& purpose, std::int64_t day) const override {
     return state_.day_key(purpose, day);
   }
+  Result<core::ReplayCounts> replay_counts(const std::string& replay) const override {
+    return state_.replay_counts(replay);
+  }
   Result<core::StoredBody> body(Sequence sequence) const override { return state_.body(sequence); }
   Result<bool> was_offered(const std::string& subscription, Sequence sequence) const override {
     return state_.was_offered(subscription, sequence);

@@ -50,6 +50,17 @@ TEST_CASE("the same delivery again makes no second file, also after a restart") 
   CHECK(folder.files() == std::set<std::string>{"carehub-2026-03-01-42.csv"});
 }
 
+TEST_CASE("a replay of a delivery is a file of its own, marked in its name") {
+  TemporaryFolder folder;
+  FolderWriter writer(options(folder));
+  CHECK_FALSE(send(writer, message(42, "a,b\r\n")).nak);
+  auto again = message(42, "a,b\r\n");
+  again.replay = "holm-notices/replay-97";
+  CHECK_FALSE(send(writer, std::move(again)).nak);
+  CHECK(folder.files() ==
+        std::set<std::string>{"carehub-2026-03-01-42.csv", "carehub-2026-03-01-42.replay-97.csv"});
+}
+
 TEST_CASE("a file that is there already is never overwritten") {
   TemporaryFolder folder;
   folder.write("carehub-2026-03-01-42.csv", "somebody else's");

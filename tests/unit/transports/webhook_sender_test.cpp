@@ -73,7 +73,18 @@ TEST_CASE("a message is posted to its URL with its id, its type and the token") 
   CHECK(requests[0].header("Authorization") == "Bearer a-long-enough-secret");
   CHECK(requests[0].header("webhook-id") == "id-1");
   CHECK(requests[0].header("webhook-signature").empty());
+  CHECK(requests[0].header("carehub-replay").empty());
   CHECK(requests[0].body == R"({"a":1})");
+}
+
+TEST_CASE("a replayed message carries its stream and the original id") {
+  HttpEndpoint partner([](const auto&) { return HttpEndpoint::answer("204 No Content"); });
+  Sending sending({.url = partner.url("/duty-desk")});
+  auto again = message("id-1", R"({"a":1})");
+  again.replay = "duty-desk/replay-97";
+  CHECK_FALSE(sending.send_and_wait(std::move(again)).nak);
+  CHECK(partner.requests().at(0).header("carehub-replay") == "duty-desk/replay-97");
+  CHECK(partner.requests().at(0).header("webhook-id") == "id-1");
 }
 
 TEST_CASE("a host that cannot be looked up in time is unavailable, and partners beside it get theirs") {

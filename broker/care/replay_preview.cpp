@@ -1,0 +1,48 @@
+#include "broker/care/replay_preview.hpp"
+
+#include <algorithm>
+
+#include "broker/core/route.hpp"
+
+namespace carehub::care {
+namespace {
+
+constexpr std::size_t kLooksOfPart = 8192;
+constexpr std::size_t kEntriesMin = 16;
+constexpr std::size_t kEntriesMax = 512;
+
+}  // namespace
+
+void ReplayPreview::count(const PastEvent& past) {
+  for (const auto& subscription : subscriptions_) {
+    if (!core::matches(subscription.filter, *past.event, past.channel)) continue;
+    const bool shown =
+        policy_.rule_for(subscription.role, agency_of_(subscription.agency), *past.event) != nullptr;
+    auto& count = counts_[{subscription.name, past.event->type()}];
+    ++(shown ? count.matched : count.withheld);
+  }
+}
+
+void ReplayPreview::count(event::EventType type, bool shown) {
+  auto& count = counts_[{std::string(), type}];
+  ++(shown ? count.matched : count.withheld);
+}
+
+std::vector<std::unique_ptr<wire::ReplayCountT>> ReplayPreview::counts() const {
+  std::vector<std::unique_ptr<wire::ReplayCountT>> made;
+  for (const auto& [who_and_what, count] : counts_) {
+    auto one = std::make_unique<wire::ReplayCountT>();
+    one->subscription = who_and_what.first;
+    one->type = who_and_what.second;
+    one->matched = count.matched;
+    one->withheld = count.withheld;
+    made.push_back(std::move(one));
+  }
+  return made;
+}
+
+std::size_t ReplayPreview::entries_max() const {
+  return std::clamp(kLooksOfPart / (subscriptions_.size() + 1), kEntriesMin, kEntriesMax);
+}
+
+}  // namespace carehub::care

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <functional>
+#include <map>
+
+#include "broker/care/past_event.hpp"
+#include "broker/core/policy.hpp"
+#include "schemas/wire_generated.h"
+
+namespace carehub::care {
+
+/// Counts by subscriber and type of event what a replay would show to whom: each subscription by its own
+/// filter, its role and the policy of today.
+class ReplayPreview {
+ public:
+  using AgencyOf = std::function<const core::Agency&(const std::string& id)>;
+  ReplayPreview(const core::Policy& policy, AgencyOf agency_of, std::vector<core::Subscription> subscriptions)
+      : policy_(policy), agency_of_(std::move(agency_of)), subscriptions_(std::move(subscriptions)) {}
+
+  void count(const PastEvent& past);
+  /// What one asker is shown or not, under no subscription's name.
+  void count(event::EventType type, bool shown);
+  std::vector<std::unique_ptr<wire::ReplayCountT>> counts() const;
+  /// How many entries one part may look at, so that its work is bounded however many subscriptions there are.
+  std::size_t entries_max() const;
+
+ private:
+  struct Count {
+    std::uint64_t matched = 0;
+    std::uint64_t withheld = 0;
+  };
+  const core::Policy& policy_;
+  AgencyOf agency_of_;
+  std::vector<core::Subscription> subscriptions_;
+  std::map<std::pair<std::string, event::EventType>, Count> counts_;
+};
+
+}  // namespace carehub::care
