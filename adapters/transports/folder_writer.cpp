@@ -46,20 +46,6 @@ bool for_parts(std::string_view pattern, Text text, Field field) {
   return true;
 }
 
-std::string name_of(const std::string& pattern, const Rendered& message) {
-  const std::string at = to_rfc3339(message.appended_at);  // 2026-03-01T09:30:00.000Z
-  std::string name;
-  for_parts(
-      pattern, [&](std::string_view text) { name += text; },
-      [&](std::string_view field) {
-        if (field == "date") name += at.substr(0, 10);
-        if (field == "time") name += at.substr(11, 2) + at.substr(14, 2) + at.substr(17, 2);
-        if (field == "sequence") name += std::to_string(message.sequence);
-        if (field == "id") name += file_safe(message.id);
-      });
-  return name;
-}
-
 SendResult outcome(int error) {
   if (error == 0) return {};
   const bool permanent = error == ENAMETOOLONG || error == EEXIST;
@@ -93,6 +79,20 @@ Result<void> check_name_pattern(const std::string& pattern) {
   return {};
 }
 
+std::string folder_file_name(const std::string& pattern, const Rendered& message) {
+  const std::string at = to_rfc3339(message.appended_at);  // 2026-03-01T09:30:00.000Z
+  std::string name;
+  for_parts(
+      pattern, [&](std::string_view text) { name += text; },
+      [&](std::string_view field) {
+        if (field == "date") name += at.substr(0, 10);
+        if (field == "time") name += at.substr(11, 2) + at.substr(14, 2) + at.substr(17, 2);
+        if (field == "sequence") name += std::to_string(message.sequence);
+        if (field == "id") name += file_safe(message.id);
+      });
+  return name;
+}
+
 struct FolderWriter::Impl {
   struct Job {
     Rendered message;
@@ -120,7 +120,7 @@ struct FolderWriter::Impl {
       fs::create_directories(options.directory, error);
       if (error) return error.value();
     }
-    std::string name = name_of(options.name, message);
+    std::string name = folder_file_name(options.name, message);
     // The live delivery's file may be there still, or long have been taken in.
     if (!message.replay.empty())
       name = marked_name(name, "." + file_safe(message.replay.substr(message.replay.rfind('/') + 1)),

@@ -21,6 +21,9 @@ struct FolderWriterOptions {
 /// Error `invalid`: the pattern names an unknown field, holds a path, or does not tell deliveries apart.
 Result<void> check_name_pattern(const std::string& pattern);
 
+/// The name that a pattern gives a message; the same at every attempt.
+std::string folder_file_name(const std::string& pattern, const Rendered& message);
+
 /// Writes each message as a file of its own: under a hidden temporary name, synced, then renamed, so that a
 /// reader never sees half a file. A delivery that comes again finds its file and writes no second one; a file
 /// with other content is never overwritten: the name gets a number. What is wrong with the folder is

@@ -49,6 +49,24 @@ Result<void> check_webhook_url(const std::string& url) {
   return {};
 }
 
+std::vector<WebhookHeader> webhook_headers(const WebhookSenderOptions& options, const Rendered& message,
+                                           Timestamp now) {
+  const std::int64_t timestamp_s = now.us / kSecondUs;
+  std::vector<WebhookHeader> headers;
+  const auto add = [&headers](std::string name, std::string value, bool secret = false) {
+    headers.push_back({std::move(name), std::move(value), secret});
+  };
+  add("Content-Type", message.media_type);
+  if (!options.token.empty()) add("Authorization", "Bearer " + options.token, true);
+  add("webhook-id", message.id);
+  add("webhook-timestamp", std::to_string(timestamp_s));
+  if (!message.replay.empty()) add("carehub-replay", message.replay);
+  if (!options.signing_key.empty()) {
+    add("webhook-signature", webhook_signature(options.signing_key, message.id, timestamp_s, message.bytes));
+  }
+  return headers;
+}
+
 SendResult webhook_result(unsigned status, std::string_view retry_after, Timestamp now) {
   using ledger::NakKind;
   if ((status >= 200 && status < 300) || status == 409) return {};

@@ -37,6 +37,7 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 using PlainStream = beast::tcp_stream;
+using Clock = std::chrono::steady_clock;
 using TlsStream = beast::ssl_stream<beast::tcp_stream>;
 using Request = http::request<http::vector_body<std::uint8_t>>;
 
@@ -163,20 +164,23 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
   asio::awaitable<SendResult> attempt(Line& line, const Rendered& message) {
     const Request request = request_for(message);
     const bool reused = line.open();
-    std::optional<SendResult> result = co_await exchange(line, request, reused);
+    // One for all of it: looking up, connecting, sending and waiting.
+    const auto deadline = Clock::now() + std::chrono::milliseconds(options.timeout_ms);
+    std::optional<SendResult> result = co_await exchange(line, request, reused, deadline);
     // The partner had closed the kept connection: that says nothing about this message.
-    if (!result) result = co_await exchange(line, request, false);
+    if (!result) result = co_await exchange(line, request, false, deadline);
     co_return std::move(*result);
   }
 
   /// nullopt: a kept connection turned out to be closed before anything was answered.
-  asio::awaitable<std::optional<SendResult>> exchange(Line& line, const Request& request, bool reused) {
+  asio::awaitable<std::optional<SendResult>> exchange(Line& line, const Request& request, bool reused,
+                                                      Clock::time_point deadline) {
     error_code error;
-    if (!line.open()) error = co_await connect(line);
+    if (!line.open()) error = co_await connect(line, deadline);
     http::response_parser<http::string_body> parser;
     parser.body_limit(kAnswerBytesMax);
     if (!error) {
-      line.lowest().expires_after(std::chrono::milliseconds(options.timeout_ms));
+      line.lowest().expires_at(deadline);
       if (line.tls) {
         co_await http::async_write(*line.tls, request, redirect_error(use_awaitable, error));
         if (!error)
@@ -207,41 +211,37 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
     co_return webhook_result(status, retry_after, SystemClock().now());
   }
 
-  /// Waits for the host's addresses no longer than for an answer.
-  asio::awaitable<error_code> resolve(Line& line, std::vector<tcp::endpoint>& found) {
+  asio::awaitable<error_code> resolve(Line& line, std::vector<tcp::endpoint>& found,
+                                      Clock::time_point deadline) {
     error_code error;
     const asio::ip::address address = asio::ip::make_address(host, error);
     if (!error) {
       found.emplace_back(address, port_number);
       co_return error;
     }
-    struct Asked {
-      std::optional<Result<Addresses>> answer;
-      bool waited_for = true;
-    };
-    const auto asked = std::make_shared<Asked>();
-    line.wake.expires_after(std::chrono::milliseconds(options.timeout_ms));
-    lookup->find([asked, owner = line.shared_from_this()](const Result<Addresses>& answer) {
-      if (!asked->waited_for) return;
-      asked->answer = answer;
-      owner->wake.cancel();
-    });
+    const auto answer = std::make_shared<std::optional<Result<Addresses>>>();
+    line.wake.expires_at(deadline);
+    const auto ticket =
+        lookup->find([answer, owner = line.shared_from_this()](const Result<Addresses>& addresses) {
+          *answer = addresses;
+          owner->wake.cancel();
+        });
     co_await line.wake.async_wait(redirect_error(use_awaitable, error));
-    asked->waited_for = false;
+    lookup->forget(ticket);
     if (stopping) co_return asio::error::operation_aborted;
-    if (!asked->answer) co_return asio::error::timed_out;
-    if (!*asked->answer) co_return asio::error::host_not_found;
-    for (const std::string& text : **asked->answer) {
+    if (!*answer) co_return asio::error::timed_out;
+    if (!**answer) co_return asio::error::host_not_found;
+    for (const std::string& text : ***answer) {
       const asio::ip::address each = asio::ip::make_address(text, error);
       if (!error) found.emplace_back(each, port_number);
     }
     co_return found.empty() ? error_code(asio::error::host_not_found) : error_code();
   }
 
-  asio::awaitable<error_code> connect(Line& line) {
+  asio::awaitable<error_code> connect(Line& line, Clock::time_point deadline) {
     error_code error;
     std::vector<tcp::endpoint> found;
-    error = co_await resolve(line, found);
+    error = co_await resolve(line, found, deadline);
     if (error) co_return error;
     if (stopping) co_return asio::error::operation_aborted;
     if (secure) {
@@ -249,7 +249,7 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
     } else {
       line.plain.emplace(io.impl().context);
     }
-    line.lowest().expires_after(std::chrono::milliseconds(options.timeout_ms));
+    line.lowest().expires_at(deadline);
     co_await line.lowest().async_connect(found, redirect_error(use_awaitable, error));
     if (error) co_return error;
     error_code ignored;
@@ -269,16 +269,8 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
     Request request(http::verb::post, target, 11);
     request.set(http::field::host, authority);
     request.set(http::field::user_agent, "Carehub");
-    request.set(http::field::content_type, message.media_type);
-    if (!options.token.empty()) request.set(http::field::authorization, "Bearer " + options.token);
-    const std::int64_t timestamp_s = SystemClock().now().us / kSecondUs;
-    request.set("webhook-id", message.id);
-    request.set("webhook-timestamp", std::to_string(timestamp_s));
-    if (!message.replay.empty()) request.set("carehub-replay", message.replay);
-    if (!options.signing_key.empty()) {
-      request.set("webhook-signature",
-                  webhook_signature(options.signing_key, message.id, timestamp_s, message.bytes));
-    }
+    for (const WebhookHeader& header : webhook_headers(options, message, SystemClock().now()))
+      request.set(header.name, header.value);
     request.body() = message.bytes;
     request.prepare_payload();
     return request;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "adapters/channel/pipe.hpp"
 #include "adapters/transports/host_lookup.hpp"
@@ -19,7 +20,7 @@ struct WebhookSenderOptions {
   Bytes signing_key = {};                             // Standard Webhooks; empty: not signed
   std::filesystem::path ca_file = {};                 // trusted besides the system's
   std::size_t connections_max = 8;                    // so many deliveries are under way at once
-  std::uint32_t timeout_ms = limits::kHttpTimeoutMs;  // of one attempt, from connecting to the answer
+  std::uint32_t timeout_ms = limits::kHttpTimeoutMs;  // of one attempt, from the look-up to the answer
   std::uint32_t idle_ms = 30'000;                     // an unused connection is closed after this
   HostLookup::Ask lookup = system_addresses;
 };
@@ -50,6 +51,15 @@ class WebhookSender final : public Sender {
 
 /// Error `invalid` says what a webhook's URL looks like.
 Result<void> check_webhook_url(const std::string& url);
+
+/// A header that a message is sent with, apart from those of HTTP itself.
+struct WebhookHeader {
+  std::string name;
+  std::string value;
+  bool secret = false;
+};
+std::vector<WebhookHeader> webhook_headers(const WebhookSenderOptions& options, const Rendered& message,
+                                           Timestamp now);
 
 /// How an HTTP status is to be taken. `retry_after` is the header's value: seconds, or a date (RFC
 /// 9110 10.2.3).

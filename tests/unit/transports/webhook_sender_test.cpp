@@ -106,6 +106,21 @@ TEST_CASE("a host that cannot be looked up in time is unavailable, and partners 
   CHECK(stuck.send_and_wait(message("later")).code == "host not found");
 }
 
+TEST_CASE("one time is for all of an attempt, from the look-up to the answer") {
+  HttpEndpoint partner([](const auto&) {
+    ::usleep(800'000);
+    return HttpEndpoint::answer("200 OK");
+  });
+  // Either part alone is well within the time; together they are over it.
+  Sending sending({.url = "http://slow.example:" + std::to_string(partner.port()) + "/",
+                   .timeout_ms = 1'200,
+                   .lookup = [](const std::string&) {
+                     ::usleep(800'000);
+                     return Addresses{"127.0.0.1"};
+                   }});
+  CHECK(sending.send_and_wait(message("1")).code == "timeout");
+}
+
 TEST_CASE("a signed message carries the signature of what was sent") {
   HttpEndpoint partner([](const auto&) { return HttpEndpoint::answer("200 OK"); });
   const Bytes key(32, 7);
