@@ -1,6 +1,7 @@
 #include "adapters/channel/channel_config.hpp"
 
 #include "adapters/channel/transport_config.hpp"
+#include "broker/base/config_files.hpp"
 
 namespace carehub::adapters {
 namespace {
@@ -43,7 +44,7 @@ class ChannelReader {
     const std::string direction = table.optional_text("direction").value_or("");
     channel.direction = direction == "out" ? Direction::out : Direction::in;
     if (direction != "in" && direction != "out") {
-      for (const char* key : {"transport", "pack", "overrides", "unmappable", "role", "credit"})
+      for (const char* key : {"transport", "pack", "overrides", "unmappable", "role", "credit", "shadow"})
         table.known(key);
       return std::nullopt;
     }
@@ -63,6 +64,10 @@ class ChannelReader {
           "unmappable", "`" + unmappable + "` does not say what becomes of a message that cannot be mapped",
           "Write \"refuse\" (the sender is told) or \"keep\" (acknowledged once it is stored, and an alarm)");
     }
+    if (table.has("shadow")) {
+      table.known("shadow");
+      table.fault("shadow", "only an outbound channel can be a shadow", "Remove it here");
+    }
     if (!table.has("pack")) {
       table.fault("pack", "the channel has no mapping pack",
                   "Add pack = \"hospital/hl7v2.toml\", or your own");
@@ -71,6 +76,7 @@ class ChannelReader {
 
   void read_outbound(ConfigTable& table, ChannelConfig& channel) {
     channel.role = table.optional_text("role").value_or("");
+    channel.shadow = transports_.read_shadow(table);
     channel.credit =
         static_cast<std::uint32_t>(table.integer("credit", channel.credit, 1, limits::kCreditMax));
   }
@@ -86,14 +92,14 @@ class ChannelReader {
     }
     channel.pack_name = *name;
     const fs::path file = (packs_ / *name).lexically_normal();
-    if (!fs::is_regular_file(file)) {
-      return table.fault("pack", "there is no mapping pack " + file.string(),
-                         "Packs are found under `packs` of [hub]; check the name");
-    }
-    if (overrides_file && !fs::is_regular_file(*overrides_file)) {
-      return table.fault("overrides", "there is no file " + overrides_file->lexically_normal().string(),
-                         "Paths start at the configuration's own folder; check the name");
-    }
+    if (!check_file(table, "pack", file,
+                    {"there is no mapping pack " + file.string(),
+                     "Packs are found under `packs` of [hub]; check the name"}))
+      return;
+    if (overrides_file && !check_file(table, "overrides", *overrides_file,
+                                      {"there is no file " + overrides_file->lexically_normal().string(),
+                                       "Paths start at the configuration's own folder; check the name"}))
+      return;
     channel.pack = load_pack(file, overrides_file, document_.faults());
     if (channel.pack && channel.pack->direction != channel.direction) {
       table.fault(
@@ -139,6 +145,7 @@ std::string describe(const ChannelConfig& channel) {
   return channel.name + ": " + (in ? "in from " : "out to ") + channel.agency +
          (in ? "" : " as " + channel.role) + ", " + transport +
          (channel.pack_name.empty() ? "" : ", pack " + channel.pack_name) +
+         (channel.shadow.empty() ? "" : ", a shadow: sends nothing, writes to " + channel.shadow.string()) +
          (channel.unmappable == Unmappable::keep ? ", keeps what it cannot map" : "");
 }
 

@@ -36,6 +36,8 @@ struct ChannelConfig {
   std::string pack_name;             // as written; empty without one
   Unmappable unmappable = Unmappable::refuse;
   std::uint32_t credit = 256;
+  /// Out: where a shadow writes what it would have sent; empty for a channel that sends.
+  std::filesystem::path shadow = {};
 };
 
 /// Reads every channel, its pack and its secrets. All faults are in `document.faults()` afterwards; the

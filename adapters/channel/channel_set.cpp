@@ -5,6 +5,8 @@
 #include <thread>
 
 #include "adapters/channel/renderer.hpp"
+#include "adapters/channel/shadow.hpp"
+#include "adapters/transports/line_file.hpp"
 
 namespace carehub::adapters {
 namespace {
@@ -19,7 +21,14 @@ std::unique_ptr<InboundTransport> make_inbound_transport(const TransportConfig& 
   return nullptr;
 }
 
-Result<std::unique_ptr<Sender>> make_sender(const TransportConfig& config, IoThread& io) {
+/// A shadow has nothing of the partner's but its configuration.
+Result<std::unique_ptr<Sender>> make_sender(const ChannelConfig& channel, IoThread& io) {
+  const TransportConfig& config = channel.transport;
+  if (!channel.shadow.empty()) {
+    auto lines = LineFile::make({.channel = channel.name, .directory = channel.shadow});
+    if (!lines) return tl::unexpected(lines.error());
+    return std::unique_ptr<Sender>(std::move(*lines));
+  }
   if (const auto* folder = std::get_if<FolderWriterOptions>(&config))
     return std::make_unique<FolderWriter>(*folder);
   if (const auto* webhook = std::get_if<WebhookSenderOptions>(&config)) {
@@ -69,7 +78,7 @@ Result<std::unique_ptr<InboundChannel>> make_inbound(const ChannelConfig& config
 
 Result<std::unique_ptr<OutboundChannel>> make_outbound(const ChannelConfig& config,
                                                        const ChannelParts& parts) {
-  auto sender = make_sender(config.transport, parts.io);
+  auto sender = make_sender(config, parts.io);
   if (!sender) return named(config, sender.error());
   RendererOptions rendering;
   if (!config.hub.empty()) rendering.hub = config.hub;
@@ -77,9 +86,14 @@ Result<std::unique_ptr<OutboundChannel>> make_outbound(const ChannelConfig& conf
   subscription.name = config.name;
   subscription.role = config.role;
   subscription.credit = config.credit;
-  return std::make_unique<OutboundChannel>(std::move(subscription),
-                                           make_renderer(config.pack, std::move(rendering)),
-                                           std::move(*sender), parts.hub);
+  auto renderer = make_renderer(config.pack, std::move(rendering));
+  if (!config.shadow.empty()) {
+    renderer = make_shadow_renderer(config, std::move(renderer));
+    spdlog::info("channel={} is a shadow: it sends nothing to its partner and writes to {}", config.name,
+                 config.shadow.string());
+  }
+  return std::make_unique<OutboundChannel>(std::move(subscription), std::move(renderer), std::move(*sender),
+                                           parts.hub);
 }
 
 struct ChannelSet::Impl {

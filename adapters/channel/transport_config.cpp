@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <fstream>
+#include <system_error>
+
+#include "broker/base/config_files.hpp"
 
 namespace carehub::adapters {
 namespace {
@@ -122,15 +125,36 @@ std::optional<TransportConfig> TransportReader::read_http(ConfigTable& table, co
   return options;
 }
 
-fs::path TransportReader::read_directory(ConfigTable& table, Direction direction) {
-  const std::string text = table.text("directory");
+fs::path TransportReader::read_directory(ConfigTable& table, std::string_view key, Direction direction) {
+  const std::string text = table.text(key);
   if (text.empty()) return {};
-  const fs::path directory = fs::weakly_canonical(fs::absolute(beside(text))).lexically_normal();
-  const auto [other, free] = directories_.try_emplace(directory, Folder{table.place("directory"), direction});
+  std::error_code error;
+  const fs::path named = fs::absolute(beside(text), error);
+  const fs::path directory = fs::weakly_canonical(named, error).lexically_normal();
+  if (error) {
+    table.fault(key, "the folder " + named.string() + " cannot be looked at: " + error.message(),
+                "Check the path and its links, and let this user search the folders above it");
+    return named;
+  }
+  const auto [other, free] = directories_.try_emplace(directory, Folder{table.place(key), direction});
   // Two writers may share a folder; a reader shares with nobody, or it would take what is not for it.
   if (!free && (direction == Direction::in || other->second.direction == Direction::in)) {
-    table.fault("directory", "the folder is used by the channel at " + other->second.place,
+    table.fault(key, "the folder is used by the channel at " + other->second.place,
                 "Give each channel a folder of its own");
+  }
+  return directory;
+}
+
+fs::path TransportReader::read_shadow(ConfigTable& channel) {
+  channel.known("shadow");
+  if (!channel.has("shadow")) return {};
+  const fs::path directory = read_directory(channel, "shadow", Direction::out);
+  if (directory.empty()) {
+    channel.fault("shadow", "the shadow's directory is empty", "Write shadow = \"shadow\", or remove it");
+  } else {
+    check_writable_folder(channel, "shadow", directory,
+                          {"there is no folder " + directory.string() + " for what the shadow writes",
+                           "Make it: mkdir -m 700 " + directory.string()});
   }
   return directory;
 }
@@ -138,7 +162,7 @@ fs::path TransportReader::read_directory(ConfigTable& table, Direction direction
 std::optional<TransportConfig> TransportReader::read_folder_in(ConfigTable& table, const std::string& name) {
   FolderReaderOptions options;
   options.channel = name;
-  options.directory = read_directory(table, Direction::in);
+  options.directory = read_directory(table, "directory", Direction::in);
   options.pattern = table.optional_text("pattern").value_or("*");
   if (options.pattern.empty() || options.pattern.find('/') != std::string::npos) {
     table.fault("pattern", "the pattern is empty or holds a slash", "Write pattern = \"*.csv\"");
@@ -158,7 +182,7 @@ std::optional<TransportConfig> TransportReader::read_folder_in(ConfigTable& tabl
 std::optional<TransportConfig> TransportReader::read_folder_out(ConfigTable& table, const std::string& name) {
   FolderWriterOptions options;
   options.channel = name;
-  options.directory = read_directory(table, Direction::out);
+  options.directory = read_directory(table, "directory", Direction::out);
   options.name = table.text("name");
   if (!options.name.empty()) {
     if (const auto checked = check_name_pattern(options.name); !checked) {
@@ -189,10 +213,8 @@ std::optional<TransportConfig> TransportReader::read_webhook(ConfigTable& table,
   }
   if (const auto file = table.optional_text("ca_file")) {
     options.ca_file = beside(*file);
-    if (!fs::is_regular_file(options.ca_file)) {
-      table.fault("ca_file", "there is no file " + options.ca_file.string(),
-                  "Give a PEM file of certificates");
-    }
+    check_file(table, "ca_file", options.ca_file,
+               {"there is no file " + options.ca_file.string(), "Give a PEM file of certificates"});
   }
   options.connections_max = static_cast<std::size_t>(table.integer("connections", 8, 1, 256));
   options.timeout_ms =

@@ -16,6 +16,8 @@ class TransportReader {
 
   /// nullopt when there is a fault.
   std::optional<TransportConfig> read(ConfigTable& channel, const std::string& name, Direction direction);
+  /// The directory of a channel that only writes down what it would have sent; empty where it sends.
+  std::filesystem::path read_shadow(ConfigTable& channel);
   /// A path as written: relative ones start at the configuration's folder.
   std::filesystem::path beside(const std::string& path) const;
 
@@ -27,7 +29,7 @@ class TransportReader {
   std::optional<TransportConfig> read_webhook(ConfigTable& table, const std::string& name);
   std::string read_address(ConfigTable& table);
   std::uint16_t read_port(ConfigTable& table);
-  std::filesystem::path read_directory(ConfigTable& table, Direction direction);
+  std::filesystem::path read_directory(ConfigTable& table, std::string_view key, Direction direction);
   std::string read_secret(ConfigTable& table, std::string_view key);
 
   std::filesystem::path home_;

@@ -178,5 +178,47 @@ TEST_CASE("a key that nobody knows is found, and the broker's keys are left to t
   CHECK(to_string(document.faults()[0]).find("prot") != std::string::npos);
 }
 
+TEST_CASE("a shadow has all of its channel's configuration, and a directory that is there and writable") {
+  County county;
+  const std::string url = "kind = \"webhook\", url = \"https://desk.example/events\"";
+  const std::string shadow = "shadow = \"shadow\"\n";
+  std::filesystem::create_directory(county.folder.path() / "shadow");
+  county.read(out(url) + out(url, "desk-shadow") + shadow + out(url, "other-shadow") + shadow);
+  INFO(county.all_faults());
+  REQUIRE(county.faults.empty());
+  CHECK(county.read_ones.at(0).shadow.empty());
+  CHECK(county.read_ones.at(1).shadow == std::filesystem::canonical(county.folder.path() / "shadow"));
+  CHECK(describe(county.read_ones.at(0)).find("shadow") == std::string::npos);
+  CHECK(describe(county.read_ones.at(1)).find(", a shadow: sends nothing, writes to ") != std::string::npos);
+  std::filesystem::remove(county.folder.path() / "shadow");
+  county.read(out(url) + shadow);
+  CHECK(county.has_fault("there is no folder"));
+  county.read(out(url) + "shadow = \"\"\n");
+  CHECK(county.has_fault("the shadow's directory is empty"));
+  county.read(in("kind = \"mllp\", port = 2575") + shadow);
+  CHECK(county.has_fault("only an outbound channel can be a shadow"));
+  std::filesystem::create_directory(county.folder.path() / "shadow");
+  county.read(in("kind = \"folder\", directory = \"shadow\"") + out(url) + shadow);
+  CHECK(county.has_fault("the folder is used by the channel at"));
+}
+
+TEST_CASE("paths that cannot be looked at are faults with line and remedy") {
+  County county;
+  std::filesystem::create_symlink("loop", county.folder.path() / "loop");
+  std::filesystem::create_symlink("loop.toml", county.folder.path() / "packs/loop.toml");
+  const auto with_pack = [](const std::string& pack, const std::string& more = {}) {
+    return "[[channel]]\nname = \"x\"\nagency = \"a\"\ndirection = \"in\"\npack = \"" + pack +
+           "\"\ntransport = { kind = \"mllp\", port = 2575 }\n" + more;
+  };
+  county.read(with_pack("loop.toml"));
+  CHECK(county.has_fault("loop.toml cannot be looked at: "));
+  county.read(with_pack("in.toml", "overrides = \"loop\"\n"));
+  CHECK(county.has_fault("loop cannot be looked at: "));
+  county.read(out("kind = \"webhook\", url = \"https://desk.example/\", ca_file = \"loop\""));
+  CHECK(county.has_fault("loop cannot be looked at: "));
+  county.read(out("kind = \"folder\", directory = \"loop/below\", name = \"{id}.json\""));
+  CHECK(county.has_fault("cannot be looked at: "));
+}
+
 }  // namespace
 }  // namespace carehub::adapters
