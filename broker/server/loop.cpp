@@ -274,7 +274,7 @@ Result<void> Loop::handle(const Received& received, core::Decision& out) {
         send(received.connection, std::move(*told));
         return {};
       }
-      return parts_.engine.handle(*peer, *frame, now_, out);
+      return decide(*peer, *frame, out);
     case wire::Message::Subscribe:
     case wire::Message::Unsubscribe:
     case wire::Message::Credit:
@@ -283,11 +283,22 @@ Result<void> Loop::handle(const Received& received, core::Decision& out) {
     case wire::Message::Query:
     case wire::Message::Replay:
     case wire::Message::HandleDeadLetter:
-    case wire::Message::HandleSubscription: return parts_.engine.handle(*peer, *frame, now_, out);
+    case wire::Message::HandleSubscription: return decide(*peer, *frame, out);
     default:
       refuse(received.connection, ErrorKind::invalid, "this hub does not know that verb", false);
       return {};
   }
+}
+
+/// A frame that the engine rejects counts as refused, too.
+Result<void> Loop::decide(const core::Peer& peer, const wire::Frame& frame, core::Decision& out) {
+  const std::size_t before = out.sends.size();
+  auto handled = parts_.engine.handle(peer, frame, now_, out);
+  for (std::size_t at = before; at < out.sends.size(); ++at) {
+    const auto verb = wire::GetFrame(out.sends[at].frame.data())->message_type();
+    if (verb == wire::Message::Rejected && out.sends[at].to == peer.connection) ++statistics_.frames_refused;
+  }
+  return handled;
 }
 
 Result<void> Loop::take_hello(const Received& received, const wire::Hello& hello, core::Decision& out) {

@@ -90,6 +90,7 @@ class Loop {
   void keep(Received received);
   Result<void> handle_inbox(core::Decision& out);
   Result<void> handle(const Received& received, core::Decision& out);
+  Result<void> decide(const core::Peer& peer, const wire::Frame& frame, core::Decision& out);
   Result<void> take_hello(const Received& received, const wire::Hello& hello, core::Decision& out);
   void refuse(ConnectionId connection, ErrorKind kind, const std::string& text, bool closing);
   Result<void> commit(core::Decision decision);

@@ -71,7 +71,7 @@ std::vector<ledger::OperatorActionT> operator_actions(const fs::path& data) {
   REQUIRE((vault && opened));
   const storage::Sealer sealer(*vault->vault, random);
   std::vector<ledger::OperatorActionT> found;
-  const auto entries = opened->ledger->read(1, 10'000, 1U << 30U);
+  const auto entries = opened->ledger->read(1, 100'000, 1U << 30U);
   REQUIRE(entries);
   for (const auto& sealed : *entries) {
     if (sealed.header.kind != storage::EntryKind::operator_action) continue;

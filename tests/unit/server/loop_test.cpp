@@ -185,7 +185,8 @@ TEST_CASE("what is no frame is answered with a reason and counted, and others do
   hub.hello(kBad, "holm-school");
   CHECK(rejected(finished_bytes(builder)).find("does not know that verb") != std::string::npos);
   CHECK(rejected(frame_bytes(wire::WelcomeT{})).find("does not know that verb") != std::string::npos);
-  CHECK(hub.loop->statistics().frames_refused == 7);
+  CHECK(rejected(frame_bytes(wire::UnsubscribeT{})).find("no such subscription") != std::string::npos);
+  CHECK(hub.loop->statistics().frames_refused == 8);
 
   hub.publish(1, 1);
   hub.step();
