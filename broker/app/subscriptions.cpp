@@ -1,11 +1,13 @@
 #include <charconv>
 #include <future>
 #include <ostream>
+#include <set>
 
 #include "broker/app/commands.hpp"
 #include "broker/app/hub_connection.hpp"
 #include "broker/app/json_line.hpp"
 #include "broker/app/table.hpp"
+#include "broker/base/config_reader.hpp"
 #include "broker/base/event_fields.hpp"
 
 namespace carehub::app {
@@ -15,7 +17,19 @@ constexpr std::chrono::seconds kAnswerWait{60};
 
 std::string time_or_nothing(std::int64_t us) { return us == 0 ? std::string() : to_rfc3339(Timestamp{us}); }
 
-std::string json_of(const wire::RowT& row) {
+/// Channels of this configuration that only write down what they would have sent: the hub treats them like
+/// any other.
+std::set<std::string> shadows(const std::filesystem::path& config) {
+  std::set<std::string> names;
+  auto document = ConfigDocument::load(config);
+  auto root = document.root();
+  for (ConfigTable& channel : root.tables("channel")) {
+    if (channel.has("shadow")) names.insert(channel.optional_text("name").value_or(""));
+  }
+  return names;
+}
+
+std::string json_of(const wire::RowT& row, bool shadow) {
   JsonLine line;
   line.add("subscription", row.subscription)
       .add("agency", row.agency)
@@ -25,6 +39,7 @@ std::string json_of(const wire::RowT& row) {
       .add("dead_letters", row.dead_letters);
   if (row.appended_at != 0) line.add("oldest", to_rfc3339(Timestamp{row.appended_at}));
   if (row.since != 0) line.add("paused_since", to_rfc3339(Timestamp{row.since}));
+  line.add_flag("shadow", shadow);
   return line.text();
 }
 
@@ -34,10 +49,13 @@ ExitCode list(const SubscriptionsOptions& options, client::HubClient& hub, Surro
   query.rows_max = limits::kQueryRowsMax;
   const auto page = ask(hub, query);
   if (!page) return complain(surroundings, page.error());
+  const auto shadow_names = shadows(options.config);
   std::vector<std::vector<std::string>> cells;
   for (const auto& row : page->rows) {
-    if (options.json) surroundings.out << json_of(*row) << '\n';
-    const auto state = row->since == 0 ? row->state : row->state + " since " + time_or_nothing(row->since);
+    const bool shadow = shadow_names.count(row->subscription) > 0;
+    if (options.json) surroundings.out << json_of(*row, shadow) << '\n';
+    const auto state = (shadow ? "shadow, " : "") + row->state +
+                       (row->since == 0 ? "" : " since " + time_or_nothing(row->since));
     cells.push_back({row->subscription, row->agency, row->role, state, std::to_string(row->pending),
                      time_or_nothing(row->appended_at), std::to_string(row->dead_letters)});
   }

@@ -50,6 +50,23 @@ TEST_CASE("subscriptions are listed, paused and resumed, and a change that chang
   CHECK(people.said("council-desk"));
 }
 
+TEST_CASE("a shadow is told from a subscription that sends, in the list and by check") {
+  const SmallCounty county;
+  std::filesystem::create_directory(county.folder.path() / "shadow");
+  county.change("name = \"council-desk\"", "name = \"council-desk\"\nshadow = \"shadow\"");
+  Told checked;
+  CHECK(app::check({county.config(), false}, checked.surroundings) == ExitCode::ok);
+  CHECK(checked.said("a shadow: sends nothing, writes to "));
+  const RunningCounty live;
+  CHECK(listed(live).find(R"("shadow":false)") != std::string::npos);
+  std::filesystem::create_directory(live.folder.path() / "shadow");
+  live.change("name = \"council-desk\"", "name = \"council-desk\"\nshadow = \"shadow\"");
+  CHECK(listed(live).find(R"("shadow":true)") != std::string::npos);
+  Told people;
+  CHECK(app::subscriptions(options_of(live), people.surroundings) == ExitCode::ok);
+  CHECK(people.said("shadow, active"));
+}
+
 TEST_CASE("a cursor that is set to now leaves nothing waiting") {
   const RunningCounty county;
   REQUIRE(county.publish(SmallCounty::flag("e1")) == ExitCode::ok);
