@@ -239,8 +239,11 @@ std::vector<Bytes> answer_hl7v2(const Pack& pack, const InterpreterOptions& opti
       const hl7v2::Message none;
       MappingFault fault{refused->code, source_place(outcome.mapping, Hl7Source(none), refused->place),
                          refused->text, refusal_code(*refused)};
-      if (refused->kind == ErrorKind::denied && fault.place.empty()) fault.place = "MSH-9";
-      if (!fault.place.empty()) fault.text = fault.place + ": " + fault.text;
+      if (fault.place.empty()) {  // no field of the message became it, so what asks for it is the type
+        fault.place = "MSH-9";
+        if (!refused->place.empty()) fault.text = refused->place + ": " + fault.text;
+      }
+      fault.text = fault.place + ": " + fault.text;
       errors.push_back(ack_error(fault));
     }
   }

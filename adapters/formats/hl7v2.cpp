@@ -9,6 +9,7 @@
 namespace carehub::adapters::hl7v2 {
 namespace {
 
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::string_view kPathForm = "write a place as PID-3, PID-3[1].1.2, NK1[2]-2.1 or NK1[]-5[].1";
 
 bool name_character(char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
@@ -190,7 +191,7 @@ std::string Path::text() const {
 }
 
 Result<Message> Message::parse(std::string_view text) {
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   while (!text.empty() && (text.front() == '\r' || text.front() == '\n' || text.front() == ' '))
     text.remove_prefix(1);
   if (text.size() < 8 || !text.starts_with("MSH")) {
@@ -398,6 +399,7 @@ std::string_view utf8_text(std::string_view bytes, Charset fallback, std::string
   // What says 8859/1 is nearly always Windows-1252 when it uses 0x80 to 0x9F; the two agree elsewhere.
   Charset from = single_byte ? Charset::windows1252 : fallback;
   if (from == Charset::utf8 || from == Charset::ascii) from = Charset::windows1252;
+  if (bytes.starts_with(kByteOrderMark)) bytes.remove_prefix(kByteOrderMark.size());
   converted = to_utf8(bytes, from);
   return converted;
 }

@@ -211,6 +211,17 @@ TEST_CASE("a refusal by the hub is answered with the place in the message") {
         std::string_view::npos);
 }
 
+TEST_CASE("a refusal of what no field became names the message's type") {
+  const Channel channel;
+  const auto message = channel.interpret(msh("ADT^A01", "MSG7|P|2.3") + kPid + kPv1);
+  only(message);
+  const auto answers = message->answer(
+      {client::Refused{ErrorKind::invalid, "payload_missing", "discharge", "is missing.", 4}});
+  REQUIRE(answers.size() == 1);
+  CHECK(text_of(answers.front()).find("\rERR|MSH^1^9^101&Required field missing&HL70357\r") !=
+        std::string_view::npos);
+}
+
 TEST_CASE("a channel that keeps what it cannot map answers AA") {
   const Channel channel(Unmappable::keep);
   CHECK(answer_to(channel, msh("ORU^R01") + kPid).find("MSA|AA|MSG00001") != std::string::npos);
@@ -375,7 +386,7 @@ TEST_CASE("every message of a batch has its own publication and answer") {
 TEST_CASE("every file of the corpus becomes an event or a problem with a place") {
   const auto files = corpus_files();
   if (files.empty()) {
-    WARN("skipped: the corpus is not at " << corpus().string() << "; set CAREHUB_CORPUS");
+    WARN("SKIPPED: the corpus is not at " << corpus().string() << "; set CAREHUB_CORPUS");
     return;
   }
   const Channel channel;
@@ -410,7 +421,7 @@ TEST_CASE("every file of the corpus becomes an event or a problem with a place")
 TEST_CASE("ten thousand mutations of the corpus are answered as they ask") {
   const auto files = corpus_files();
   if (files.empty()) {
-    WARN("skipped: the corpus is not at " << corpus().string() << "; set CAREHUB_CORPUS");
+    WARN("SKIPPED: the corpus is not at " << corpus().string() << "; set CAREHUB_CORPUS");
     return;
   }
   std::vector<std::string> messages;

@@ -111,6 +111,14 @@ TEST_CASE("MSH-18 names the character set, and what is not UTF-8 falls back") {
       hl7v2::utf8_text(head + "\rPID|\x92\r", Charset::windows1252, converted).ends_with("|\xE2\x80\x99\r"));
 }
 
+TEST_CASE("a byte that is no UTF-8 behind a byte order mark does not hide the header") {
+  std::string converted;
+  const std::string text = "\xEF\xBB\xBFMSH|^~\\&|A|B|C|D|||ADT^A01|1|P|2.4\rPID|Zo\xEB\r";
+  const auto message = hl7v2::Message::parse(hl7v2::utf8_text(text, Charset::utf8, converted));
+  REQUIRE(message);
+  CHECK(message->text().ends_with("Zo\xC3\xAB\r"));
+}
+
 TEST_CASE("a batch is taken apart into its messages") {
   const std::string one = "MSH|^~\\&|A\rPID|1\r";
   CHECK(hl7v2::split_batch(one).size() == 1);
