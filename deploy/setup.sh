@@ -74,7 +74,7 @@ install_node() {
 
 if [[ "${1:-}" == "--test" ]]; then
   install_packages "${build_packages[@]}" "${test_packages[@]}"
-  install_node
+  install_node || echo "setup: going on without Node 22, which only tests of web pages want" >&2
 else
   install_packages "${build_packages[@]}"
 fi

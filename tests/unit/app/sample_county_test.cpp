@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
@@ -191,7 +192,8 @@ TEST_CASE("a hub with a wrong configuration says every fault and starts nothing"
     return app::run(options, around);
   });
   CHECK(result.code == ExitCode::wrong_input);
-  CHECK(holds(result.err, "1 fault"));
+  CHECK(holds(result.err, "hub.toml:"));
+  CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
   CHECK_FALSE(fs::exists(county.data()));
 }
 
