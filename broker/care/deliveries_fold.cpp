@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/base/fault.hpp"
 #include "broker/base/ledger_keys.hpp"
 #include "broker/care/row_codec.hpp"
 #include "broker/care/row_keys.hpp"
@@ -280,6 +281,7 @@ Result<void> fold_skipped(const FoldEntry& entry, const ledger::SubscriptionChan
     for (const auto& pending : *found) {
       after = pending.sequence;
       if (after > change.through()) break;
+      if (kFault == Fault::sends_what_was_skipped) continue;
       --backlog->pending;
       remove_pending(rows, subscription, pending);
       put_shown(rows, subscription, pending, ShownState::skipped, entry.appended_at);

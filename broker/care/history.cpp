@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "broker/base/assert.hpp"
+#include "broker/base/fault.hpp"
 #include "broker/base/ledger_keys.hpp"
 #include "broker/care/deliveries_fold.hpp"
 #include "broker/care/past_event.hpp"
@@ -439,7 +440,8 @@ Result<void> History::Impl::each_of_part(const core::AskReplay& ask, Sequence fr
     person = *found;
   }
   part.next = std::max({from, wanted.first, Sequence{1}});
-  const auto last = wanted.last == 0 ? ledger.head() : std::min(wanted.last, ledger.head());
+  const bool to_the_end = wanted.last == 0 || kFault == Fault::replays_past_the_end;
+  const auto last = to_the_end ? ledger.head() : std::min(wanted.last, ledger.head());
   const auto entries = ledger.read(part.next, entries_max, kScanBytes);
   if (!entries) return tl::unexpected(entries.error());
   for (const auto& sealed : *entries) {

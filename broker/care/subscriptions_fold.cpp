@@ -1,5 +1,6 @@
 #include "broker/care/subscriptions_fold.hpp"
 
+#include "broker/base/fault.hpp"
 #include "broker/base/ledger_keys.hpp"
 #include "broker/care/row_codec.hpp"
 #include "broker/care/row_keys.hpp"
@@ -99,6 +100,7 @@ Result<std::map<std::string, core::Course>> course_rows(const RowReads& rows) {
     for (const auto& row : *found) {
       auto course = decode_course(row.value);
       if (!course) return tl::unexpected(course.error());
+      if (kFault == Fault::forgets_pauses_at_start) course->paused_since.reset();
       courses.emplace(row.key.substr(prefix.size()), *course);
       from = row.key + '\0';
     }

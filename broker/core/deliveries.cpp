@@ -78,7 +78,7 @@ Result<void> Deliveries::route(const RecordedEvent& recorded) {
   for (auto* delivery : by_type_[static_cast<std::size_t>(event.type())]) {
     const auto& subscription = delivery->subscription();
     // One that has not reached the ledger's end finds it there, in its turn.
-    if (delivery->course().starting()) continue;
+    if (delivery->course().starting() && kFault != Fault::starts_out_of_turn) continue;
     if (!matches(subscription.filter, event, recorded.channel)) continue;
     const auto* rule =
         policy.rule_for(subscription.role, context_.disclosure.agency(subscription.agency), event);
