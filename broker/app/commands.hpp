@@ -20,8 +20,9 @@ using FilterWords = std::vector<std::pair<std::string, std::string>>;
 /// file, or from standard input when `text` or `file` is "-". Forms: nhs:VALUE, upn:VALUE,
 /// local:ISSUER:VALUE.
 struct PersonOption {
-  std::string text;
-  std::string file;
+  std::optional<std::string> text;
+  std::optional<std::string> file;
+  bool given() const { return text || file; }
 };
 
 struct RunOptions {
@@ -86,7 +87,14 @@ struct ReplayOptions {
   std::string reason;
   FilterWords filter;
   std::uint64_t first = 1;
-  std::uint64_t last = 0;  // 0: to the end
+  std::uint64_t last = 0;      // 0: to the end as it is now
+  std::string since;           // a time or a day, of when the hub wrote an event down
+  std::string until;           // a time, which is not meant, or a day, which is
+  std::string into;            // a subscription to send it to; empty: standard output or `file`
+  std::filesystem::path file;  // empty: standard output
+  bool resume = false;         // of `file`
+  std::uint32_t rate = 0;  // deliveries a minute; 0: as fast as it goes, into a subscription the hub's usual
+  bool raise_notices = false;  // of `into`
   bool preview = false;
   bool json = false;
 };

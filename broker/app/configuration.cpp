@@ -24,6 +24,18 @@ void put_in_order(std::vector<ConfigFault>& faults, const std::string& main_file
   faults.erase(std::unique(faults.begin(), faults.end(), same), faults.end());
 }
 
+/// A pack says that it makes notices to people; the hub has to know, so that no replay raises them by
+/// mistake.
+void mark_notices(Configuration& configuration) {
+  for (auto& subscription : configuration.hub.rules.subscriptions) {
+    const auto makes_it = [&](const adapters::ChannelConfig& channel) {
+      return channel.name == subscription.name && channel.pack != nullptr && channel.pack->notice;
+    };
+    subscription.notice |=
+        std::any_of(configuration.channels.begin(), configuration.channels.end(), makes_it);
+  }
+}
+
 }  // namespace
 
 Configuration read_configuration(const std::filesystem::path& file) {
@@ -32,6 +44,7 @@ Configuration read_configuration(const std::filesystem::path& file) {
   if (document.faults().empty()) {
     configuration.hub = server::read_config(document);
     configuration.channels = adapters::read_channels(document);
+    mark_notices(configuration);
     document.report_unused();
   }
   configuration.faults = std::move(document.faults());

@@ -1,7 +1,3 @@
-#include <condition_variable>
-#include <deque>
-#include <memory>
-#include <mutex>
 #include <ostream>
 
 #include "broker/app/commands.hpp"
@@ -9,7 +5,7 @@
 #include "broker/app/show_event.hpp"
 #include "broker/app/table.hpp"
 
-/// timeline, status, replay: questions about the record.
+/// timeline, status: questions about the record.
 namespace carehub::app {
 namespace {
 
@@ -66,73 +62,6 @@ std::string status_json(const wire::RowT& row) {
   line.add(row.subscription.empty() ? "count" : "waiting", row.pending);
   if (!row.text.empty()) line.add("text", row.text);
   return line.text();
-}
-
-/// What a replay hands from the client's thread to the command's.
-class ReplayQueue {
- public:
-  void push(Result<client::Reply> reply) {
-    const std::lock_guard lock(mutex_);
-    replies_.push_back(std::move(reply));
-    changed_.notify_one();
-  }
-  /// nullopt: nothing came in time.
-  std::optional<Result<client::Reply>> pop(std::chrono::milliseconds wait) {
-    std::unique_lock lock(mutex_);
-    if (!changed_.wait_for(lock, wait, [this] { return !replies_.empty(); })) return std::nullopt;
-    auto reply = std::move(replies_.front());
-    replies_.pop_front();
-    return reply;
-  }
-
- private:
-  std::mutex mutex_;  // between the client's thread and the command's
-  std::condition_variable changed_;
-  std::deque<Result<client::Reply>> replies_;
-};
-
-struct ReplayTotals {
-  std::uint64_t matched = 0;
-  std::uint64_t withheld = 0;
-};
-
-void print_replayed(const ReplayOptions& options, const wire::ReplayedT& frame, Surroundings& surroundings) {
-  for (const auto& delivery : frame.deliveries) {
-    if (options.json) {
-      surroundings.out << delivery_json({}, *delivery) << '\n';
-    } else {
-      print_delivery(surroundings.out, *delivery);
-    }
-  }
-}
-
-Result<ReplayTotals> read_replay(const ReplayOptions& options, ReplayQueue& queue,
-                                 Surroundings& surroundings) {
-  ReplayTotals totals;
-  constexpr std::chrono::milliseconds kTurn{200};
-  constexpr int kSilentTurnsMax = 300;
-  for (int silent = 0; silent < kSilentTurnsMax;) {
-    if (surroundings.stopped_within(std::chrono::milliseconds(0))) {
-      return fail(ErrorKind::unavailable, "stopped before the end");
-    }
-    auto reply = queue.pop(kTurn);
-    if (!reply) {
-      ++silent;
-      continue;
-    }
-    silent = 0;
-    if (!*reply) return tl::unexpected(reply->error());
-    const auto* frame = std::get_if<wire::ReplayedT>(&**reply);
-    if (frame == nullptr)
-      return fail(ErrorKind::invalid, "the hub answered with another frame than Replayed");
-    if (frame->error != wire::ErrorKind::unknown) return fail(error_kind(frame->error), frame->text);
-    print_replayed(options, *frame, surroundings);
-    if (!frame->text.empty())
-      surroundings.err << "carehub: left out: " << printable(frame->text) << std::endl;
-    totals = {frame->matched, frame->withheld};
-    if (frame->last) return totals;
-  }
-  return fail(ErrorKind::unavailable, "the hub stopped answering");
 }
 
 }  // namespace
@@ -205,46 +134,6 @@ ExitCode status(const StatusOptions& options, Surroundings& surroundings) {
   if (!subscriptions.empty()) surroundings.out << '\n';
   print_table(surroundings.out, {"subscription", "agency", "role", "waiting", ""}, subscriptions);
   surroundings.out << std::flush;
-  return ExitCode::ok;
-}
-
-ExitCode replay(const ReplayOptions& options, Surroundings& surroundings) {
-  const auto config = load_config(options.config, surroundings);
-  if (!config) return ExitCode::wrong_input;
-  auto filter = filter_of(options.filter);
-  if (!filter) return complain(surroundings, ExitCode::usage, filter.error().text);
-  auto person = read_person(options.person, surroundings);
-  if (!person) return complain(surroundings, person.error());
-  auto agency = acting_agency(*config, options.role, options.agency);
-  if (!agency) return complain(surroundings, agency.error());
-  // Queue before client: the client's thread may call until the client is gone.
-  const auto queue = std::make_shared<ReplayQueue>();
-  auto hub = connect(*config, "carehub replay", *agency);
-  if (!hub) return complain(surroundings, hub.error());
-
-  wire::ReplayT question;
-  question.role = options.role;
-  question.filter = std::make_unique<ledger::FilterT>(*filter);
-  question.person = *person;
-  question.first = options.first;
-  question.last = options.last;
-  question.by = options.by;
-  question.reason = options.reason;
-  question.preview = options.preview;
-  auto asked = (*hub)->ask(std::move(question),
-                           [queue](Result<client::Reply> reply) { queue->push(std::move(reply)); });
-  if (!asked) return complain(surroundings, asked.error());
-  const auto totals = read_replay(options, *queue, surroundings);
-  surroundings.out << std::flush;
-  if (!totals) return complain(surroundings, totals.error());
-  if (options.preview && options.json) {
-    surroundings.out << JsonLine().add("matched", totals->matched).add("withheld", totals->withheld).text()
-                     << std::endl;
-  } else {
-    auto& summary = options.preview ? surroundings.out : surroundings.err;
-    summary << (options.preview ? "would show " : "shown ") << totals->matched << ", withhold "
-            << totals->withheld << std::endl;
-  }
   return ExitCode::ok;
 }
 

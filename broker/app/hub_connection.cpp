@@ -132,20 +132,24 @@ std::optional<server::HubConfig> load_config(const std::filesystem::path& file, 
 }
 
 Result<std::string> read_person(const PersonOption& option, Surroundings& surroundings) {
-  std::string text = option.text;
+  std::string text = option.text.value_or("");
   const auto read_line = [&text](std::istream& from) {
     text.clear();
     for (char c = 0; text.size() <= kPersonBytesMax && from.get(c) && c != '\n';) text += c;
   };
   if (option.text == "-" || option.file == "-") {
     read_line(surroundings.in);
-  } else if (!option.file.empty()) {
-    std::ifstream file(option.file, std::ios::binary);
-    if (!file) return fail(ErrorKind::invalid, "the file with the identifier cannot be read: " + option.file);
+  } else if (option.file) {
+    std::ifstream file(*option.file, std::ios::binary);
+    if (!file)
+      return fail(ErrorKind::invalid, "the file with the identifier cannot be read: " + *option.file);
     read_line(file);
   }
   const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string::npos) return std::string();
+  if (first == std::string::npos) {
+    if (!option.given()) return std::string();
+    return fail(ErrorKind::invalid, "nobody is named: what --person or --person-file gives is blank");
+  }
   text = text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
   if (text.size() > kPersonBytesMax || text.find(':') == std::string::npos) {
     return fail(ErrorKind::invalid,

@@ -26,7 +26,9 @@ Result<wire::PageT> ask(client::HubClient& hub, wire::QueryT query);
 /// nullopt: leave with ExitCode::wrong_input.
 std::optional<server::HubConfig> load_config(const std::filesystem::path& file, Surroundings& surroundings);
 
-/// Identifier text from the option, its file, or standard input; white space around it is dropped.
+/// Identifier text from the option, its file, or standard input; white space around it is dropped. Empty when
+/// the option was not given; `invalid` when it was and names nobody: a question about one child must not turn
+/// into one about all.
 Result<std::string> read_person(const PersonOption& option, Surroundings& surroundings);
 
 /// The agency to act as: the given one, else the only one that has the role, else none (an operator).

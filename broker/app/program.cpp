@@ -63,12 +63,15 @@ void add_json(CLI::App* command, bool& json) {
 void add_person(CLI::App* command, PersonOption& person, bool required) {
   auto* group = command->add_option_group("person", "Whom it is about");
   group
-      ->add_option("--person", person.text,
-                   "nhs:VALUE, upn:VALUE or local:ISSUER:VALUE; - reads it from standard input")
+      ->add_option_function<std::string>(
+          "--person", [&person](const std::string& text) { person.text = text; },
+          "nhs:VALUE, upn:VALUE, local:ISSUER:VALUE, or sequence:N for whom an entry is about; "
+          "- reads it from standard input")
       ->type_name("ID");
   group
-      ->add_option("--person-file", person.file,
-                   "A file that holds it, so that it stays out of the shell's history")
+      ->add_option_function<std::string>(
+          "--person-file", [&person](const std::string& file) { person.file = file; },
+          "A file that holds it, so that it stays out of the shell's history")
       ->type_name("FILE");
   if (required) {
     group->require_option(1);
@@ -97,6 +100,7 @@ void add_filter(CLI::App* command, FilterWords& filter) {
   static constexpr Condition kConditions[] = {
       {"--type", "types", "Events of this type (may be repeated, like the others below)"},
       {"--from-agency", "agencies", "Events from this agency"},
+      {"--from-channel", "channels", "Events that came by this inbound channel"},
       {"--tier", "tiers", "Events of this tier, 1 to 4"},
       {"--thrive", "thrive", "Events of this THRIVE group"},
       {"--age-min", "age_min", "From this birthday on"},
@@ -250,26 +254,67 @@ void add_history_commands(CLI::App& program, Reading& reading) {
   add_json(timeline, reading.timeline.json);
   choose(timeline, reading, &Reading::timeline);
 
-  auto* replay = add(
-      program, "replay", "Show history again, as a role may see it; moves no cursor, sends no notice",
-      "carehub replay hub.toml --preview --role auditor --type admission --by 'A Reader' --reason 'figures'");
-  add_config(replay, reading.replay.config);
-  add_role(replay, reading.replay.role, reading.replay.agency);
-  replay->add_flag("--preview", reading.replay.preview, "Only count what would be shown and what withheld");
-  replay->add_option("--from", reading.replay.first, "First sequence")->type_name("N");
-  replay->add_option("--to", reading.replay.last, "Last sequence")->type_name("N");
-  add_filter(replay, reading.replay.filter);
-  add_person(replay, reading.replay.person, false);
-  add_asker(replay, reading.replay.by, reading.replay.reason);
-  add_json(replay, reading.replay.json);
-  choose(replay, reading, &Reading::replay);
-
   auto* status =
       add(program, "status", "The running hub: its ledger and its subscriptions, with what waits for each",
           "carehub status deploy/sample/hub.toml");
   add_config(status, reading.status.config);
   add_json(status, reading.status.json);
   choose(status, reading, &Reading::status);
+}
+
+void add_replay_command(CLI::App& program, Reading& reading) {
+  auto* command = add(
+      program, "replay",
+      "Show history again, as a role may see it, or send it again into a subscription; moves no cursor",
+      "carehub replay hub.toml --preview --role auditor --type admission --by 'A Reader' --reason "
+      "'figures'\n  "
+      "carehub replay hub.toml --role auditor --since 2026-01-31 --to january.json --by 'A Reader' --reason "
+      "'figures'\n  "
+      "carehub replay hub.toml --into council-duty-desk --since 2026-01-31T06:00:00Z --rate 120 --by 'A "
+      "Name' "
+      "--reason 'their server lost a morning'");
+  auto& options = reading.replay;
+  add_config(command, options.config);
+  command->add_option("--role", options.role, "See events as this role may see them; not with --into")
+      ->type_name("ROLE");
+  command->add_option("--agency", options.agency, "As this agency; default: the one agency that has the role")
+      ->type_name("ID");
+  command->add_flag("--preview", options.preview,
+                    "Only count what would be shown and what withheld, by subscription and type");
+  command->add_option("--into", options.into, "Send it to the receiver of this subscription, beside its own")
+      ->type_name("NAME");
+  command->add_option("--to", options.file, "Write it into this file, one JSON object a line")
+      ->type_name("FILE");
+  command->add_flag("--resume", options.resume, "With --to: go on behind the file's last whole line");
+  command->add_option("--rate", options.rate, "At most so many a minute; into a subscription 600 by default")
+      ->type_name("N");
+  command->add_flag("--raise-notices", options.raise_notices,
+                    "With --into: also where people get notices by it");
+  command->add_option("--first,--from", options.first, "First sequence")->type_name("N");
+  command->add_option("--last", options.last, "Last sequence")->type_name("N");
+  command
+      ->add_option("--since", options.since, "Written down by the hub then or later: a time, or a day of UTC")
+      ->type_name("TIME");
+  command->add_option("--until", options.until, "Written down before that time, or up to that day and on it")
+      ->type_name("TIME");
+  add_filter(command, options.filter);
+  add_person(command, options.person, false);
+  add_asker(command, options.by, options.reason);
+  add_json(command, options.json);
+  command->callback([&reading] {
+    const auto& chosen = reading.replay;
+    if (chosen.into.empty() == chosen.role.empty())
+      throw CLI::ValidationError("replay", "needs --role, or --into, whose subscription has a role");
+    if (!chosen.into.empty() && !(chosen.file.empty() && chosen.agency.empty()))
+      throw CLI::ValidationError("--into", "excludes --to and --agency");
+    if (chosen.raise_notices && chosen.into.empty())
+      throw CLI::ValidationError("--raise-notices", "needs --into");
+    if (chosen.resume && chosen.file.empty()) throw CLI::ValidationError("--resume", "needs --to");
+    const auto name = chosen.file.string();
+    if (!name.empty() && name.find_first_not_of("0123456789") == std::string::npos)
+      throw CLI::ValidationError("--to", "names a file; the last sequence is --last");
+    reading.chosen = chosen;
+  });
 }
 
 void add_dead_letter_command(CLI::App& program, Reading& reading) {
@@ -406,6 +451,7 @@ std::variant<Command, Leave> parse_command(std::vector<std::string> arguments) {
   add_configuration_commands(program, reading);
   add_event_commands(program, reading);
   add_history_commands(program, reading);
+  add_replay_command(program, reading);
   add_dead_letter_command(program, reading);
   add_subscriptions_command(program, reading);
   add_bench_command(program, reading);

@@ -9,6 +9,7 @@
 #include "broker/app/table.hpp"
 #include "broker/base/config_reader.hpp"
 #include "broker/base/event_fields.hpp"
+#include "broker/core/rules.hpp"
 
 namespace carehub::app {
 namespace {
@@ -29,6 +30,11 @@ std::set<std::string> shadows(const std::filesystem::path& config) {
   return names;
 }
 
+/// What a replay goes into; empty for everything else.
+std::string replay_of(const std::string& name) {
+  return core::is_replay_name(name) ? name.substr(0, name.find('/')) : std::string();
+}
+
 std::string json_of(const wire::RowT& row, bool shadow) {
   JsonLine line;
   line.add("subscription", row.subscription)
@@ -39,6 +45,8 @@ std::string json_of(const wire::RowT& row, bool shadow) {
       .add("dead_letters", row.dead_letters);
   if (row.appended_at != 0) line.add("oldest", to_rfc3339(Timestamp{row.appended_at}));
   if (row.since != 0) line.add("paused_since", to_rfc3339(Timestamp{row.since}));
+  if (const auto into = replay_of(row.subscription); !into.empty())
+    line.add("replay_of", into).add("progress", row.text);
   line.add_flag("shadow", shadow);
   return line.text();
 }
@@ -55,7 +63,8 @@ ExitCode list(const SubscriptionsOptions& options, client::HubClient& hub, Surro
     const bool shadow = shadow_names.count(row->subscription) > 0;
     if (options.json) surroundings.out << json_of(*row, shadow) << '\n';
     const auto state = (shadow ? "shadow, " : "") + row->state +
-                       (row->since == 0 ? "" : " since " + time_or_nothing(row->since));
+                       (row->since == 0 ? "" : " since " + time_or_nothing(row->since)) +
+                       (replay_of(row->subscription).empty() ? "" : ", " + row->text);
     cells.push_back({row->subscription, row->agency, row->role, state, std::to_string(row->pending),
                      time_or_nothing(row->appended_at), std::to_string(row->dead_letters)});
   }

@@ -18,15 +18,6 @@ app::TimelineOptions timeline_of(const SmallCounty& county, const std::string& p
   return options;
 }
 
-app::ReplayOptions replay_of(const SmallCounty& county, const std::string& role) {
-  app::ReplayOptions options;
-  options.config = county.config();
-  options.role = role;
-  options.by = "an operator";
-  options.reason = "a test";
-  return options;
-}
-
 }  // namespace
 
 TEST_CASE("a timeline tells what was recorded about a child, with its fields where they are asked for") {
@@ -58,7 +49,7 @@ TEST_CASE("a child that nothing is recorded about is not found, and the number i
 TEST_CASE("a question that names nobody, or nobody's role, is refused before any hub is asked") {
   const SmallCounty county;
   Told nobody;
-  CHECK(app::timeline(timeline_of(county, "-"), nobody.surroundings) == ExitCode::usage);
+  CHECK(app::timeline(timeline_of(county, "-"), nobody.surroundings) == ExitCode::wrong_input);
   CHECK(nobody.complained("--person"));
   auto options = timeline_of(county, "nhs:9990000018");
   options.role = "auditer";
@@ -80,41 +71,10 @@ TEST_CASE("status tells of the hub and of what waits for whom") {
   CHECK(json.said(R"("waiting":1)"));
 }
 
-TEST_CASE("a replay is counted before it is shown, and shows each role its own view") {
-  const RunningCounty county;
-  REQUIRE(county.publish(SmallCounty::flag("e1") + SmallCounty::flag("e2")) == ExitCode::ok);
-  auto options = replay_of(county, "desk");
-  options.preview = true;
-  Told preview;
-  CHECK(app::replay(options, preview.surroundings) == ExitCode::ok);
-  CHECK(preview.said("would show 2, withhold 0"));
-  options.json = true;
-  Told counted;
-  CHECK(app::replay(options, counted.surroundings) == ExitCode::ok);
-  CHECK(counted.out.str() == "{\"matched\":2,\"withheld\":0}\n");
-  options.preview = false;
-  Told shown;
-  CHECK(app::replay(options, shown.surroundings) == ExitCode::ok);
-  const std::string lines = shown.out.str();
-  CHECK(std::count(lines.begin(), lines.end(), '\n') == 2);
-  CHECK(shown.said(R"("replay":true)"));
-  CHECK_FALSE(shown.said("9990000018"));
-  CHECK(shown.complained("shown 2, withhold 0"));
-}
-
-TEST_CASE("a replay with a condition that is none is a wrong command line") {
-  const SmallCounty county;
-  auto options = replay_of(county, "desk");
-  options.filter = {{"tiers", "5"}};
-  Told told;
-  CHECK(app::replay(options, told.surroundings) == ExitCode::usage);
-}
-
 TEST_CASE("questions to a hub that does not run say where it was looked for") {
   const SmallCounty county;
-  Told timeline, status, replay;
+  Told timeline, status;
   CHECK(app::timeline(timeline_of(county, "nhs:9990000018"), timeline.surroundings) == ExitCode::unavailable);
   CHECK(app::status({county.config(), false}, status.surroundings) == ExitCode::unavailable);
-  CHECK(app::replay(replay_of(county, "desk"), replay.surroundings) == ExitCode::unavailable);
   CHECK(status.complained("no hub answers at ipc://"));
 }

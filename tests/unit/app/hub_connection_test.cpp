@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <sstream>
 
+#include "tests/fakes/temporary_folder.hpp"
+
 using namespace carehub;
 
 namespace {
@@ -36,14 +38,33 @@ core::Agency agency(const std::string& id, const std::vector<std::string>& roles
 
 TEST_CASE("an identifier may come from standard input, so that no shell remembers it") {
   Streams streams("  nhs:9990000018 \nmore\n");
-  CHECK(*app::read_person({"-", ""}, streams.surroundings) == "nhs:9990000018");
+  CHECK(*app::read_person({"-", std::nullopt}, streams.surroundings) == "nhs:9990000018");
 }
 
 TEST_CASE("an identifier without its kind is refused, and not repeated") {
   Streams streams;
-  const auto person = app::read_person({"9990000018", ""}, streams.surroundings);
+  const auto person = app::read_person({"9990000018", std::nullopt}, streams.surroundings);
   REQUIRE_FALSE(person);
   CHECK(person.error().text.find("9990000018") == std::string::npos);
+}
+
+TEST_CASE(
+    "an option that names nobody is refused, so that no question about one child becomes one about all") {
+  const fakes::TemporaryFolder folder;
+  folder.write("blank", " \n");
+  const auto blank = (folder.path() / "blank").string();
+  for (const auto& option : {app::PersonOption{"", std::nullopt}, app::PersonOption{" \t", std::nullopt},
+                             app::PersonOption{"-", std::nullopt}, app::PersonOption{std::nullopt, blank},
+                             app::PersonOption{std::nullopt, "-"}, app::PersonOption{std::nullopt, ""}}) {
+    Streams streams("\n");
+    const auto person = app::read_person(option, streams.surroundings);
+    REQUIRE_FALSE(person);
+    CHECK(person.error().kind == ErrorKind::invalid);
+  }
+  Streams streams;
+  const auto nobody = app::read_person({}, streams.surroundings);
+  REQUIRE(nobody);
+  CHECK(nobody->empty());
 }
 
 TEST_CASE("a role acts for the one agency that has it") {

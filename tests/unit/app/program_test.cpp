@@ -75,8 +75,35 @@ TEST_CASE("a question about a child says who asks, why, and about whom") {
               "--reason", "x"})
             .code == ExitCode::usage);
   CHECK(parsed<ReplayOptions>({"replay", "hub.toml", "--role", "r", "--by", "b", "--reason", "x", "--preview",
-                               "--from", "3", "--to", "9"})
+                               "--first", "3", "--last", "9"})
             .last == 9);
+}
+
+TEST_CASE("a person that is given as nothing was given all the same") {
+  const auto replay = parsed<ReplayOptions>(
+      {"replay", "hub.toml", "--role", "r", "--by", "b", "--reason", "x", "--person", ""});
+  CHECK(replay.person.given());
+  CHECK_FALSE(parsed<ReplayOptions>({"replay", "hub.toml", "--role", "r", "--by", "b", "--reason", "x"})
+                  .person.given());
+}
+
+TEST_CASE("a replay names where it goes, once, and its file is no number") {
+  const std::vector<std::string> asked = {"replay", "hub.toml", "--by", "b", "--reason", "x"};
+  const auto with = [&asked](std::vector<std::string> more) {
+    auto words = asked;
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  CHECK(parsed<ReplayOptions>(with({"--into", "desk", "--rate", "120"})).rate == 120);
+  CHECK(parsed<ReplayOptions>(with({"--role", "r", "--to", "f.json", "--resume"})).resume);
+  for (const auto& wrong : std::vector<std::vector<std::string>>{{},
+                                                                 {"--role", "r", "--into", "desk"},
+                                                                 {"--into", "desk", "--to", "f.json"},
+                                                                 {"--role", "r", "--to", "17"},
+                                                                 {"--role", "r", "--resume"},
+                                                                 {"--role", "r", "--raise-notices"}}) {
+    CHECK(left(with(wrong)).code == ExitCode::usage);
+  }
 }
 
 TEST_CASE("handling a dead letter names it, the person who decides and the reason") {
