@@ -25,7 +25,7 @@ class Histogram {
 struct Statistics {
   core::Counters engine;
   std::uint64_t frames_received = 0;
-  std::uint64_t frames_refused = 0;  // no frame, no Hello, a false agency, or rejected for what they ask
+  std::uint64_t frames_refused = 0;       // no frame, no Hello, a false agency, or rejected for what they ask
   std::uint64_t frames_unaddressed = 0;   // a routing id of the wrong form, or under somebody else's User-Id
   std::uint64_t frames_beyond_limit = 0;  // of connections beyond what a key, or this machine, may have
   std::uint64_t keys_refused = 0;         // CURVE handshakes with a key that is not on the list
