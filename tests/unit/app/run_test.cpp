@@ -29,6 +29,40 @@ TEST_CASE("a file that is dropped on one side arrives as a view on the other, an
   CHECK_FALSE(county.folder.has("data/hub.sock"));
 }
 
+TEST_CASE("a shadow beside a live channel writes down what that one sends, and sends nothing") {
+  RunningCounty county(Parts::all, [](const SmallCounty& before) {
+    before.folder.write(
+        "hub.toml",
+        before.folder.read("hub.toml") +
+            "[[channel]]\nname = \"council-desk-new\"\nagency = \"council\"\ndirection = \"out\"\nrole = "
+            "\"desk\"\n"
+            "transport = { kind = \"folder\", directory = \"new\", name = \"{id}.json\", create = true }\n"
+            "shadow = \"shadow\"\n");
+    std::filesystem::create_directory(before.folder.path() / "shadow");
+  });
+  REQUIRE(fakes::eventually([&] { return county.folder.has("in"); }, 30'000));
+  county.folder.write("in/x.json", SmallCounty::flag("e1"));
+  std::string line;
+  std::set<std::string> sent;
+  const auto both = [&] {
+    const auto files = county.folder.files("shadow");
+    line = files.empty() ? std::string() : county.folder.read("shadow/" + *files.begin());
+    sent = county.folder.has("out") ? county.folder.files("out") : std::set<std::string>();
+    return line.ends_with("}\n") && sent.size() == 1 && sent.begin()->ends_with(".json");
+  };
+  REQUIRE(fakes::eventually(both, 30'000));
+  const std::size_t bytes = county.folder.read("out/" + *sent.begin()).size();
+  CHECK(line.find(R"("type":"safeguarding_flag")") != std::string::npos);
+  CHECK(line.find(R"("file":")" + *sent.begin() + '"') != std::string::npos);
+  CHECK(line.find("\"bytes\":" + std::to_string(bytes) + ",") != std::string::npos);
+  CHECK(line.find("Marlow") != std::string::npos);
+  CHECK(line.find("9990000018") == std::string::npos);  // nor may its role see more than the live one's
+  CHECK(county.stop() == ExitCode::ok);
+  CHECK(county.told.said("council-desk-new: out to council as desk"));
+  CHECK(county.told.said("a shadow: sends nothing, writes to "));
+  CHECK_FALSE(county.folder.has("new"));
+}
+
 TEST_CASE("a second hub on the same data is told so, and does the first no harm") {
   RunningCounty county;
   Told second;
@@ -49,7 +83,7 @@ TEST_CASE("what was published before a stop is there after the next start") {
     Told status;
     return app::status({first.config(), false}, status.surroundings) == ExitCode::ok;
   };
-  REQUIRE(fakes::eventually(running, 30'000));
+  CHECK(fakes::eventually(running, 30'000));
   Told told(SmallCounty::flag("e1"));
   app::PublishOptions options;
   options.config = first.config();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <catch2/catch.hpp>
+#include <functional>
 #include <optional>
 #include <thread>
 
@@ -94,7 +95,9 @@ legal_basis = "Children Act 2004 s.11"
 /// Its hub, run by the command itself on a thread of its own, until it is told to stop.
 class RunningCounty : public SmallCounty {
  public:
-  explicit RunningCounty(app::RunOptions::Parts parts = app::RunOptions::Parts::broker) {
+  explicit RunningCounty(app::RunOptions::Parts parts = app::RunOptions::Parts::broker,
+                         const std::function<void(const SmallCounty&)>& prepare = {}) {
+    if (prepare) prepare(*this);
     options_.config = config();
     options_.parts = parts;
     start();
