@@ -76,6 +76,8 @@ class Model final : public Wiretap {
     std::uint32_t counted_ever = 0;
     std::uint32_t failed_naks = 0;  // frames
     std::uint64_t outages_before = 0;
+    std::uint32_t losses = 0;  // connections that ended while it was in flight
+    std::uint32_t blames = 0;  // failures that were counted for it
     bool nacked = false;
     bool rejected = false;
     bool settled = false;
@@ -133,6 +135,7 @@ class Model final : public Wiretap {
     Sequence last = 0;  // 0: the ledger's end
     bool preview = false;
     std::string reason;
+    Sequence head = 0;  // what was synced when it was asked for
     int streams = 1;
     bool doubled = false;
     Sequence newest = 0;  // that was shown
@@ -163,6 +166,9 @@ class Model final : public Wiretap {
     std::int64_t appended_at = 0;
   };
   using Event = std::pair<const Sequence, Kept>;
+
+  /// What was in flight was not answered.
+  void lose_flights(const Connection& connection);
 
   // Frames (model_frames.cpp)
   void took_publish(Connection& connection, const wire::Publish& frame);

@@ -132,7 +132,17 @@ void Model::hub_sent(Serial serial, const std::string& agency, BytesView bytes, 
   }
 }
 
+void Model::lose_flights(const Connection& connection) {
+  for (const auto& [name, attachment] : connection.attachments) {
+    const Interest* interest = interest_named(name);
+    if (interest == nullptr) continue;
+    for (const auto& [sequence, attempt] : attachment.in_flight)
+      ++books_[interest->number].lines.at(sequence).losses;
+  }
+}
+
 void Model::hub_forgot(Serial serial) {
+  if (const auto found = connections_.find(serial); found != connections_.end()) lose_flights(found->second);
   connections_.erase(serial);
   watches_end(serial, "");
 }

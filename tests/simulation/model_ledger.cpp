@@ -271,7 +271,10 @@ void Model::read_nacked(const ledger::Nacked& entry) {
                   (item->counted() ? ", counted" : ""));
     if (!item->counted()) continue;
     ++line->counted;
-    ++line->counted_ever;
+    const bool fell_over = item->code()->str() == "connection_lost";
+    ++(fell_over ? line->blames : line->counted_ever);
+    if (fell_over && line->losses == 0)
+      return broken("who is blamed for a lost connection was in flight on one", what);
     if (item->kind() != ledger::NakKind::failed || line->counted_ever > line->failed_naks)
       broken("a receiver that is unavailable fails no attempt", what);
     const Interest& interest = *interest_named(entry.subscription()->str());
@@ -292,7 +295,7 @@ void Model::read_dead_letter(Sequence at, const ledger::DeadLetter& entry) {
   if (!line->rejected && line->counted < attempts_max(*book))
     return broken("an event is given up only when its receiver refuses it, or it failed often enough", what);
   const bool blameless = line->publication->taste[interest.number] == Taste::good && interest.honest;
-  if (blameless && !uncertain_ && book->outages - line->outages_before < attempts_max(*book))
+  if (blameless && !uncertain_ && book->outages - line->outages_before + line->blames < attempts_max(*book))
     return broken("an outage makes no dead letter", what);
   settle(at, *book, *line, entry.sequence());
   line->dead = true;
