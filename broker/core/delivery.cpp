@@ -356,7 +356,13 @@ bool Delivery::has_room() const {
 }
 
 bool Delivery::may_send(Timestamp now) const {
-  return has_room() && breaker_.gate(now) != Breaker::Gate::shut && rate_limit_.allows(now);
+  return has_room() && breaker_.gate(now) != Breaker::Gate::shut && rate_next(now) <= now;
+}
+
+/// When its rate lets something through, and that of the receiver that it shares.
+Timestamp Delivery::rate_next(Timestamp now) const {
+  const auto own = rate_limit_.next(now);
+  return shared_rate_ == nullptr ? own : std::max(own, shared_rate_->next(now));
 }
 
 /// False: there is nothing to show any more, and the delivery is over.
@@ -399,6 +405,7 @@ void Delivery::launch(Waiting waiting, Timestamp now, std::vector<wire::Delivery
   waiting.left = true;
   if (kFault != Fault::ignores_credit) --credit_;
   rate_limit_.take(now);
+  if (shared_rate_ != nullptr) shared_rate_->take(now);
   ++context_.counters.delivered;
 
   wire::DeliveryT delivery;
@@ -478,7 +485,7 @@ Result<void> Delivery::watch_age(Timestamp now, Decision& out) {
     pause_alarm_.look(subscription_.name, *course_.paused_since, now, out);
     return {};
   }
-  const bool held_back = has_room() && !rate_limit_.allows(now);
+  const bool held_back = has_room() && rate_next(now) > now;
   const auto why = !connection_            ? "nobody is connected for it"
                    : breaker_.open_since() ? "its receiver is unavailable"
                    : held_back             ? "more comes than its rate_per_minute lets through"
@@ -495,7 +502,7 @@ std::optional<Timestamp> Delivery::next_due(Timestamp now) const {
   if (paused() || held_back_) return due;
   if (const auto wake = children_.next_wake()) sooner(*wake);
   if (has_room() && !may_send(now)) {
-    sooner(std::max(breaker_.waits() ? breaker_.probe_at() : now, rate_limit_.next(now)));
+    sooner(std::max(breaker_.waits() ? breaker_.probe_at() : now, rate_next(now)));
   }
   return due;
 }

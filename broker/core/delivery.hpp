@@ -74,6 +74,8 @@ class Delivery {
   std::size_t in_flight() const { return in_flight_.size(); }
   void grant(std::uint32_t credit);
 
+  /// What leaves counts against that one's rate, too; it outlives this one.
+  void share_rate(Delivery& target) { shared_rate_ = &target.rate_limit_; }
   /// A replay waits while the subscription that it goes into is paused.
   void hold_back(bool held_back) { held_back_ = held_back; }
   /// It is being sent what it holds, and holds fewer than so many.
@@ -122,12 +124,14 @@ class Delivery {
   void launch(Waiting waiting, Timestamp now, std::vector<wire::DeliveryT>& batch);
   bool has_room() const;
   bool may_send(Timestamp now) const;
+  Timestamp rate_next(Timestamp now) const;
 
   Subscription subscription_;
   std::string label_;
   DeliveryContext context_;
   Breaker breaker_;
   RateLimit rate_limit_;
+  RateLimit* shared_rate_ = nullptr;  // of the subscription that this replay goes into
   Children children_;
   DeliveryRecords records_;
   WaitingAlarm waiting_alarm_;

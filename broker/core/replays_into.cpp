@@ -109,8 +109,9 @@ Result<void> ReplaysInto::start(const Peer& peer, const wire::Replay& frame, Seq
   CAREHUB_ASSERT(subscription.name == replay_name(subscription.replay->subscription, *recorded),
                  "a replay is named by the entry that makes it");
   delivery.follow({record.change, record.start, subscription.replay->last, false, now});
-  if (const auto connection = deliveries_.find(subscription.replay->subscription)->connection())
-    delivery.attach(*connection, kCredit, 0, now);
+  auto& target = *deliveries_.find(subscription.replay->subscription);
+  delivery.share_rate(target);
+  if (const auto connection = target.connection()) delivery.attach(*connection, kCredit, 0, now);
   out.sends.push_back(
       {peer.connection, handled_frame(frame.number(), std::nullopt, "", *recorded, subscription.name)});
   return {};

@@ -112,7 +112,7 @@ Result<void> Subscribers::configure(const std::vector<Subscription>& configured,
 
 /// It goes on where it was, unless the configuration has taken away what it went into.
 Result<void> Subscribers::add_replay(Subscription replay, const Course& course, Timestamp now) {
-  const auto* target = deliveries_.find(replay.replay->subscription);
+  auto* target = deliveries_.find(replay.replay->subscription);
   const char* why = target == nullptr ? "the subscription that it went into is not there any more"
                     : target->subscription().notice && !replay.replay->raise_notices
                         ? "what it went into sends notices now, and nobody has asked to raise them"
@@ -121,6 +121,7 @@ Result<void> Subscribers::add_replay(Subscription replay, const Course& course, 
   auto label = replay.name;
   auto& delivery = deliveries_.add(std::move(replay), std::move(label));
   delivery.take_course(course);
+  if (target != nullptr) delivery.share_rate(*target);
   if (why == nullptr) return {};
   auto stopped = replays_.stop(
       delivery, {delivery.subscription(), ledger::SubscriptionChange::removed, kByConfiguration, why}, now);

@@ -432,6 +432,39 @@ TEST_CASE("a replay keeps to its rate") {
   CHECK(desk.replayed.size() <= 32);
 }
 
+TEST_CASE("a replay and what is live share the rate that a receiver sets, and the live go first") {
+  EngineHarness hub;
+  hub.rules.subscriptions[0].rate_per_minute = 60;
+  hub.restart();
+  {
+    Desk desk(hub);
+    for (int child = 0; child < 20; ++child) desk.admit(child);
+    for (int second = 0; second < 40; ++second) {
+      desk.take(hub.pass_ms(1'000));
+      desk.answer();
+    }
+    REQUIRE(desk.live.size() == 20);
+  }
+  start(hub, replaying());
+  if (GENERATE(false, true)) hub.restart();
+  Desk desk(hub);
+  desk.take(hub.pass_ms(2'000));
+  for (int child = 20; child < 25; ++child) desk.admit(child);
+  const auto before = desk.replayed.size();
+  for (int second = 0; second < 5; ++second) {
+    desk.take(hub.pass_ms(1'000));
+    desk.answer();
+  }
+  CHECK(desk.live.size() >= 4);
+  CHECK(desk.replayed.size() <= before + 2);
+  for (int second = 0; second < 10; ++second) {
+    desk.take(hub.pass_ms(1'000));
+    desk.answer();
+  }
+  CHECK(desk.live.size() + desk.replayed.size() <= 20);
+  CHECK(desk.replayed.size() > before);
+}
+
 TEST_CASE("a notice is replayed only when that is asked for by name") {
   EngineHarness hub;
   hub.rules.subscriptions[0].notice = true;
