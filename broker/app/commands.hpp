@@ -18,7 +18,7 @@ using FilterWords = std::vector<std::pair<std::string, std::string>>;
 
 /// Whom a question is about. On the command line it would stay in the shell's history, so it may come from a
 /// file, or from standard input when `text` or `file` is "-". Forms: nhs:VALUE, upn:VALUE,
-/// local:ISSUER:VALUE.
+/// local:ISSUER:VALUE, sequence:N (whom that entry is about).
 struct PersonOption {
   std::optional<std::string> text;
   std::optional<std::string> file;
@@ -135,6 +135,7 @@ ExitCode status(const StatusOptions& options, Surroundings& surroundings);
 
 struct RebuildOptions {
   std::filesystem::path config;
+  bool json = false;
 };
 ExitCode rebuild(const RebuildOptions& options, Surroundings& surroundings);
 
@@ -150,6 +151,7 @@ ExitCode recover(const RecoverOptions& options, Surroundings& surroundings);
 
 struct KeysOptions {
   std::filesystem::path file;  // FILE.public and FILE.secret
+  bool json = false;
 };
 ExitCode keys(const KeysOptions& options, Surroundings& surroundings);
 

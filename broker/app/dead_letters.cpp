@@ -1,4 +1,3 @@
-#include <future>
 #include <ostream>
 
 #include "broker/app/commands.hpp"
@@ -10,8 +9,6 @@
 
 namespace carehub::app {
 namespace {
-
-constexpr std::chrono::seconds kAnswerWait{60};
 
 /// Whether the conditions of the command line let a dead letter through.
 bool wanted(const DeadLetterOptions& options, std::int64_t since_us, const wire::RowT& row) {
@@ -33,16 +30,11 @@ Result<std::vector<wire::RowT>> find(const DeadLetterOptions& options, client::H
   query.subscription = options.subscription;
   query.by = options.by.empty() ? "operator" : options.by;
   query.reason = options.reason.empty() ? "list of dead letters" : options.reason;
-  query.rows_max = limits::kQueryRowsMax;
-  for (;;) {
-    auto page = ask(hub, query);
-    if (!page) return tl::unexpected(page.error());
-    for (auto& row : page->rows) {
-      if (wanted(options, since_us, *row)) found.push_back(std::move(*row));
-    }
-    if (!page->more || page->next_after <= query.after) return found;
-    query.after = page->next_after;
-  }
+  const auto rows = each_row(hub, std::move(query), [&](wire::RowT& row) {
+    if (wanted(options, since_us, row)) found.push_back(std::move(row));
+  });
+  if (!rows) return tl::unexpected(rows.error());
+  return found;
 }
 
 ExitCode list(const DeadLetterOptions& options, client::HubClient& hub, Surroundings& surroundings) {
@@ -82,21 +74,8 @@ Result<Sequence> handle(const DeadLetterOptions& options, const std::string& sub
   question.sequence = sequence;
   question.by = options.by;
   question.reason = options.reason;
-  auto answered = std::make_shared<std::promise<Result<client::Reply>>>();
-  auto future = answered->get_future();
-  auto asked = hub.ask(std::move(question),
-                       [answered](Result<client::Reply> reply) { answered->set_value(std::move(reply)); });
-  if (!asked) return tl::unexpected(asked.error());
-  if (future.wait_for(kAnswerWait) != std::future_status::ready) {
-    return fail(ErrorKind::unavailable,
-                "the hub did not answer within a minute; list the dead letters to see");
-  }
-  auto reply = future.get();
-  if (!reply) return tl::unexpected(reply.error());
-  const auto* handled = std::get_if<wire::HandledT>(&*reply);
-  if (handled == nullptr) return fail(ErrorKind::invalid, "the hub answered with another frame than Handled");
-  if (handled->error != wire::ErrorKind::unknown)
-    return tl::unexpected(Error{error_kind(handled->error), handled->text});
+  const auto handled = ask(hub, std::move(question));
+  if (!handled) return tl::unexpected(handled.error());
   return handled->sequence;
 }
 
@@ -157,6 +136,10 @@ ExitCode show(const DeadLetterOptions& options, client::HubClient& hub, Surround
 }  // namespace
 
 ExitCode dead_letters(const DeadLetterOptions& options, Surroundings& surroundings) {
+  if (!options.type.empty()) {  // a word that no event has would match nothing, and look like done
+    if (const auto known = filter_of({{"types", options.type}}); !known)
+      return complain(surroundings, ExitCode::usage, "--type: " + known.error().text);
+  }
   const auto config = load_config(options.config, surroundings);
   if (!config) return ExitCode::wrong_input;
   auto hub = connect(*config, "carehub dead-letters", {});

@@ -45,6 +45,25 @@ class LossReason {
   std::string text_;
 };
 
+template <class Frame>
+Result<Frame> answer_of(client::HubClient& hub, client::Question question) {
+  auto answered = std::make_shared<std::promise<Result<client::Reply>>>();
+  auto future = answered->get_future();
+  auto asked = hub.ask(std::move(question),
+                       [answered](Result<client::Reply> reply) { answered->set_value(std::move(reply)); });
+  if (!asked) return tl::unexpected(asked.error());
+  if (future.wait_for(kAnswerWait) != std::future_status::ready) {
+    return fail(ErrorKind::unavailable, "the hub did not answer within a minute; ask it what it has done");
+  }
+  auto reply = future.get();
+  if (!reply) return tl::unexpected(reply.error());
+  auto* frame = std::get_if<Frame>(&*reply);
+  if (frame == nullptr)
+    return fail(ErrorKind::invalid, "the hub answered with another frame than was asked for");
+  if (frame->error != wire::ErrorKind::unknown) return fail(error_kind(frame->error), frame->text);
+  return std::move(*frame);
+}
+
 }  // namespace
 
 ErrorKind error_kind(wire::ErrorKind kind) {
@@ -107,20 +126,27 @@ Result<std::unique_ptr<client::HubClient>> connect(const server::HubConfig& conf
 }
 
 Result<wire::PageT> ask(client::HubClient& hub, wire::QueryT query) {
-  auto answered = std::make_shared<std::promise<Result<client::Reply>>>();
-  auto future = answered->get_future();
-  auto asked = hub.ask(std::move(query),
-                       [answered](Result<client::Reply> reply) { answered->set_value(std::move(reply)); });
-  if (!asked) return tl::unexpected(asked.error());
-  if (future.wait_for(kAnswerWait) != std::future_status::ready) {
-    return fail(ErrorKind::unavailable, "the hub did not answer within a minute");
+  return answer_of<wire::PageT>(hub, std::move(query));
+}
+Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleDeadLetterT question) {
+  return answer_of<wire::HandledT>(hub, std::move(question));
+}
+Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleSubscriptionT question) {
+  return answer_of<wire::HandledT>(hub, std::move(question));
+}
+
+Result<std::size_t> each_row(client::HubClient& hub, wire::QueryT query,
+                             const std::function<void(wire::RowT&)>& row) {
+  std::size_t rows = 0;
+  query.rows_max = limits::kQueryRowsMax;
+  for (;;) {
+    auto page = ask(hub, query);
+    if (!page) return tl::unexpected(page.error());
+    for (const auto& each : page->rows) row(*each);
+    rows += page->rows.size();
+    if (!page->more || page->next_after <= query.after) return rows;
+    query.after = page->next_after;
   }
-  auto reply = future.get();
-  if (!reply) return tl::unexpected(reply.error());
-  auto* page = std::get_if<wire::PageT>(&*reply);
-  if (page == nullptr) return fail(ErrorKind::invalid, "the hub answered with another frame than a page");
-  if (page->error != wire::ErrorKind::unknown) return fail(error_kind(page->error), page->text);
-  return std::move(*page);
 }
 
 std::optional<server::HubConfig> load_config(const std::filesystem::path& file, Surroundings& surroundings) {
@@ -153,7 +179,7 @@ Result<std::string> read_person(const PersonOption& option, Surroundings& surrou
   text = text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
   if (text.size() > kPersonBytesMax || text.find(':') == std::string::npos) {
     return fail(ErrorKind::invalid,
-                "the person is not written as nhs:VALUE, upn:VALUE or local:ISSUER:VALUE");
+                "the person is not written as nhs:VALUE, upn:VALUE, local:ISSUER:VALUE or sequence:N");
   }
   return text;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -19,8 +20,15 @@ Result<client::ClientOptions> client_options(const server::HubConfig& config, co
 Result<std::unique_ptr<client::HubClient>> connect(const server::HubConfig& config, const std::string& client,
                                                    const std::string& agency);
 
-/// Asks and waits for the one page. A page with an error becomes that error.
+/// Asks and waits for the one frame that answers. A frame with an error becomes that error; `unavailable`
+/// after a minute leaves open what the hub has done.
 Result<wire::PageT> ask(client::HubClient& hub, wire::QueryT query);
+Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleDeadLetterT question);
+Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleSubscriptionT question);
+
+/// Asks page after page and hands every row on; the number of rows.
+Result<std::size_t> each_row(client::HubClient& hub, wire::QueryT query,
+                             const std::function<void(wire::RowT&)>& row);
 
 /// Loads hub.toml as far as a command that talks to a running hub needs it; faults are printed.
 /// nullopt: leave with ExitCode::wrong_input.

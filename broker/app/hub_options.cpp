@@ -33,15 +33,35 @@ tl::expected<std::unique_ptr<server::Hub>, StartFailure> start_hub(server::HubOp
   return tl::unexpected(StartFailure{storage ? ExitCode::storage : exit_code(error.kind), error.text});
 }
 
-std::function<void(Sequence done, Sequence all)> progress_on(std::ostream& out) {
+std::function<void(std::uint64_t done, std::uint64_t all)> progress_on(std::ostream& out, std::string what) {
   using std::chrono::steady_clock;
   auto next = std::make_shared<steady_clock::time_point>(steady_clock::now() + std::chrono::seconds(1));
-  return [&out, next](Sequence done, Sequence all) {
+  return [&out, next, what = std::move(what)](std::uint64_t done, std::uint64_t all) {
     if (steady_clock::now() < *next) return;
     *next = steady_clock::now() + std::chrono::seconds(1);
-    out << "folding the ledger: " << done << " of " << all << " (" << (all == 0 ? 100 : done * 100 / all)
-        << " %)" << std::endl;
+    out << what << ": " << done << " of " << all << " (" << (all == 0 ? 100 : done * 100 / all) << " %)"
+        << std::endl;
   };
+}
+
+StillBusy::StillBusy(std::ostream& out, std::string what, std::chrono::milliseconds period)
+    : thread_([this, &out, what = std::move(what), period] {
+        const auto began = std::chrono::steady_clock::now();
+        std::unique_lock lock(mutex_);
+        while (!ended_.wait_for(lock, period, [this] { return over_; })) {
+          const auto passed = std::chrono::steady_clock::now() - began;
+          out << what << ", for " << std::chrono::duration_cast<std::chrono::seconds>(passed).count()
+              << " s now" << std::endl;
+        }
+      }) {}
+
+void StillBusy::end() {
+  {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+  }
+  ended_.notify_one();
+  if (thread_.joinable()) thread_.join();
 }
 
 }  // namespace carehub::app

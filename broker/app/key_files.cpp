@@ -12,6 +12,7 @@
 #include <ostream>
 
 #include "broker/app/commands.hpp"
+#include "broker/app/json_line.hpp"
 #include "broker/base/assert.hpp"
 
 namespace carehub::app {
@@ -149,6 +150,13 @@ ExitCode keys(const KeysOptions& options, Surroundings& surroundings) {
   const KeyPair pair = make_key_pair();
   if (auto written = write_key_pair(options.file, pair); !written)
     return complain(surroundings, written.error());
+  if (options.json) {
+    JsonLine line;
+    line.add("secret_file", with_ending(options.file, ".secret").string());
+    line.add("public_file", with_ending(options.file, ".public").string());
+    surroundings.out << line.add("public_key", pair.public_key).text() << std::endl;
+    return ExitCode::ok;
+  }
   surroundings.out << with_ending(options.file, ".secret").string()
                    << "  keep it to its process's user (0600)\n"
                    << with_ending(options.file, ".public").string()

@@ -7,6 +7,8 @@
 
 #include "broker/base/limits.hpp"
 
+// Long because: every command and its options stand here one after the other, and nothing else.
+
 namespace carehub::app {
 namespace {
 
@@ -33,15 +35,12 @@ struct Reading {
   TimelineOptions timeline;
   ReplayOptions replay;
   DeadLetterOptions dead_letters;
-  std::string dead_letter_action = "list";
   SubscriptionsOptions subscriptions;
-  std::string subscription_action = "list";
   StatusOptions status;
   RebuildOptions rebuild;
   RecoverOptions recover;
   KeysOptions keys;
   BenchOptions bench;
-  std::string bench_work = "publish";
   VersionOptions version;
   std::optional<Command> chosen;
 };
@@ -80,9 +79,33 @@ void add_person(CLI::App* command, PersonOption& person, bool required) {
   }
 }
 
+void add_record(CLI::App* command, std::string& by, std::string& reason, const char* who) {
+  command->add_option("--by", by, who)->type_name("NAME");
+  command->add_option("--reason", reason, "Why, for the record")->type_name("TEXT");
+}
+
 void add_asker(CLI::App* command, std::string& by, std::string& reason) {
-  command->add_option("--by", by, "Who asks, for the record")->required()->type_name("NAME");
-  command->add_option("--reason", reason, "Why, for the record")->required()->type_name("TEXT");
+  add_record(command, by, reason, "Who asks, for the record");
+  for (const char* option : {"--by", "--reason"}) command->get_option(option)->required();
+}
+
+/// A positional word that stands for one of these; the first when it is not given.
+template <class Choice>
+void add_choice(CLI::App* command, const char* name, Choice& choice, const char* help,
+                const std::vector<std::pair<std::string, Choice>>& words) {
+  std::vector<std::string> names;
+  for (const auto& [word, meaning] : words) names.push_back(word);
+  command
+      ->add_option_function<std::string>(
+          name,
+          [&choice, words](const std::string& given) {
+            for (const auto& [word, meaning] : words) {
+              if (word == given) choice = meaning;
+            }
+          },
+          help)
+      ->check(CLI::IsMember(names))
+      ->default_str(names.front());
 }
 
 void add_role(CLI::App* command, std::string& role, std::string& agency) {
@@ -158,6 +181,7 @@ void add_hub_commands(CLI::App& program, Reading& reading) {
                       "Delete the hub's state and make it again from the ledger; the hub must be stopped",
                       "carehub rebuild /etc/carehub/hub.toml");
   add_config(rebuild, reading.rebuild.config);
+  add_json(rebuild, reading.rebuild.json);
   choose(rebuild, reading, &Reading::rebuild);
 
   auto* recover =
@@ -205,6 +229,7 @@ void add_configuration_commands(CLI::App& program, Reading& reading) {
   keys->add_option("NAME", reading.keys.file,
                    "Where: NAME.public and NAME.secret are made, never overwritten")
       ->required();
+  add_json(keys, reading.keys.json);
   choose(keys, reading, &Reading::keys);
 
   auto* version =
@@ -326,9 +351,12 @@ void add_dead_letter_command(CLI::App& program, Reading& reading) {
           "--by 'A Name' --reason 'their release 4.2'");
   auto& options = reading.dead_letters;
   add_config(command, options.config);
-  command->add_option("ACTION", reading.dead_letter_action, "list, show, send-again or discard")
-      ->check(CLI::IsMember({"list", "show", "send-again", "discard"}))
-      ->capture_default_str();
+  using Action = DeadLetterOptions::Action;
+  add_choice<Action>(command, "ACTION", options.action, "list, show, send-again or discard",
+                     {{"list", Action::list},
+                      {"show", Action::show},
+                      {"send-again", Action::send_again},
+                      {"discard", Action::discard}});
   command->add_option("--subscription", options.subscription, "Of this subscription alone")
       ->type_name("NAME");
   command->add_option("--sequence", options.sequence, "The dead letter's event")->type_name("N");
@@ -339,25 +367,18 @@ void add_dead_letter_command(CLI::App& program, Reading& reading) {
                     "With send-again or discard: all that these conditions let through");
   command->add_option("--role", options.role, "With show: the event as this role may see it")
       ->type_name("ROLE");
-  command->add_option("--by", options.by, "Who decides, for the record")->type_name("NAME");
-  command->add_option("--reason", options.reason, "Why, for the record")->type_name("TEXT");
+  add_record(command, options.by, options.reason, "Who decides, for the record");
   add_json(command, options.json);
   command->callback([&reading] {
-    using Action = DeadLetterOptions::Action;
-    auto& chosen = reading.dead_letters;
-    const auto& word = reading.dead_letter_action;
-    chosen.action = word == "list"      ? Action::list
-                    : word == "show"    ? Action::show
-                    : word == "discard" ? Action::discard
-                                        : Action::send_again;
+    const auto& chosen = reading.dead_letters;
     const bool one = !chosen.subscription.empty() && chosen.sequence != 0;
     const bool asked = !chosen.by.empty() && !chosen.reason.empty();
     if (chosen.action == Action::show && !(one && asked && !chosen.role.empty()))
-      throw CLI::ValidationError(word, "needs --subscription, --sequence, --role, --by and --reason");
+      throw CLI::ValidationError("show", "needs --subscription, --sequence, --role, --by and --reason");
     const bool acts = chosen.action == Action::send_again || chosen.action == Action::discard;
     if (acts && !(asked && (chosen.all ? chosen.sequence == 0 : one)))
-      throw CLI::ValidationError(word,
-                                 "needs --by and --reason, and --subscription and --sequence, or --all");
+      throw CLI::ValidationError("send-again and discard",
+                                 "need --by and --reason, and --subscription and --sequence, or --all");
     reading.chosen = chosen;
   });
 }
@@ -371,9 +392,9 @@ void add_bench_command(CLI::App& program, Reading& reading) {
           "  carehub bench --subscribers 500 --rate 10000\n"
           "  carehub bench history --events 10000000");
   auto& options = reading.bench;
-  command->add_option("WORK", reading.bench_work, "publish or history")
-      ->check(CLI::IsMember({"publish", "history"}))
-      ->capture_default_str();
+  using Work = BenchOptions::Work;
+  add_choice<Work>(command, "WORK", options.work, "publish or history",
+                   {{"publish", Work::publish}, {"history", Work::history}});
   const auto number = [command](const char* name, auto& value, const char* help, double least, double most) {
     command->add_option(name, value, help)
         ->check(CLI::Range(least, most))
@@ -396,11 +417,7 @@ void add_bench_command(CLI::App& program, Reading& reading) {
                    "Directory for the hub's data: empty, or a bench's own; default: a temporary one")
       ->type_name("DIR");
   add_json(command, options.json);
-  command->callback([&reading] {
-    using Work = BenchOptions::Work;
-    reading.bench.work = reading.bench_work == "history" ? Work::history : Work::publish;
-    reading.chosen = reading.bench;
-  });
+  choose(command, reading, &Reading::bench);
 }
 
 void add_subscriptions_command(CLI::App& program, Reading& reading) {
@@ -411,30 +428,26 @@ void add_subscriptions_command(CLI::App& program, Reading& reading) {
           "--reason 'restored from a backup'");
   auto& options = reading.subscriptions;
   add_config(command, options.config);
-  command->add_option("ACTION", reading.subscription_action, "list, pause, resume, reset or remove")
-      ->check(CLI::IsMember({"list", "pause", "resume", "reset", "remove"}))
-      ->capture_default_str();
+  using Action = SubscriptionsOptions::Action;
+  add_choice<Action>(command, "ACTION", options.action, "list, pause, resume, reset or remove",
+                     {{"list", Action::list},
+                      {"pause", Action::pause},
+                      {"resume", Action::resume},
+                      {"reset", Action::reset},
+                      {"remove", Action::remove}});
   command->add_option("NAME", options.name, "The subscription");
   command
       ->add_option("--to", options.to,
                    "With reset: beginning, now, an entry's number, or a time such as 2026-01-31T00:00:00Z")
       ->type_name("WHERE");
-  command->add_option("--by", options.by, "Who decides, for the record")->type_name("NAME");
-  command->add_option("--reason", options.reason, "Why, for the record")->type_name("TEXT");
+  add_record(command, options.by, options.reason, "Who decides, for the record");
   add_json(command, options.json);
   command->callback([&reading] {
-    using Action = SubscriptionsOptions::Action;
-    auto& chosen = reading.subscriptions;
-    const auto& word = reading.subscription_action;
-    chosen.action = word == "list"     ? Action::list
-                    : word == "pause"  ? Action::pause
-                    : word == "resume" ? Action::resume
-                    : word == "reset"  ? Action::reset
-                                       : Action::remove;
+    const auto& chosen = reading.subscriptions;
     if (chosen.action != Action::list && (chosen.name.empty() || chosen.by.empty() || chosen.reason.empty()))
-      throw CLI::ValidationError(word, "needs a NAME, --by and --reason");
+      throw CLI::ValidationError("ACTION", "all but list need a NAME, --by and --reason");
     if ((chosen.action == Action::reset) == chosen.to.empty())
-      throw CLI::ValidationError(word, "--to belongs to reset, and reset needs it");
+      throw CLI::ValidationError("ACTION", "--to belongs to reset, and reset needs it");
     reading.chosen = chosen;
   });
 }
@@ -459,10 +472,7 @@ std::variant<Command, Leave> parse_command(std::vector<std::string> arguments) {
   try {
     program.parse(std::move(arguments));
   } catch (const CLI::CallForHelp&) {
-    const auto chosen = program.get_subcommands();
-    return Leave{ExitCode::ok, chosen.empty()
-                                   ? program.help()
-                                   : chosen.front()->help("carehub " + chosen.front()->get_name())};
+    return Leave{ExitCode::ok, program.help()};  // of the command, once one is chosen
   } catch (const CLI::ParseError& error) {
     return Leave{ExitCode::usage,
                  "carehub: " + std::string(error.what()) + "\nRun carehub --help for the commands.\n"};

@@ -5,9 +5,11 @@
 #include "broker/app/commands.hpp"
 #include "broker/app/event_file.hpp"
 #include "broker/app/hub_connection.hpp"
+#include "broker/app/hub_options.hpp"
 #include "broker/app/input_file.hpp"
 #include "broker/app/json_line.hpp"
 #include "broker/app/show_event.hpp"
+#include "broker/app/table.hpp"
 
 namespace carehub::app {
 namespace {
@@ -36,7 +38,7 @@ struct Show {
       line.add("appended_at", to_rfc3339(receipt.appended_at));
       surroundings.out << line.text() << '\n';
     } else {
-      surroundings.out << id << "  " << word << "  #" << receipt.sequence;
+      surroundings.out << printable(id) << "  " << word << "  #" << receipt.sequence;
       if (!receipt.marks.empty()) surroundings.out << "  (" << marks_text(receipt.marks) << ")";
       surroundings.out << '\n';
     }
@@ -48,8 +50,8 @@ struct Show {
       line.add("id", id).add("outcome", "refused").add("code", refused.code).add("place", refused.place);
       surroundings.out << line.add("text", refused.text).text() << '\n';
     } else {
-      surroundings.out << id << "  refused  " << refused.code << " " << refused.place << ": " << refused.text
-                       << '\n';
+      surroundings.out << printable(id) << "  refused  " << printable(refused.code) << " "
+                       << printable(refused.place) << ": " << printable(refused.text) << '\n';
     }
     return exit_code(refused.kind);
   }
@@ -58,12 +60,12 @@ struct Show {
       surroundings.out
           << JsonLine().add("id", id).add("outcome", "not_kept").add("text", not_kept.text).text() << '\n';
     } else {
-      surroundings.out << id << "  not kept  " << not_kept.text << '\n';
+      surroundings.out << printable(id) << "  not kept  " << printable(not_kept.text) << '\n';
     }
     return ExitCode::ok;
   }
   ExitCode operator()(const Error& error) const {
-    return complain(surroundings, Error{error.kind, "event " + id + ": " + error.text});
+    return complain(surroundings, Error{error.kind, "event " + printable(id) + ": " + error.text});
   }
 };
 
@@ -83,7 +85,10 @@ ExitCode publish(const PublishOptions& options, Surroundings& surroundings) {
   // A connection speaks for one agency.
   std::map<std::string, std::unique_ptr<client::HubClient>> hubs;
   std::vector<std::pair<std::string, std::future<client::PublishResult>>> waiting;
+  const auto all = events->size();
+  const auto sending = progress_on(surroundings.err, "sending");
   for (const auto& event : *events) {
+    sending(waiting.size(), all);
     const std::string agency = options.agency.empty() ? event.agency : options.agency;
     auto& hub = hubs[agency];
     if (hub == nullptr) {
@@ -99,12 +104,16 @@ ExitCode publish(const PublishOptions& options, Surroundings& surroundings) {
                        [promise](client::PublishResult result) { promise->set_value(std::move(result)); });
       if (taken) break;
       if (taken.error().kind != ErrorKind::overloaded) return complain(surroundings, taken.error());
+      sending(waiting.size(), all);
       if (surroundings.stopped_within(kFullWait))
         return complain(surroundings, ExitCode::unavailable, "stopped before the end");
     }
   }
   ExitCode worst = ExitCode::ok;
-  for (auto& [id, result] : waiting) {
+  const auto answered = progress_on(surroundings.err, "answered");
+  for (std::size_t done = 0; done < all; ++done) {
+    auto& [id, result] = waiting[done];
+    answered(done, all);
     if (result.wait_for(kAnswerWait) != std::future_status::ready) {
       return complain(surroundings, ExitCode::unavailable,
                       "no receipt within a minute; publish again, the same ids are kept once");

@@ -87,8 +87,13 @@ ExitCode run_hub(const Configuration& configuration, const std::vector<adapters:
                  Surroundings& surroundings) {
   auto options = hub_options(configuration.hub);
   if (!options) return complain(surroundings, options.error());
-  options->progress = progress_on(surroundings.err);
+  const auto opening = std::make_shared<StillBusy>(surroundings.err, "opening and checking the ledger");
+  options->progress = [opening, folding = progress_on(surroundings.err)](Sequence done, Sequence all) {
+    opening->end();
+    folding(done, all);
+  };
   auto started = start_hub(*std::move(options));
+  opening->end();
   if (!started) return complain(surroundings, started.error().code, started.error().text);
   server::Hub& hub = **started;
   Failure failure;

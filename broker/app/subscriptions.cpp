@@ -1,5 +1,4 @@
 #include <charconv>
-#include <future>
 #include <ostream>
 #include <set>
 
@@ -13,8 +12,6 @@
 
 namespace carehub::app {
 namespace {
-
-constexpr std::chrono::seconds kAnswerWait{60};
 
 std::string time_or_nothing(std::int64_t us) { return us == 0 ? std::string() : to_rfc3339(Timestamp{us}); }
 
@@ -54,20 +51,18 @@ std::string json_of(const wire::RowT& row, bool shadow) {
 ExitCode list(const SubscriptionsOptions& options, client::HubClient& hub, Surroundings& surroundings) {
   wire::QueryT query;
   query.kind = wire::QueryKind::subscriptions;
-  query.rows_max = limits::kQueryRowsMax;
-  const auto page = ask(hub, query);
-  if (!page) return complain(surroundings, page.error());
   const auto shadow_names = shadows(options.config);
   std::vector<std::vector<std::string>> cells;
-  for (const auto& row : page->rows) {
-    const bool shadow = shadow_names.count(row->subscription) > 0;
-    if (options.json) surroundings.out << json_of(*row, shadow) << '\n';
-    const auto state = (shadow ? "shadow, " : "") + row->state +
-                       (row->since == 0 ? "" : " since " + time_or_nothing(row->since)) +
-                       (replay_of(row->subscription).empty() ? "" : ", " + row->text);
-    cells.push_back({row->subscription, row->agency, row->role, state, std::to_string(row->pending),
-                     time_or_nothing(row->appended_at), std::to_string(row->dead_letters)});
-  }
+  const auto rows = each_row(hub, std::move(query), [&](const wire::RowT& row) {
+    const bool shadow = shadow_names.count(row.subscription) > 0;
+    if (options.json) surroundings.out << json_of(row, shadow) << '\n';
+    const auto state = (shadow ? "shadow, " : "") + row.state +
+                       (row.since == 0 ? "" : " since " + time_or_nothing(row.since)) +
+                       (replay_of(row.subscription).empty() ? "" : ", " + row.text);
+    cells.push_back({row.subscription, row.agency, row.role, state, std::to_string(row.pending),
+                     time_or_nothing(row.appended_at), std::to_string(row.dead_letters)});
+  });
+  if (!rows) return complain(surroundings, rows.error());
   if (!options.json) {
     print_table(surroundings.out,
                 {"subscription", "agency", "role", "state", "pending", "oldest", "dead letters"}, cells);
@@ -130,24 +125,8 @@ ExitCode subscriptions(const SubscriptionsOptions& options, Surroundings& surrou
   if (!hub) return complain(surroundings, hub.error());
   if (options.action == SubscriptionsOptions::Action::list) return list(options, **hub, surroundings);
 
-  auto answered = std::make_shared<std::promise<Result<client::Reply>>>();
-  auto future = answered->get_future();
-  auto asked = (*hub)->ask(std::move(question), [answered](Result<client::Reply> reply) {
-    answered->set_value(std::move(reply));
-  });
-  if (!asked) return complain(surroundings, asked.error());
-  if (future.wait_for(kAnswerWait) != std::future_status::ready) {
-    return complain(surroundings, ExitCode::unavailable,
-                    "the hub did not answer within a minute; list the subscriptions to see");
-  }
-  auto reply = future.get();
-  if (!reply) return complain(surroundings, reply.error());
-  const auto* handled = std::get_if<wire::HandledT>(&*reply);
-  if (handled == nullptr)
-    return complain(surroundings, ExitCode::wrong_input, "the hub answered with another frame than Handled");
-  if (handled->error != wire::ErrorKind::unknown) {
-    return complain(surroundings, Error{error_kind(handled->error), handled->text});
-  }
+  const auto handled = ask(**hub, std::move(question));
+  if (!handled) return complain(surroundings, handled.error());
   if (options.json) {
     surroundings.out
         << JsonLine().add("subscription", options.name).add("recorded_as", handled->sequence).text()

@@ -119,6 +119,16 @@ TEST_CASE("a delivery that is refused for good is listed, sent again on request,
   }
 }
 
+TEST_CASE("a type that no event has is no condition: nothing is handled") {
+  const SmallCounty county;
+  auto options = options_of(county, Action::discard);
+  options.all = true;
+  options.type = "safegarding_flag";
+  Told told;
+  CHECK(app::dead_letters(options, told.surroundings) == ExitCode::usage);
+  CHECK(told.complained("`safeguarding_flag`"));
+}
+
 TEST_CASE("dead letters of a hub that does not run cannot be read") {
   const SmallCounty county;
   Told told;

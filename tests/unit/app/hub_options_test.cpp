@@ -4,10 +4,12 @@
 #include <sstream>
 
 #include "broker/app/key_files.hpp"
+#include "tests/unit/app/lines.hpp"
 #include "tests/unit/app/small_county.hpp"
 
 using namespace carehub;
 using app::ExitCode;
+using test::Lines;
 using test::SmallCounty;
 
 namespace {
@@ -81,4 +83,18 @@ TEST_CASE("a fold that is soon over says nothing of its progress") {
   const auto progress = app::progress_on(out);
   for (Sequence done = 0; done < 1'000; ++done) progress(done, 1'000);
   CHECK(out.str().empty());
+}
+
+TEST_CASE("what takes long says that it is still under way, and nothing once it has ended") {
+  Lines lines;
+  std::ostream out(&lines);
+  app::StillBusy busy(out, "opening", std::chrono::milliseconds(1));
+  CHECK(lines.written.get(1).starts_with("opening, for 0 s now\nopening, for "));
+  busy.end();
+  const std::string said = lines.str();
+  busy.end();
+  CHECK(lines.str() == said);
+  std::ostringstream quiet;
+  app::StillBusy(quiet, "opening").end();
+  CHECK(quiet.str().empty());
 }

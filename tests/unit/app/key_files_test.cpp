@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "broker/app/commands.hpp"
 #include "tests/fakes/temporary_directory.hpp"
+#include "tests/unit/app/told.hpp"
 
 using namespace carehub;
 
@@ -59,4 +61,15 @@ TEST_CASE("a file that is no key is refused without showing what it holds") {
   const auto key = app::read_public_key(folder.path() / "x");
   REQUIRE_FALSE(key);
   CHECK(key.error().text.find("not a key at all") == std::string::npos);
+}
+
+TEST_CASE("keys are told as JSON, never the secret one") {
+  const Folder folder;
+  test::Told told;
+  CHECK(app::keys({folder.path() / "hub", true}, told.surroundings) == app::ExitCode::ok);
+  const auto keys = app::read_secret_key(folder.path() / "hub.secret");
+  REQUIRE(keys);
+  CHECK(told.out.str().starts_with(R"({"secret_file":")"));
+  CHECK(told.said(R"("public_key":")"));
+  CHECK_FALSE(told.said(keys->secret_key));
 }

@@ -1,10 +1,46 @@
 #include "broker/app/program.hpp"
 
 #include <catch2/catch.hpp>
+#include <fstream>
+#include <regex>
 
 using namespace carehub::app;
 
 namespace {
+
+/// The words of a command line, with '...' as the shell reads it.
+std::vector<std::string> words_of(const std::string& line) {
+  std::vector<std::string> words;
+  bool quoted = false;
+  bool open = false;
+  for (const char c : line) {
+    if (c == '\'') {
+      quoted = !quoted;
+    } else if (c == ' ' && !quoted) {
+      open = false;
+      continue;
+    }
+    if (!open) words.emplace_back();
+    open = true;
+    if (c != '\'') words.back() += c;
+  }
+  return words;
+}
+
+/// What the runbook tells people to type: in backquotes, which may go over a line's end, or on a line of its
+/// own.
+std::vector<std::string> runbook_commands() {
+  std::ifstream file(std::string(CAREHUB_SOURCE_DIR) + "/deploy/runbook.md");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::vector<std::string> commands;
+  const std::regex typed("`(carehub [^`]*)`|\n    (carehub [^\n]*)");
+  for (std::sregex_iterator at(text.begin(), text.end(), typed), end; at != end; ++at) {
+    std::string command = (*at)[1].matched ? (*at)[1] : (*at)[2];
+    std::replace(command.begin(), command.end(), '\n', ' ');
+    commands.push_back(std::move(command));
+  }
+  return commands;
+}
 
 template <class Options>
 Options parsed(const std::vector<std::string>& arguments) {
@@ -111,6 +147,7 @@ TEST_CASE("handling a dead letter names it, the person who decides and the reaso
   CHECK(parsed<DeadLetterOptions>({"dead-letters", "hub.toml"}).action == Action::list);
   CHECK(left({"dead-letters", "hub.toml", "discard"}).code == ExitCode::usage);
   CHECK(left({"dead-letters", "hub.toml", "burn"}).code == ExitCode::usage);
+  CHECK(left({"dead-letters", "hub.toml", "2"}).code == ExitCode::usage);
   CHECK(left({"dead-letters", "hub.toml", "send-again", "--all"}).code == ExitCode::usage);
   CHECK(parsed<DeadLetterOptions>({"dead-letters", "hub.toml", "discard", "--all", "--code", "http 422",
                                    "--by", "a", "--reason", "b"})
@@ -158,6 +195,27 @@ TEST_CASE("every command has help with an example of itself, and the program lis
     const auto example = help.text.find("Example:");
     REQUIRE(example != std::string::npos);
     CHECK(help.text.find("carehub " + command + " ", example) != std::string::npos);
+    const auto usage = help.text.find("Usage: ");
+    REQUIRE(usage != std::string::npos);
+    CHECK(help.text.substr(usage).starts_with("Usage: carehub " + command + " ["));
+  }
+}
+
+TEST_CASE("what the runbook says can be typed as it stands") {
+  const auto commands = runbook_commands();
+  CHECK(commands.size() > 12);
+  for (const std::string& command : commands) {
+    INFO(command);
+    auto words = words_of(command);
+    words.erase(words.begin());
+    if (words.size() == 1) words.emplace_back("--help");  // only named
+    std::replace(words.begin(), words.end(), std::string("N"), std::string("7"));
+    std::replace(words.begin(), words.end(), std::string("COMMAND"), std::string("run"));
+    const auto parsed = parse_command(words);
+    if (const auto* leave = std::get_if<Leave>(&parsed)) {
+      INFO(leave->text);
+      CHECK(leave->code == ExitCode::ok);
+    }
   }
 }
 

@@ -1,9 +1,11 @@
 #include <atomic>
 
+#include "tests/unit/app/lines.hpp"
 #include "tests/unit/app/small_county.hpp"
 
 using namespace carehub;
 using app::ExitCode;
+using test::Lines;
 using test::RunningCounty;
 using test::SmallCounty;
 using test::Told;
@@ -40,6 +42,23 @@ TEST_CASE("a watcher sees what its role may see as it happens, and stops after t
   CHECK(told.said("Marlow"));
   CHECK_FALSE(told.said("9990000018"));
   CHECK(told.complained("watching as desk of council"));
+}
+
+TEST_CASE("a watcher that says it is watching sees what comes from then on") {
+  const RunningCounty county;
+  app::WatchOptions options = options_of(county, "desk");
+  options.count = 1;
+  Told told;
+  Lines lines;
+  std::ostream err(&lines);
+  app::Surroundings surroundings{told.in, told.out, err, [](std::chrono::milliseconds) { return false; }};
+  ExitCode code = ExitCode::usage;
+  std::thread watching([&] { code = app::watch(options, surroundings); });
+  CHECK(lines.written.get().starts_with("watching as desk of council"));
+  CHECK(county.publish(SmallCounty::flag("")) == ExitCode::ok);
+  watching.join();
+  CHECK(code == ExitCode::ok);
+  CHECK(told.said("Marlow"));
 }
 
 TEST_CASE("a watcher that is told to stop leaves content") {
