@@ -22,6 +22,15 @@ struct Waiting {
   std::uint64_t openings_at_send = 0;  // the breaker's, likewise
   std::uint64_t openings_at_previous = 0;
   Suspicion suspicion;
+
+  /// An attempt is sent: how often the subscription was acked and the breaker opened so far.
+  void sent(std::uint64_t acks, std::uint64_t openings) {
+    acks_at_previous = left ? acks_at_send : acks;
+    acks_at_send = acks;
+    openings_at_previous = left ? openings_at_send : openings;
+    openings_at_send = openings;
+    left = true;
+  }
 };
 
 /// Who may go next: order for each child, the urgent first among children that are ready, then the oldest.

@@ -47,6 +47,12 @@ std::vector<Delivery*> Deliveries::replays_into(const std::string& name) {
   return found;
 }
 
+bool Deliveries::one_in_flight(ConnectionId connection) const {
+  std::size_t in_flight = 0;
+  for (const auto& delivery : all_) in_flight += delivery->in_flight_on(connection);
+  return in_flight == 1;
+}
+
 void Deliveries::filter_changed() { indexed_ = false; }
 
 void Deliveries::build_index() {

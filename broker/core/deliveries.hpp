@@ -20,6 +20,8 @@ class Deliveries {
   Delivery* of_connection(ConnectionId connection, const std::string& label);
   /// The replays that go to this subscription's receiver.
   std::vector<Delivery*> replays_into(const std::string& name);
+  /// Whether one delivery is in flight on the whole of that connection.
+  bool one_in_flight(ConnectionId connection) const;
   const std::vector<std::unique_ptr<Delivery>>& all() const { return all_; }
   std::size_t size() const { return all_.size(); }
   /// Call it after a subscription's filter was changed.

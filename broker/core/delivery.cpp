@@ -87,17 +87,16 @@ void Delivery::withhold(Sequence sequence, std::uint64_t policy_version) {
 
 void Delivery::attach(ConnectionId connection, std::uint32_t credit, std::uint32_t rate_per_minute,
                       Timestamp now) {
-  if (connection_ && *connection_ != connection) lose(false, now);
+  const bool told = lost_ && lost_->connection == connection_;
+  if (connection_ && *connection_ != connection && !told) lose(false, now);
   if (connection_) detach(now);
   connection_ = connection;
   credit_ = std::min(credit, limits::kCreditMax);
-  const auto configured = subscription_.rate_per_minute;
-  const bool only_one = configured == 0 || rate_per_minute == 0;
-  rate_limit_.set(only_one ? std::max(configured, rate_per_minute) : std::min(configured, rate_per_minute),
-                  now);
+  rate_limit_.set(lower_limit(subscription_.rate_per_minute, rate_per_minute), now);
 }
 
 void Delivery::lose(bool alone, Timestamp now) {
+  lost_ = {*connection_, in_flight_.size()};
   if (watch() || in_flight_.empty()) return;
   // Nothing is said about an event while its receiver is unavailable, or where one that was not answered in
   // time may be the cause.
@@ -119,11 +118,11 @@ void Delivery::blame(Flights::iterator flight) {
   auto& pending = delivery.pending;
   records_.nacked(pending, ledger::NakKind::failed, true, kConnectionLost);
   if (delivery.suspicion.blames() == 1) {
-    untold_.alarms.push_back({"receiver_falls_over",
-                              "subscription " + subscription_.name + ": the connection was lost " +
-                                  std::to_string(delivery.suspicion.losses()) +
-                                  " times in a row with event " + std::to_string(pending.sequence) +
-                                  " unanswered, while others are taken; from now on that counts as failed"});
+    untold_.alarms.push_back({"receiver_falls_over", "subscription " + subscription_.name + ": " +
+                                                         std::to_string(delivery.suspicion.losses()) +
+                                                         " connections in a row " + "were lost over event " +
+                                                         std::to_string(pending.sequence) +
+                                                         ", while others are taken: that counts as failed"});
   }
   if (++pending.counted < subscription_.retry.attempts_max) return;
   give_up(delivery, kConnectionLost, untold_);
@@ -346,9 +345,8 @@ Result<void> Delivery::refill() {
 /// Something may leave as soon as its time has come.
 bool Delivery::has_room() const {
   if (!connection_ || credit_ == 0 || in_flight_bytes_ >= limits::kInFlightBytesMax ||
-      in_flight_.size() >= limits::kCreditMax || !(breaker_.closed() || breaker_.waits())) {
+      in_flight_.size() >= limits::kCreditMax || !(breaker_.closed() || breaker_.waits()))
     return false;
-  }
   const auto next = children_.next(acks_, !breaker_.closed());
   if (in_flight_.empty()) return next != Children::Next::nobody;
   // What is suspected flies alone.
@@ -398,11 +396,7 @@ void Delivery::launch(Waiting waiting, Timestamp now, std::vector<wire::Delivery
     if (kFault != Fault::retries_without_offered)
       records_.offered(pending, pending.attempt, waiting.view->legal_basis);
   }
-  waiting.acks_at_previous = waiting.left ? waiting.acks_at_send : acks_;
-  waiting.acks_at_send = acks_;
-  waiting.openings_at_previous = waiting.left ? waiting.openings_at_send : breaker_.openings();
-  waiting.openings_at_send = breaker_.openings();
-  waiting.left = true;
+  waiting.sent(acks_, breaker_.openings());
   if (kFault != Fault::ignores_credit) --credit_;
   rate_limit_.take(now);
   if (shared_rate_ != nullptr) shared_rate_->take(now);

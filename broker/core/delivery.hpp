@@ -71,7 +71,11 @@ class Delivery {
   void lose(bool alone, Timestamp now);
   /// What is in flight is pending again, and no attempt is counted.
   void detach(Timestamp now);
-  std::size_t in_flight() const { return in_flight_.size(); }
+  /// What is in flight on that connection, or was when it was lost.
+  std::size_t in_flight_on(ConnectionId connection) const {
+    if (connection_ == connection) return in_flight_.size();
+    return lost_ && lost_->connection == connection ? lost_->in_flight : 0;
+  }
   void grant(std::uint32_t credit);
 
   /// What leaves counts against that one's rate, too; it outlives this one.
@@ -111,6 +115,10 @@ class Delivery {
     std::size_t bytes = 0;
   };
   using Flights = std::map<Sequence, InFlight>;
+  struct Lost {
+    ConnectionId connection;
+    std::size_t in_flight;
+  };
 
   void succeed(Sequence sequence, Timestamp now);
   void fail_delivery(Waiting delivery, const wire::NakItem& item, Timestamp now, Decision& out);
@@ -142,6 +150,7 @@ class Delivery {
   std::deque<std::pair<Timestamp, Sequence>> deadlines_;
   std::map<Sequence, PersonKey> overdue_;  // not answered in time, not sent again yet
   std::optional<ConnectionId> connection_;
+  std::optional<Lost> lost_;  // the newest
   std::uint32_t credit_ = 0;
   std::size_t in_flight_bytes_ = 0;
   std::uint64_t acks_ = 0;

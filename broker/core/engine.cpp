@@ -246,14 +246,11 @@ Result<void> Engine::handle(const Peer& peer, const wire::Frame& frame, Timestam
 void Engine::disconnected(ConnectionId connection, Timestamp now, Parting parting) {
   auto& deliveries = impl_->running().deliveries;
   const auto at = impl_->tick(now);
-  std::size_t in_flight = 0;  // of all that the client has subscribed to
-  for (const auto& delivery : deliveries.all()) {
-    if (delivery->connection() == connection) in_flight += delivery->in_flight();
-  }
+  const bool alone = deliveries.one_in_flight(connection);
   std::vector<std::string> watches;
   for (const auto& delivery : deliveries.all()) {
     if (delivery->connection() != connection) continue;
-    if (parting == Parting::lost) delivery->lose(in_flight == 1, at);
+    if (parting == Parting::lost) delivery->lose(alone, at);
     delivery->detach(at);
     if (delivery->watch()) watches.push_back(delivery->subscription().name);
   }

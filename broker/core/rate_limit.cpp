@@ -24,4 +24,8 @@ void RateLimit::take(Timestamp now) {
   if (per_minute_ != 0) full_at_ = {std::max(full_at_, now).us + interval_us_};
 }
 
+std::uint32_t lower_limit(std::uint32_t one, std::uint32_t other) {
+  return one == 0 || other == 0 ? std::max(one, other) : std::min(one, other);
+}
+
 }  // namespace carehub::core

@@ -27,4 +27,7 @@ class RateLimit {
   Timestamp full_at_;  // when the bucket is full again
 };
 
+/// The lower of two limits, either of which may be none.
+std::uint32_t lower_limit(std::uint32_t one, std::uint32_t other);
+
 }  // namespace carehub::core

@@ -272,6 +272,7 @@ Result<std::optional<Subscribers::Refusal>> Subscribers::attach_durable(const Pe
         {*before, rejected_frame(ErrorKind::conflict,
                                  "subscription " + wanted.name + ": a newer connection has taken it over",
                                  false, 0, wanted.name)});
+    delivery->lose(deliveries_.one_in_flight(*before), now);
   }
   delivery->attach(peer.connection, wanted.credit, wanted.rate_per_minute, now);
   for (auto* replay : deliveries_.replays_into(wanted.name))
