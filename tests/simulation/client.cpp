@@ -42,7 +42,10 @@ void Session::drop(Dice& dice) {
   on_lost();
 }
 
-void Session::leave(Dice& dice) { drop(dice); }
+void Session::leave(Dice& dice) {
+  if (welcomed_ && dice.one_in(3)) say(wire::GoodbyeT());
+  drop(dice);
+}
 
 void Session::turn(Dice& dice) {
   if (!link_) {
@@ -132,6 +135,7 @@ Subscriber::Subscriber(const Interest& interest, Network& network, fakes::HandCl
     : Session(interest.reader.agency, network, clock), interest_(interest), publications_(publications) {}
 
 void Subscriber::on_lost() {
+  falls_ = false;
   shown_.clear();
   to_return_ = 0;
   subscribed_ = false;
@@ -162,7 +166,16 @@ void Subscriber::on_frame(const wire::Frame& frame, Dice&) {
   for (const auto* delivery : *deliver->deliveries()) {
     const auto* view = event::GetEvent(delivery->view()->data());
     shown_.push_back({delivery->sequence(), view->id()->str()});
+    if (mood_ == Mood::well && taste_of(shown_.back().id) == Taste::poison) falls_ = true;
   }
+}
+
+Taste Subscriber::taste_of(const std::string& id) {
+  for (; tastes_known_ < publications_.size(); ++tastes_known_) {
+    const Publication& each = publications_[tastes_known_];
+    tastes_[each.id] = each.taste[interest_.number];
+  }
+  return tastes_[id];
 }
 
 void Subscriber::answer(std::size_t which, Dice& dice) {
@@ -170,11 +183,7 @@ void Subscriber::answer(std::size_t which, Dice& dice) {
   shown_.erase(shown_.begin() + static_cast<std::ptrdiff_t>(which));
   ++to_return_;
   if (mood_ == Mood::silent) return;
-  for (; tastes_known_ < publications_.size(); ++tastes_known_) {
-    const Publication& each = publications_[tastes_known_];
-    tastes_[each.id] = each.taste[interest_.number];
-  }
-  const Taste taste = tastes_[shown.id];
+  const Taste taste = taste_of(shown.id);
   if (mood_ == Mood::well && taste == Taste::good) {
     taken_.insert(shown.sequence);
     wire::AckT ack;
@@ -195,6 +204,7 @@ void Subscriber::answer(std::size_t which, Dice& dice) {
 }
 
 void Subscriber::on_turn(Dice& dice) {
+  if (falls_) return drop(dice);
   if (resubscribe_ && dice.one_in(8)) {
     resubscribe_ = false;
     on_welcome(dice);

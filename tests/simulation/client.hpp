@@ -43,11 +43,12 @@ class Session {
   virtual void on_turn(Dice& dice) = 0;
   virtual void on_lost() = 0;
   virtual Sequence last_receipt() const { return 0; }
+  /// The connection is gone. It is back soon.
+  void drop(Dice& dice);
   Network& network_;
   fakes::HandClock& clock_;
 
  private:
-  void drop(Dice& dice);
   void connect();
 
   std::string agency_;
@@ -122,6 +123,7 @@ class Subscriber final : public Session {
   void on_turn(Dice& dice) override;
   void on_lost() override;
   void answer(std::size_t which, Dice& dice);
+  Taste taste_of(const std::string& id);
 
   struct Shown {
     Sequence sequence;
@@ -140,6 +142,7 @@ class Subscriber final : public Session {
   std::int64_t retry_us_ = 0;
   bool subscribed_ = false;
   bool resubscribe_ = false;
+  bool falls_ = false;  // over what it was just shown
 };
 
 }  // namespace carehub::simulation

@@ -20,7 +20,7 @@ enum class Fate : std::uint8_t {
 };
 
 /// How a receiver takes an event each time it is shown it.
-enum class Taste : std::uint8_t { good, failing, rejected };
+enum class Taste : std::uint8_t { good, failing, rejected, poison };
 
 constexpr std::size_t kInterests = 6;
 

@@ -76,8 +76,12 @@ class Model final : public Wiretap {
     std::uint32_t counted_ever = 0;
     std::uint32_t failed_naks = 0;  // frames
     std::uint64_t outages_before = 0;
-    std::uint32_t losses = 0;  // connections that ended while it was in flight
-    std::uint32_t blames = 0;  // failures that were counted for it
+    std::uint32_t losses = 0;           // sessions in a row that were lost with it in flight
+    std::uint32_t uncounted = 0;        // of these, in a row, while others were taken
+    std::uint32_t blames = 0;           // that were counted
+    std::uint64_t sessions_before = 0;  // of its subscription, when it was offered
+    std::uint64_t acks_at_loss = 0;
+    std::uint64_t acks_at_blame = 0;
     bool nacked = false;
     bool rejected = false;
     bool settled = false;
@@ -118,6 +122,8 @@ class Model final : public Wiretap {
     std::set<Sequence> owed;                 // neither Offered nor Withheld yet
     std::vector<AckAhead> acks_ahead;        // of what had not been delivered
     std::uint64_t outages = 0;
+    std::uint64_t sessions = 0;
+    std::uint64_t acks = 0;
   };
   /// What one connection was given under one name.
   struct Attachment {
@@ -145,7 +151,8 @@ class Model final : public Wiretap {
   struct Connection {
     std::map<std::string, Attachment> attachments;
     std::map<std::uint64_t, std::size_t> published;  // number -> publication
-    std::map<std::uint64_t, Replay> replays;         // by number
+    bool said_goodbye = false;
+    std::map<std::uint64_t, Replay> replays;  // by number
   };
   /// A subscription that ends with its connection; by its name in the ledger.
   struct Watch {
@@ -167,9 +174,6 @@ class Model final : public Wiretap {
   };
   using Event = std::pair<const Sequence, Kept>;
 
-  /// What was in flight was not answered.
-  void lose_flights(const Connection& connection);
-
   // Frames (model_frames.cpp)
   void took_publish(Connection& connection, const wire::Publish& frame);
   void took_ack(Serial serial, Connection& connection, const std::string& agency, const wire::Ack& frame);
@@ -183,6 +187,10 @@ class Model final : public Wiretap {
   void check_view(const std::string& what, const Reader& reader, int policy, const Publication& publication,
                   const wire::Delivery& delivery);
   void sent_handled(const std::string& agency, const wire::Handled& frame);
+
+  // What makes its receiver fall over (model_losses.cpp)
+  void session_lost(const std::string& name, const Attachment& attachment);
+  void blamed(const Book& book, Line& line, const std::string& what);
 
   // Watches and replays (model_streams.cpp)
   void took_watch(Serial serial, const std::string& agency, const wire::Subscribe& frame);

@@ -41,6 +41,8 @@ void Model::hub_took(Serial serial, const std::string& agency, BytesView bytes) 
   if (const auto* subscribe = frame->message_as_Subscribe()) {
     connection.attachments[text_of(subscribe->name())].credit += subscribe->credit();
     if (!subscribe->durable()) took_watch(serial, agency, *subscribe);
+    const Interest* interest = interest_named(text_of(subscribe->name()));
+    if (interest != nullptr && agency == interest->reader.agency) ++books_[interest->number].sessions;
   }
   if (const auto* credit = frame->message_as_Credit())
     connection.attachments[text_of(credit->subscription())].credit += credit->amount();
@@ -51,6 +53,7 @@ void Model::hub_took(Serial serial, const std::string& agency, BytesView bytes) 
     connection.attachments[text_of(leave->name())].in_flight.clear();
     watches_end(serial, text_of(leave->name()));
   }
+  if (frame->message_as_Goodbye() != nullptr) connection.said_goodbye = true;
   if (const auto* replay = frame->message_as_Replay()) took_replay(connection, agency, *replay);
   if (const auto* handle = frame->message_as_HandleSubscription())
     asks_[text_of(handle->reason())] = {handle->position(), handle->sequence(), handle->at()};
@@ -100,6 +103,7 @@ void Model::took_nak(Connection& connection, const std::string& agency, const wi
     if (line == book.lines.end()) continue;
     if (item->kind() == ledger::NakKind::rejected) line->second.rejected = true;
     if (item->kind() == ledger::NakKind::failed) ++line->second.failed_naks;
+    line->second.losses = line->second.uncounted = 0;
     found->second.in_flight.erase(item->sequence());
   }
 }
@@ -127,28 +131,28 @@ void Model::hub_sent(Serial serial, const std::string& agency, BytesView bytes, 
     attachment.in_flight.clear();
   }
   if (const auto* rejected = frame->message_as_Rejected()) {
-    if (rejected->subscription() != nullptr)
-      connection.attachments[rejected->subscription()->str()].subscribed = false;
-  }
-}
-
-void Model::lose_flights(const Connection& connection) {
-  for (const auto& [name, attachment] : connection.attachments) {
-    const Interest* interest = interest_named(name);
-    if (interest == nullptr) continue;
-    for (const auto& [sequence, attempt] : attachment.in_flight)
-      ++books_[interest->number].lines.at(sequence).losses;
+    if (rejected->subscription() != nullptr) {
+      Attachment& attachment = connection.attachments[rejected->subscription()->str()];
+      session_lost(rejected->subscription()->str(), attachment);
+      attachment.subscribed = false;
+    }
   }
 }
 
 void Model::hub_forgot(Serial serial) {
-  if (const auto found = connections_.find(serial); found != connections_.end()) lose_flights(found->second);
+  const Connection& connection = connections_[serial];
+  for (const auto& [name, attachment] : connection.attachments) {
+    if (!connection.said_goodbye) session_lost(name, attachment);
+  }
   connections_.erase(serial);
   watches_end(serial, "");
 }
 
 void Model::hub_crashed() {
   read_ledger();
+  for (Book& book : books_) {
+    for (auto& [sequence, line] : book.lines) line.losses = line.uncounted = 0;
+  }
   connections_.clear();
   watches_.clear();
   unexplained_.clear();

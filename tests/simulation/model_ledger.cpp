@@ -195,7 +195,9 @@ void Model::read_first_offered(Sequence at, const Interest& interest, Sequence s
   line.publication = &publication;
   line.policy = entry.policy_version();
   line.attempt = 1;
-  line.counted = line.sent_attempt = 0;
+  line.counted = line.sent_attempt = line.losses = line.uncounted = line.blames = 0;
+  line.sessions_before = book.sessions;
+  line.acks_at_blame = book.acks;
   line.nacked = line.settled = line.dead = line.discarded = line.skipped = line.ack_seen = false;
   line.late = entry.late();
   if (line.late) line.after_gap = false;
@@ -253,6 +255,7 @@ void Model::read_acked(Sequence at, const ledger::Acked& entry) {
         // It was on its way out when the ack came in.
         unexplained_.push_back({static_cast<std::size_t>(book - books_.data()), sequence, ahead->serial});
       }
+      ++book->acks;
       settle(at, *book, *line, sequence);
       verdict_.tell("ledger: " + what + " is acked");
     }
@@ -269,17 +272,23 @@ void Model::read_nacked(const ledger::Nacked& entry) {
     line->nacked = true;
     verdict_.tell("ledger: " + what + " is nacked " + ledger::EnumNameNakKind(item->kind()) +
                   (item->counted() ? ", counted" : ""));
-    if (!item->counted()) continue;
+    const Interest& interest = *interest_named(entry.subscription()->str());
+    Book& book = books_[interest.number];
+    if (!item->counted()) {
+      // The breaker may be open, and then nothing counts.
+      for (auto& [sequence, each] : book.lines) each.uncounted = 0;
+      continue;
+    }
     ++line->counted;
-    const bool fell_over = item->code()->str() == "connection_lost";
-    ++(fell_over ? line->blames : line->counted_ever);
-    if (fell_over && line->losses == 0)
-      return broken("who is blamed for a lost connection was in flight on one", what);
+    const bool lost = item->code() != nullptr && item->code()->string_view() == "connection_lost";
+    if (lost) {
+      blamed(book, *line, what);
+    } else {
+      ++line->counted_ever;
+    }
     if (item->kind() != ledger::NakKind::failed || line->counted_ever > line->failed_naks)
       broken("a receiver that is unavailable fails no attempt", what);
-    const Interest& interest = *interest_named(entry.subscription()->str());
-    if (line->counted >= attempts_max(books_[interest.number]))
-      doomed_.emplace_back(interest.number, item->sequence());
+    if (line->counted >= attempts_max(book)) doomed_.emplace_back(interest.number, item->sequence());
   }
 }
 

@@ -131,7 +131,8 @@ void World::publish_disliked(Dice& dice) {
   draft.type = dice.one_in(2) ? event::EventType::admission : event::EventType::referral;
   draft.child = 1 + dice.number_below(kChildren);
   Publication publication = write_publication(draft);
-  publication.taste[dice.below(kInterests)] = dice.one_in(3) ? Taste::rejected : Taste::failing;
+  publication.taste[dice.below(kInterests)] =
+      std::array{Taste::rejected, Taste::failing, Taste::poison}[dice.below(3)];
   say(std::move(publication));
 }
 

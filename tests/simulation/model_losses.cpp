@@ -1,0 +1,42 @@
+#include "tests/simulation/model.hpp"
+
+namespace carehub::simulation {
+namespace {
+
+constexpr std::uint32_t kSuspectedFrom = 2;
+/// Losses in a row that are not counted although others are taken: the breaker may have been open for some.
+constexpr std::uint32_t kUncountedMax = 4;
+
+}  // namespace
+
+/// A session has ended without the client's word, or another connection has taken it over.
+void Model::session_lost(const std::string& name, const Attachment& attachment) {
+  const Interest* interest = interest_named(name);
+  if (interest == nullptr || !attachment.subscribed) return;
+  Book& book = books_[interest->number];
+  for (const auto& [sequence, attempt] : attachment.in_flight) {
+    const auto found = book.lines.find(sequence);
+    if (found == book.lines.end() || found->second.settled) continue;
+    Line& line = found->second;
+    const bool others_taken = book.acks > line.acks_at_loss;
+    line.acks_at_loss = book.acks;
+    if (++line.losses <= kSuspectedFrom || !others_taken || attachment.in_flight.size() > 1) continue;
+    if (++line.uncounted > kUncountedMax)
+      broken("what makes its receiver fall over is counted while others are taken",
+             std::string(interest->name) + ", event " + std::to_string(sequence) + ", lost " +
+                 std::to_string(line.losses) + " times in a row");
+  }
+}
+
+/// It counts as failed that a connection was lost with this alone in flight.
+void Model::blamed(const Book& book, Line& line, const std::string& what) {
+  ++line.blames;
+  line.uncounted = 0;
+  // Those that began since it was offered, and the one that went on then.
+  if (book.sessions - line.sessions_before + 1 < kSuspectedFrom + line.blames)
+    broken("an event is blamed for connections that were lost", what);
+  if (book.acks == line.acks_at_blame) broken("an outage blames no event", what);
+  line.acks_at_blame = book.acks;
+}
+
+}  // namespace carehub::simulation
