@@ -357,12 +357,6 @@ bool Delivery::may_send(Timestamp now) const {
   return has_room() && breaker_.gate(now) != Breaker::Gate::shut && rate_next(now) <= now;
 }
 
-/// When its rate lets something through, and that of the receiver that it shares.
-Timestamp Delivery::rate_next(Timestamp now) const {
-  const auto own = rate_limit_.next(now);
-  return shared_rate_ == nullptr ? own : std::max(own, shared_rate_->next(now));
-}
-
 /// False: there is nothing to show any more, and the delivery is over.
 Result<bool> Delivery::ready_view(Waiting& waiting, Decision& out) {
   if (waiting.view) return true;

@@ -132,7 +132,11 @@ class Delivery {
   void launch(Waiting waiting, Timestamp now, std::vector<wire::DeliveryT>& batch);
   bool has_room() const;
   bool may_send(Timestamp now) const;
-  Timestamp rate_next(Timestamp now) const;
+  /// When its rate lets something through, and that of the receiver that it shares.
+  Timestamp rate_next(Timestamp now) const {
+    const auto own = rate_limit_.next(now);
+    return shared_rate_ == nullptr ? own : std::max(own, shared_rate_->next(now));
+  }
 
   Subscription subscription_;
   std::string label_;
