@@ -361,7 +361,6 @@ class Reader {
     subscription.rate_per_minute =
         static_cast<std::uint32_t>(table.integer("rate_per_minute", 0, 1, kRatePerMinuteMax));
     subscription.notice = table.boolean("notice", false);
-    subscription.notice = table.boolean("notice", false);
     config_.rules.subscriptions.push_back(std::move(subscription));
     if (config_.rules.subscriptions.size() == limits::kSubscriptionsMax + 1) {
       table.fault("", "more outbound channels than the hub can serve (1024)", "Split them over two hubs.");
