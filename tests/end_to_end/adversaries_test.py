@@ -4,6 +4,7 @@ import resource
 import socket
 import subprocess
 import threading
+import time
 import unittest
 
 import zmq
@@ -323,7 +324,7 @@ class Adversaries(unittest.TestCase):
             other.say(overheard)
             self.rejected(other, frame(table(wire.Heartbeat, at=1), verb=200))  # both were read
             other.close()
-        victim.close()
+        victim.leave()
         back = self.peer("northmarch-council")
         back.greet()
         back.subscribe("victim-of-acks")
@@ -346,12 +347,14 @@ class Adversaries(unittest.TestCase):
         liar.say(ack("no such subscription", (1, huge)))
         liar.say(table(wire.Ack))
         self.counted("answers_ignored", 4)
-        liar.close()
+        liar.leave()
         back = self.peer("northmarch-council")
         back.greet()
         back.subscribe("liar-about-acks")
         got = set()
+        until = time.monotonic() + 120
         while not {first, second} <= got:
+            self.assertLess(time.monotonic(), until, "what was not acked did not come again")
             got.update(back.take("liar-about-acks"))
         back.close()
         hospital.close()

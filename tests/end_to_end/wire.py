@@ -32,7 +32,7 @@ generate()
 import flatbuffers  # noqa: E402
 from carehub.event import Admission, Date, Event, EventType, Organisation, OrganisationScheme, Person  # noqa: E402
 from carehub.ledger import Filter, Range  # noqa: E402
-from carehub.wire import (Ack, Credit, Deliver, Frame, Heartbeat, Hello, Message, Page, Publish, PublishItem,  # noqa: E402
+from carehub.wire import (Ack, Credit, Deliver, Frame, Goodbye, Heartbeat, Hello, Message, Page, Publish, PublishItem,  # noqa: E402
                           Subscribe, Welcome)
 from carehub.wire.ErrorKind import ErrorKind  # noqa: E402
 from carehub.wire.Outcome import Outcome  # noqa: E402
@@ -165,6 +165,11 @@ class Peer:
         self.say(ack(subscription, *((each, each) for each in got)))
         self.say(table(Credit, subscription=subscription, amount=len(got)))
         return got
+
+    def leave(self):
+        """Says Goodbye, so that what was in flight is not held against anybody."""
+        self.say(table(Goodbye))
+        self.socket.close(1000)
 
     def close(self):
         if self.socket.closed:
