@@ -18,6 +18,8 @@
 #include "broker/core/identity.hpp"
 #include "broker/core/route.hpp"
 
+// Long because: every answer about the past reads the same rows and shows an event in the same way.
+
 namespace carehub::care {
 namespace {
 

@@ -242,8 +242,12 @@ Result<wire::PublishOutcomeT> Admission::admit_new(Subject& subject, const Finge
     return outcome;
   }
   mark(subject);
-  RecordedEvent recorded{record(subject, fingerprint, identity), subject.now, subject.person, subject.event,
-                         subject.marks, subject.channel};
+  RecordedEvent recorded{record(subject, fingerprint, identity),
+                         subject.now,
+                         subject.person,
+                         subject.event,
+                         subject.marks,
+                         subject.channel};
   if (auto routed = admitted_(recorded); !routed) return tl::unexpected(routed.error());
   wire::PublishOutcomeT outcome;
   outcome.number = subject.item.number();

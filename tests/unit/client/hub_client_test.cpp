@@ -7,6 +7,8 @@
 
 #include "tests/unit/client/test_hub.hpp"
 
+// Long because: one client is played against one hub throughout.
+
 using namespace carehub;
 using namespace carehub::client;
 using carehub::fakes::Awaited;

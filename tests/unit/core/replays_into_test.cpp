@@ -4,6 +4,8 @@
 
 #include "tests/fakes/engine_harness.hpp"
 
+// Long because: one replay is played throughout, from its making to its end.
+
 using namespace carehub;
 using namespace carehub::fakes;
 using ledger::SubscriptionChange;

@@ -1,0 +1,79 @@
+#include "broker/care/replay_preview.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "tests/fakes/engine_harness.hpp"
+
+using namespace carehub;
+using namespace carehub::fakes;
+using event::EventType;
+
+namespace {
+
+/// What the county's subscriptions would be shown of the events counted.
+struct Counted {
+  Counted() : preview(policy, agency_of(), rules.subscriptions) {}
+  care::ReplayPreview::AgencyOf agency_of() {
+    return [this](const std::string& id) -> const core::Agency& {
+      return *std::ranges::find(rules.agencies, id, &core::Agency::id);
+    };
+  }
+  void count(EventType type, const std::string& school_urn = "900101") {
+    EventSpec spec;
+    spec.type = type;
+    spec.school_urn = school_urn;
+    care::PastEvent past;
+    past.bytes = pack_event(make_event(spec));
+    past.event = verified_event(past.bytes);
+    REQUIRE(past.event != nullptr);
+    preview.count(past);
+  }
+  const wire::ReplayCountT* of(const std::string& subscription, EventType type) {
+    counts = preview.counts();
+    for (const auto& count : counts) {
+      if (count->subscription == subscription && count->type == type) return count.get();
+    }
+    return nullptr;
+  }
+
+  core::HubRules rules = EngineHarness::county();
+  core::Policy policy = *core::Disclosure::parse_policy(rules.policy_text, "policy.toml", 1);
+  care::ReplayPreview preview;
+  std::vector<std::unique_ptr<wire::ReplayCountT>> counts;
+};
+
+}  // namespace
+
+TEST_CASE("each subscription is counted by its own filter and role, by type of event") {
+  Counted counted;
+  counted.count(EventType::admission);
+  counted.count(EventType::admission, "900202");
+  counted.count(EventType::movement);
+  const auto* desk = counted.of("council-duty-desk", EventType::admission);
+  REQUIRE(desk != nullptr);
+  CHECK(desk->matched == 2);
+  CHECK(desk->withheld == 0);
+  CHECK(counted.of("holm-notices", EventType::admission)->matched == 1);
+  const auto* moved = counted.of("council-duty-desk", EventType::movement);
+  REQUIRE(moved != nullptr);
+  CHECK(moved->matched == 0);
+  CHECK(moved->withheld == 1);
+}
+
+TEST_CASE("what one asker is shown stands under no subscription's name") {
+  Counted counted;
+  counted.preview.count(EventType::discharge, true);
+  counted.preview.count(EventType::discharge, false);
+  const auto* asker = counted.of("", EventType::discharge);
+  REQUIRE(asker != nullptr);
+  CHECK(asker->matched == 1);
+  CHECK(asker->withheld == 1);
+}
+
+TEST_CASE("one part looks at fewer entries the more subscriptions there are, and never at none") {
+  const Counted counted;
+  const auto few = counted.preview.entries_max();
+  const care::ReplayPreview many(counted.policy, {}, std::vector<core::Subscription>(100'000));
+  CHECK(many.entries_max() < few);
+  CHECK(many.entries_max() > 0);
+}
