@@ -129,8 +129,8 @@ fs::path TransportReader::read_directory(ConfigTable& table, std::string_view ke
   const std::string text = table.text(key);
   if (text.empty()) return {};
   std::error_code error;
-  const fs::path named = fs::absolute(beside(text), error);
-  const fs::path directory = fs::weakly_canonical(named, error).lexically_normal();
+  fs::path named = fs::absolute(beside(text), error);
+  fs::path directory = fs::weakly_canonical(named, error).lexically_normal();
   if (error) {
     table.fault(key, "the folder " + named.string() + " cannot be looked at: " + error.message(),
                 "Check the path and its links, and let this user search the folders above it");

@@ -257,6 +257,11 @@ void Model::read_acked(Sequence at, const ledger::Acked& entry) {
       }
       ++book->acks;
       settle(at, *book, *line, sequence);
+      // Acked by what was said of its attempt before, while the next was on its way out.
+      for (auto& [serial, connection] : connections_) {
+        const auto attachment = connection.attachments.find(entry.subscription()->str());
+        if (attachment != connection.attachments.end()) attachment->second.in_flight.erase(sequence);
+      }
       verdict_.tell("ledger: " + what + " is acked");
     }
   }
