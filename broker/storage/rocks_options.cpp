@@ -13,7 +13,9 @@ namespace carehub::storage {
 namespace {
 
 constexpr std::size_t kWriteBufferBytes = 16U << 20U;
-constexpr std::size_t kBlockCacheBytes = 16U << 20U;
+constexpr std::size_t kLedgerCacheBytes = 16U << 20U;
+constexpr std::size_t kStateCacheBytes = 64U << 20U;
+constexpr int kCacheShardBits = 2;
 constexpr int kOpenFilesMax = 256;
 
 /// RocksDB's own log book would lie on the disk that may be full or failing, and a build of it with
@@ -43,9 +45,9 @@ rocksdb::Options common_options() {
   return options;
 }
 
-rocksdb::BlockBasedTableOptions table_options() {
+rocksdb::BlockBasedTableOptions table_options(std::size_t cache_bytes) {
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
+  table.block_cache = rocksdb::NewLRUCache(cache_bytes, kCacheShardBits);
   table.cache_index_and_filter_blocks = true;  // else their memory grows with the database
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   table.checksum = rocksdb::kXXH3;
@@ -57,7 +59,7 @@ rocksdb::BlockBasedTableOptions table_options() {
 
 rocksdb::Options ledger_options() {
   rocksdb::Options options = common_options();
-  rocksdb::BlockBasedTableOptions table = table_options();
+  rocksdb::BlockBasedTableOptions table = table_options(kLedgerCacheBytes);
   table.block_size = 16U << 10U;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
@@ -65,9 +67,12 @@ rocksdb::Options ledger_options() {
 
 rocksdb::Options state_options() {
   rocksdb::Options options = common_options();
-  rocksdb::BlockBasedTableOptions table = table_options();
+  rocksdb::BlockBasedTableOptions table = table_options(kStateCacheBytes);
   constexpr double kBloomBitsPerKey = 10;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
+  // A large table's filter in one piece finds no room in the cache, and every look-up would read it anew.
+  table.partition_filters = true;
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   // Most look-ups are for what is not there: a message or a person that is new.
   constexpr double kMemtableBloomShare = 0.1;
