@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
-#include <deque>
-#include <mutex>
 #include <string_view>
-#include <thread>
+#include <vector>
 
 #include "adapters/transports/file_descriptor.hpp"
+#include "adapters/transports/send_queue.hpp"
 
 namespace carehub::adapters {
 namespace {
@@ -94,23 +92,12 @@ std::string folder_file_name(const std::string& pattern, const Rendered& message
 }
 
 struct FolderWriter::Impl {
-  struct Job {
-    Rendered message;
-    std::function<void(SendResult)> done;
-  };
-
   void run() {
     remove_leftovers();
     for (;;) {
-      Job job;
-      {
-        std::unique_lock lock(mutex);
-        wake.wait(lock, [this] { return stopping || !jobs.empty(); });
-        if (stopping) return;
-        job = std::move(jobs.front());
-        jobs.pop_front();
-      }
-      job.done(outcome(write(job.message)));
+      const std::vector<SendQueue::Job> jobs = queue.take(0);
+      if (jobs.empty()) return;
+      for (const SendQueue::Job& job : jobs) job.done(outcome(write(job.message)));
     }
   }
 
@@ -152,42 +139,20 @@ struct FolderWriter::Impl {
   }
 
   FolderWriterOptions options;
-  std::mutex mutex;
-  std::condition_variable wake;
-  std::deque<Job> jobs;
-  bool stopping = false;
-  std::thread thread;
+  SendQueue queue;  // stops before the rest goes
 };
 
 FolderWriter::FolderWriter(FolderWriterOptions options) : impl_(std::make_unique<Impl>()) {
   impl_->options = std::move(options);
-  impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
+  impl_->queue.start([impl = impl_.get()] { impl->run(); });
 }
 
 FolderWriter::~FolderWriter() { stop(); }
 
 void FolderWriter::send(Rendered message, std::function<void(SendResult)> done) {
-  {
-    const std::lock_guard lock(impl_->mutex);
-    if (!impl_->stopping && impl_->jobs.size() < limits::kCreditMax) {
-      impl_->jobs.push_back({std::move(message), std::move(done)});
-      impl_->wake.notify_one();
-      return;
-    }
-  }
-  done({ledger::NakKind::unavailable, "stopping", 0});
+  impl_->queue.send(std::move(message), std::move(done));
 }
 
-void FolderWriter::stop() {
-  std::deque<Impl::Job> left;
-  {
-    const std::lock_guard lock(impl_->mutex);
-    impl_->stopping = true;
-    left.swap(impl_->jobs);
-    impl_->wake.notify_one();
-  }
-  if (impl_->thread.joinable()) impl_->thread.join();
-  for (const Impl::Job& job : left) job.done({ledger::NakKind::unavailable, "stopping", 0});
-}
+void FolderWriter::stop() { impl_->queue.stop(); }
 
 }  // namespace carehub::adapters

@@ -5,13 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
-#include <deque>
-#include <mutex>
-#include <thread>
 #include <vector>
 
 #include "adapters/transports/file_descriptor.hpp"
+#include "adapters/transports/send_queue.hpp"
 
 namespace carehub::adapters {
 namespace {
@@ -52,35 +49,19 @@ int cut_torn_line(int fd, std::uint64_t& size) {
 }  // namespace
 
 struct LineFile::Impl {
-  struct Job {
-    Rendered message;
-    std::function<void(SendResult)> done;
-  };
-
   void run() {
     for (;;) {
-      std::vector<Job> batch;
-      {
-        std::unique_lock lock(mutex);
-        wake.wait(lock, [this] { return stopping || !jobs.empty(); });
-        if (stopping) return;
-        std::size_t bytes = 0;
-        while (!jobs.empty() &&
-               (batch.empty() || bytes + jobs.front().message.bytes.size() <= kBatchBytesMax)) {
-          bytes += jobs.front().message.bytes.size();
-          batch.push_back(std::move(jobs.front()));
-          jobs.pop_front();
-        }
-      }
+      const std::vector<SendQueue::Job> batch = queue.take(kBatchBytesMax);
+      if (batch.empty()) return;
       const SendResult result = outcome(write(batch));
-      for (const Job& job : batch) job.done(result);
+      for (const SendQueue::Job& job : batch) job.done(result);
     }
   }
 
   /// All of the batch behind the last whole line, synced, or nothing of it.
-  int write(const std::vector<Job>& batch) {
+  int write(const std::vector<SendQueue::Job>& batch) {
     Bytes lines;
-    for (const Job& job : batch)
+    for (const SendQueue::Job& job : batch)
       lines.insert(lines.end(), job.message.bytes.begin(), job.message.bytes.end());
     for (;;) {
       const fs::path file = name_now();
@@ -125,15 +106,11 @@ struct LineFile::Impl {
   LineFileOptions options;
   std::string day;      // on the writing thread
   unsigned number = 1;  // of the day's files; on the writing thread
-  std::mutex mutex;     // guards what send() and stop() touch
-  std::condition_variable wake;
-  std::deque<Job> jobs;
-  bool stopping = false;
-  std::thread thread;
+  SendQueue queue;      // stops before the rest goes
 };
 
 LineFile::LineFile(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {
-  impl_->thread = std::thread([running = impl_.get()] { running->run(); });
+  impl_->queue.start([running = impl_.get()] { running->run(); });
 }
 
 Result<std::unique_ptr<LineFile>> LineFile::make(LineFileOptions options) {
@@ -153,27 +130,9 @@ Result<std::unique_ptr<LineFile>> LineFile::make(LineFileOptions options) {
 LineFile::~LineFile() { stop(); }
 
 void LineFile::send(Rendered message, std::function<void(SendResult)> done) {
-  {
-    const std::lock_guard lock(impl_->mutex);
-    if (!impl_->stopping && impl_->jobs.size() < limits::kCreditMax) {
-      impl_->jobs.push_back({std::move(message), std::move(done)});
-      impl_->wake.notify_one();
-      return;
-    }
-  }
-  done({ledger::NakKind::unavailable, "stopping", 0});
+  impl_->queue.send(std::move(message), std::move(done));
 }
 
-void LineFile::stop() {
-  std::deque<Impl::Job> left;
-  {
-    const std::lock_guard lock(impl_->mutex);
-    impl_->stopping = true;
-    left.swap(impl_->jobs);
-    impl_->wake.notify_one();
-  }
-  if (impl_->thread.joinable()) impl_->thread.join();
-  for (const Impl::Job& job : left) job.done({ledger::NakKind::unavailable, "stopping", 0});
-}
+void LineFile::stop() { impl_->queue.stop(); }
 
 }  // namespace carehub::adapters

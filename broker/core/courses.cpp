@@ -20,6 +20,12 @@ std::string text_of(const flatbuffers::String* text) {
 
 }  // namespace
 
+std::string asker(const Peer& peer, const std::string& by) {
+  if (!by.empty()) return peer.client + "/" + by;
+  const bool reserved = peer.client == kByConfiguration || peer.client == kByHub;
+  return reserved ? "client " + peer.client : peer.client;
+}
+
 Result<Sequence> record_change(const DeliveryContext& context, const SubscriptionRecord& record,
                                Timestamp now) {
   using Change = ledger::SubscriptionChange;
@@ -94,8 +100,7 @@ Courses::Done Courses::act(const Peer& peer, const wire::HandleSubscription& fra
     return refuse(ErrorKind::not_found, "there is no durable subscription of this name");
   const auto& subscription = delivery->subscription();
   const auto by = text_of(frame.by());
-  SubscriptionRecord record{
-      subscription, Change::unknown, by.empty() ? peer.client : peer.client + "/" + by, reason, 0, 0};
+  SubscriptionRecord record{subscription, Change::unknown, asker(peer, by), reason, 0, 0};
   switch (frame.action()) {
     case Action::pause:
       if (delivery->paused()) return refuse(ErrorKind::conflict, "it is paused already");

@@ -10,6 +10,9 @@ namespace carehub::core {
 /// The `by` of what the hub does to a subscription of itself.
 constexpr const char* kByHub = "hub";
 
+/// The process that asks, and for whom it says so; never what the hub itself signs with.
+std::string asker(const Peer& peer, const std::string& by);
+
 /// What is written down when a subscription changes; `filter` where it is made or changed.
 struct SubscriptionRecord {
   const Subscription& subscription;

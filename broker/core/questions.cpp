@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/base/ledger_keys.hpp"
+#include "broker/core/courses.hpp"
 #include "broker/core/identity.hpp"
 #include "broker/core/replay_span.hpp"
 #include "broker/core/wire_frames.hpp"
@@ -25,11 +26,6 @@ bool too_large(std::initializer_list<const flatbuffers::String*> texts, const le
 std::string too_large_text() {
   return "a text of the question is longer than " + std::to_string(limits::kErrorTextBytesMax) +
          " bytes, or its filter than " + std::to_string(limits::kFilterBytesMax);
-}
-
-/// The process that asks, and for whom it says so.
-std::string asker(const Peer& peer, const std::string& by) {
-  return by.empty() ? peer.client : peer.client + "/" + by;
 }
 
 }  // namespace

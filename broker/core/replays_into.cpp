@@ -102,8 +102,8 @@ Result<void> ReplaysInto::start(const Peer& peer, const wire::Replay& frame, Seq
   auto& delivery = deliveries_.add(std::move(**made), std::move(label));
   const auto& subscription = delivery.subscription();
   SubscriptionRecord record{subscription, ledger::SubscriptionChange::created,
-                            peer.client + (text_of(frame.by()).empty() ? "" : "/" + text_of(frame.by())),
-                            text_of(frame.reason()), subscription.replay->first};
+                            asker(peer, text_of(frame.by())), text_of(frame.reason()),
+                            subscription.replay->first};
   auto recorded = record_change(context_, record, now);
   if (!recorded) return tl::unexpected(recorded.error());
   CAREHUB_ASSERT(subscription.name == replay_name(subscription.replay->subscription, *recorded),

@@ -319,6 +319,17 @@ TEST_CASE("a client that begins under the name of a channel that was paused is n
   check_rebuilt(hub);
 }
 
+TEST_CASE("no client signs as the hub or as its configuration") {
+  EngineHarness hub;
+  core::Peer named = kOperator;
+  named.client = "configuration";
+  auto frame = handling(SubscriptionAction::pause);
+  frame.by.clear();
+  REQUIRE(answer_to(hub, std::move(frame), named) == wire::ErrorKind::unknown);
+  const auto changed = hub.entries(EntryKind::subscription_changed).back().second;
+  CHECK(entry_of<ledger::SubscriptionChangedT>(changed).by == "client configuration");
+}
+
 namespace {
 
 core::Subscription night_desk(core::StartAt start) {
