@@ -199,7 +199,9 @@ Result<Message> Message::parse(std::string_view text) {
   }
   const auto delimiters = read_delimiters(text);
   if (!delimiters) {
-    return fail(ErrorKind::invalid, "MSH-1 and MSH-2 do not name different delimiters; send |^~\\&");
+    return fail(ErrorKind::invalid,
+                "MSH-1 and MSH-2 do not name different delimiters, none of them a letter, digit, space or "
+                "double quote; send |^~\\&");
   }
   Message message;
   message.text_ = text;
