@@ -38,6 +38,7 @@ const char* to_string(EntryKind kind) {
     case EntryKind::operator_action: return "operator_action";
     case EntryKind::access: return "access";
     case EntryKind::erasure: return "erasure";
+    case EntryKind::report: return "report";
   }
   return "unknown";
 }
@@ -77,7 +78,7 @@ Result<SealedEntry> decode(BytesView bytes, Sequence expected) {
     return damaged(expected, "its format version is " + std::to_string(bytes[0]) + ", this hub reads " +
                                  std::to_string(kEntryVersion));
   }
-  constexpr auto kKindLast = static_cast<std::uint8_t>(EntryKind::erasure);
+  constexpr auto kKindLast = static_cast<std::uint8_t>(EntryKind::report);
   if (bytes[1] == 0 || bytes[1] > kKindLast) return damaged(expected, "its kind is unknown");
   if (bytes[2] > static_cast<std::uint8_t>(Codec::zstd)) return damaged(expected, "its codec is unknown");
   if (bytes[3] != 0) return damaged(expected, "a byte that is always zero is not");

@@ -35,7 +35,8 @@ enum class EntryKind : std::uint8_t {
   config_changed,
   operator_action,
   access,
-  erasure
+  erasure,
+  report
 };
 
 const char* to_string(EntryKind kind);
