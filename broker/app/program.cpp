@@ -2,12 +2,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <memory>
 #include <ostream>
 
+#include "broker/app/command_line.hpp"
 #include "broker/base/limits.hpp"
-
-// Long because: every command and its options stand here one after the other, and nothing else.
 
 namespace carehub::app {
 namespace {
@@ -24,134 +22,6 @@ const char* const kExitCodes =
     "  7  not found\n"
     "\n"
     "Each command explains itself: carehub run --help";
-
-/// Options of all commands, filled while the command line is read; `chosen` says which command it was.
-struct Reading {
-  RunOptions run, broker, adapter;
-  CheckOptions check;
-  TryOptions try_message;
-  PublishOptions publish;
-  WatchOptions watch;
-  TimelineOptions timeline;
-  ReplayOptions replay;
-  DeadLetterOptions dead_letters;
-  SubscriptionsOptions subscriptions;
-  StatusOptions status;
-  RebuildOptions rebuild;
-  RecoverOptions recover;
-  KeysOptions keys;
-  BenchOptions bench;
-  VersionOptions version;
-  std::optional<Command> chosen;
-};
-
-CLI::App* add(CLI::App& program, const char* name, const char* description, const char* example) {
-  auto* command = program.add_subcommand(name, description);
-  command->footer(std::string("Example:\n  ") + example);
-  return command;
-}
-
-void add_config(CLI::App* command, std::filesystem::path& config) {
-  command->add_option("hub.toml", config, "The configuration file")->required();
-}
-
-void add_json(CLI::App* command, bool& json) {
-  command->add_flag("--json", json, "JSON, one object a line, instead of text for people");
-}
-
-void add_person(CLI::App* command, PersonOption& person, bool required) {
-  auto* group = command->add_option_group("person", "Whom it is about");
-  group
-      ->add_option_function<std::string>(
-          "--person", [&person](const std::string& text) { person.text = text; },
-          "nhs:VALUE, upn:VALUE, local:ISSUER:VALUE, or sequence:N for whom an entry is about; "
-          "- reads it from standard input")
-      ->type_name("ID");
-  group
-      ->add_option_function<std::string>(
-          "--person-file", [&person](const std::string& file) { person.file = file; },
-          "A file that holds it, so that it stays out of the shell's history")
-      ->type_name("FILE");
-  if (required) {
-    group->require_option(1);
-  } else {
-    group->require_option(0, 1);
-  }
-}
-
-void add_record(CLI::App* command, std::string& by, std::string& reason, const char* who) {
-  command->add_option("--by", by, who)->type_name("NAME");
-  command->add_option("--reason", reason, "Why, for the record")->type_name("TEXT");
-}
-
-void add_asker(CLI::App* command, std::string& by, std::string& reason) {
-  add_record(command, by, reason, "Who asks, for the record");
-  for (const char* option : {"--by", "--reason"}) command->get_option(option)->required();
-}
-
-/// A positional word that stands for one of these; the first when it is not given.
-template <class Choice>
-void add_choice(CLI::App* command, const char* name, Choice& choice, const char* help,
-                const std::vector<std::pair<std::string, Choice>>& words) {
-  std::vector<std::string> names;
-  for (const auto& [word, meaning] : words) names.push_back(word);
-  command
-      ->add_option_function<std::string>(
-          name,
-          [&choice, words](const std::string& given) {
-            for (const auto& [word, meaning] : words) {
-              if (word == given) choice = meaning;
-            }
-          },
-          help)
-      ->check(CLI::IsMember(names))
-      ->default_str(names.front());
-}
-
-void add_role(CLI::App* command, std::string& role, std::string& agency) {
-  command->add_option("--role", role, "See events as this role may see them")->required()->type_name("ROLE");
-  command->add_option("--agency", agency, "As this agency; default: the one agency that has the role")
-      ->type_name("ID");
-}
-
-void add_filter(CLI::App* command, FilterWords& filter) {
-  struct Condition {
-    const char* option;
-    const char* key;
-    const char* help;
-  };
-  static constexpr Condition kConditions[] = {
-      {"--type", "types", "Events of this type (may be repeated, like the others below)"},
-      {"--from-agency", "agencies", "Events from this agency"},
-      {"--from-channel", "channels", "Events that came by this inbound channel"},
-      {"--tier", "tiers", "Events of this tier, 1 to 4"},
-      {"--thrive", "thrive", "Events of this THRIVE group"},
-      {"--age-min", "age_min", "From this birthday on"},
-      {"--age-max", "age_max", "Until this birthday: 18 means under 18"},
-      {"--home-authority", "home_authorities", "Children of this authority (GSS code)"},
-      {"--gp-practice", "gp_practices", "Children of this practice (ODS code)"},
-      {"--school", "schools", "Children of this school (URN or LAESTAB)"},
-      {"--flag-reason", "flag_reasons", "Safeguarding flags with this SNOMED CT reason"},
-  };
-  for (const auto& condition : kConditions) {
-    const std::string key = condition.key;
-    command
-        ->add_option_function<std::vector<std::string>>(
-            condition.option,
-            [&filter, key](const std::vector<std::string>& words) {
-              for (const auto& word : words) filter.emplace_back(key, word);
-            },
-            condition.help)
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-        ->type_name("WORD");
-  }
-}
-
-template <class Options>
-void choose(CLI::App* command, Reading& reading, Options Reading::* options) {
-  command->callback([&reading, options] { reading.chosen = reading.*options; });
-}
 
 void add_hub_commands(CLI::App& program, Reading& reading) {
   auto* run = add(program, "run", "Run the hub: the broker and every channel, in one process",
@@ -267,122 +137,6 @@ void add_event_commands(CLI::App& program, Reading& reading) {
   choose(watch, reading, &Reading::watch);
 }
 
-void add_history_commands(CLI::App& program, Reading& reading) {
-  auto* timeline = add(
-      program, "timeline", "What happened to one child and who was shown it, as a role may see it",
-      "carehub timeline hub.toml --person-file id.txt --role auditor --by 'A Reader' --reason 'audit 12'");
-  add_config(timeline, reading.timeline.config);
-  add_person(timeline, reading.timeline.person, true);
-  add_role(timeline, reading.timeline.role, reading.timeline.agency);
-  add_asker(timeline, reading.timeline.by, reading.timeline.reason);
-  timeline->add_flag("--fields", reading.timeline.fields, "Each event's fields below its line");
-  add_json(timeline, reading.timeline.json);
-  choose(timeline, reading, &Reading::timeline);
-
-  auto* status =
-      add(program, "status", "The running hub: its ledger and its subscriptions, with what waits for each",
-          "carehub status deploy/sample/hub.toml");
-  add_config(status, reading.status.config);
-  add_json(status, reading.status.json);
-  choose(status, reading, &Reading::status);
-}
-
-void add_replay_command(CLI::App& program, Reading& reading) {
-  auto* command = add(
-      program, "replay",
-      "Show history again, as a role may see it, or send it again into a subscription; moves no cursor",
-      "carehub replay hub.toml --preview --role auditor --type admission --by 'A Reader' --reason "
-      "'figures'\n  "
-      "carehub replay hub.toml --role auditor --since 2026-01-31 --to january.json --by 'A Reader' --reason "
-      "'figures'\n  "
-      "carehub replay hub.toml --into council-duty-desk --since 2026-01-31T06:00:00Z --rate 120 --by 'A "
-      "Name' "
-      "--reason 'their server lost a morning'");
-  auto& options = reading.replay;
-  add_config(command, options.config);
-  command->add_option("--role", options.role, "See events as this role may see them; not with --into")
-      ->type_name("ROLE");
-  command->add_option("--agency", options.agency, "As this agency; default: the one agency that has the role")
-      ->type_name("ID");
-  command->add_flag("--preview", options.preview,
-                    "Only count what would be shown and what withheld, by subscription and type");
-  command->add_option("--into", options.into, "Send it to the receiver of this subscription, beside its own")
-      ->type_name("NAME");
-  command->add_option("--to", options.file, "Write it into this file, one JSON object a line")
-      ->type_name("FILE");
-  command->add_flag("--resume", options.resume, "With --to: go on behind the file's last whole line");
-  command->add_option("--rate", options.rate, "At most so many a minute; into a subscription 600 by default")
-      ->type_name("N");
-  command->add_flag("--raise-notices", options.raise_notices,
-                    "With --into: also where people get notices by it");
-  command->add_option("--first,--from", options.first, "First sequence")->type_name("N");
-  command->add_option("--last", options.last, "Last sequence")->type_name("N");
-  command
-      ->add_option("--since", options.since, "Written down by the hub then or later: a time, or a day of UTC")
-      ->type_name("TIME");
-  command->add_option("--until", options.until, "Written down before that time, or up to that day and on it")
-      ->type_name("TIME");
-  add_filter(command, options.filter);
-  add_person(command, options.person, false);
-  add_asker(command, options.by, options.reason);
-  add_json(command, options.json);
-  command->callback([&reading] {
-    const auto& chosen = reading.replay;
-    if (chosen.into.empty() == chosen.role.empty())
-      throw CLI::ValidationError("replay", "needs --role, or --into, whose subscription has a role");
-    if (!chosen.into.empty() && !(chosen.file.empty() && chosen.agency.empty()))
-      throw CLI::ValidationError("--into", "excludes --to and --agency");
-    if (chosen.raise_notices && chosen.into.empty())
-      throw CLI::ValidationError("--raise-notices", "needs --into");
-    if (chosen.resume && chosen.file.empty()) throw CLI::ValidationError("--resume", "needs --to");
-    const auto name = chosen.file.string();
-    if (!name.empty() && name.find_first_not_of("0123456789") == std::string::npos)
-      throw CLI::ValidationError("--to", "names a file; the last sequence is --last");
-    reading.chosen = chosen;
-  });
-}
-
-void add_dead_letter_command(CLI::App& program, Reading& reading) {
-  auto* command =
-      add(program, "dead-letters", "Deliveries that ran out of attempts: list, show, send again, or discard",
-          "carehub dead-letters hub.toml send-again --subscription council-duty-desk --sequence 1042 "
-          "--by 'A Name' --reason 'their server is mended'\n  "
-          "carehub dead-letters hub.toml send-again --all --code 'http 422' --since 2026-01-31T00:00:00Z "
-          "--by 'A Name' --reason 'their release 4.2'");
-  auto& options = reading.dead_letters;
-  add_config(command, options.config);
-  using Action = DeadLetterOptions::Action;
-  add_choice<Action>(command, "ACTION", options.action, "list, show, send-again or discard",
-                     {{"list", Action::list},
-                      {"show", Action::show},
-                      {"send-again", Action::send_again},
-                      {"discard", Action::discard}});
-  command->add_option("--subscription", options.subscription, "Of this subscription alone")
-      ->type_name("NAME");
-  command->add_option("--sequence", options.sequence, "The dead letter's event")->type_name("N");
-  command->add_option("--type", options.type, "Those of this event type alone")->type_name("WORD");
-  command->add_option("--code", options.code, "Those given up for this reason alone")->type_name("TEXT");
-  command->add_option("--since", options.since, "Those given up then or later")->type_name("TIME");
-  command->add_flag("--all", options.all,
-                    "With send-again or discard: all that these conditions let through");
-  command->add_option("--role", options.role, "With show: the event as this role may see it")
-      ->type_name("ROLE");
-  add_record(command, options.by, options.reason, "Who decides, for the record");
-  add_json(command, options.json);
-  command->callback([&reading] {
-    const auto& chosen = reading.dead_letters;
-    const bool one = !chosen.subscription.empty() && chosen.sequence != 0;
-    const bool asked = !chosen.by.empty() && !chosen.reason.empty();
-    if (chosen.action == Action::show && !(one && asked && !chosen.role.empty()))
-      throw CLI::ValidationError("show", "needs --subscription, --sequence, --role, --by and --reason");
-    const bool acts = chosen.action == Action::send_again || chosen.action == Action::discard;
-    if (acts && !(asked && (chosen.all ? chosen.sequence == 0 : one)))
-      throw CLI::ValidationError("send-again and discard",
-                                 "need --by and --reason, and --subscription and --sequence, or --all");
-    reading.chosen = chosen;
-  });
-}
-
 void add_bench_command(CLI::App& program, Reading& reading) {
   auto* command =
       add(program, "bench",
@@ -420,38 +174,6 @@ void add_bench_command(CLI::App& program, Reading& reading) {
   choose(command, reading, &Reading::bench);
 }
 
-void add_subscriptions_command(CLI::App& program, Reading& reading) {
-  auto* command =
-      add(program, "subscriptions", "Who is delivered to: list, pause, resume, reset a cursor, or remove",
-          "carehub subscriptions hub.toml pause council-duty-desk --by 'A Name' --reason 'their move'\n  "
-          "carehub subscriptions hub.toml reset council-duty-desk --to 2026-01-31T00:00:00Z --by 'A Name' "
-          "--reason 'restored from a backup'");
-  auto& options = reading.subscriptions;
-  add_config(command, options.config);
-  using Action = SubscriptionsOptions::Action;
-  add_choice<Action>(command, "ACTION", options.action, "list, pause, resume, reset or remove",
-                     {{"list", Action::list},
-                      {"pause", Action::pause},
-                      {"resume", Action::resume},
-                      {"reset", Action::reset},
-                      {"remove", Action::remove}});
-  command->add_option("NAME", options.name, "The subscription");
-  command
-      ->add_option("--to", options.to,
-                   "With reset: beginning, now, an entry's number, or a time such as 2026-01-31T00:00:00Z")
-      ->type_name("WHERE");
-  add_record(command, options.by, options.reason, "Who decides, for the record");
-  add_json(command, options.json);
-  command->callback([&reading] {
-    const auto& chosen = reading.subscriptions;
-    if (chosen.action != Action::list && (chosen.name.empty() || chosen.by.empty() || chosen.reason.empty()))
-      throw CLI::ValidationError("ACTION", "all but list need a NAME, --by and --reason");
-    if ((chosen.action == Action::reset) == chosen.to.empty())
-      throw CLI::ValidationError("ACTION", "--to belongs to reset, and reset needs it");
-    reading.chosen = chosen;
-  });
-}
-
 }  // namespace
 
 std::variant<Command, Leave> parse_command(std::vector<std::string> arguments) {
@@ -463,10 +185,7 @@ std::variant<Command, Leave> parse_command(std::vector<std::string> arguments) {
   add_hub_commands(program, reading);
   add_configuration_commands(program, reading);
   add_event_commands(program, reading);
-  add_history_commands(program, reading);
-  add_replay_command(program, reading);
-  add_dead_letter_command(program, reading);
-  add_subscriptions_command(program, reading);
+  add_operator_commands(program, reading);
   add_bench_command(program, reading);
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "broker/care/replay_answers.hpp"
 #include "broker/care/state.hpp"
 #include "broker/core/engine.hpp"
 #include "broker/core/policy.hpp"
@@ -29,10 +30,7 @@ class History {
   /// `last` when it is over; `next` is where to go on. Its counts are this part's. A preview counts by
   /// subscriber and type as well: for the one that it goes into, or for each that the asker may know of and,
   /// without a name, the asker.
-  struct ReplayPart {
-    wire::ReplayedT frame;
-    Sequence next = 0;
-  };
+  using ReplayPart = care::ReplayPart;
   ReplayPart replay(const core::AskReplay& ask, Sequence from,
                     std::size_t deliveries_max = limits::kDeliverItemsMax) const;
 

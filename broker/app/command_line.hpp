@@ -1,0 +1,70 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/app/program.hpp"
+
+namespace CLI {
+class App;
+}
+
+/// How the commands' options are read. Whoever includes this reads command lines; nobody else needs it.
+namespace carehub::app {
+
+/// Options of all commands, filled while the command line is read; `chosen` says which command it was.
+struct Reading {
+  RunOptions run, broker, adapter;
+  CheckOptions check;
+  TryOptions try_message;
+  PublishOptions publish;
+  WatchOptions watch;
+  TimelineOptions timeline;
+  ReplayOptions replay;
+  DeadLetterOptions dead_letters;
+  SubscriptionsOptions subscriptions;
+  StatusOptions status;
+  RebuildOptions rebuild;
+  RecoverOptions recover;
+  KeysOptions keys;
+  BenchOptions bench;
+  VersionOptions version;
+  std::optional<Command> chosen;
+};
+
+/// A command of the program, with an example in its help.
+CLI::App* add(CLI::App& program, const char* name, const char* description, const char* example);
+void when_chosen(CLI::App* command, std::function<void()> then);
+
+void add_config(CLI::App* command, std::filesystem::path& config);
+void add_json(CLI::App* command, bool& json);
+void add_person(CLI::App* command, PersonOption& person, bool required);
+void add_record(CLI::App* command, std::string& by, std::string& reason, const char* who);
+void add_asker(CLI::App* command, std::string& by, std::string& reason);
+void add_role(CLI::App* command, std::string& role, std::string& agency);
+void add_filter(CLI::App* command, FilterWords& filter);
+/// A positional word, one of these; the first when it is not given. `given` hears which.
+void add_word(CLI::App* command, const char* name, const char* help, const std::vector<std::string>& words,
+              std::function<void(std::size_t)> given);
+
+template <class Choice>
+void add_choice(CLI::App* command, const char* name, Choice& choice, const char* help,
+                const std::vector<std::pair<std::string, Choice>>& meanings) {
+  std::vector<std::string> words;
+  for (const auto& [word, meaning] : meanings) words.push_back(word);
+  add_word(command, name, help, words,
+           [&choice, meanings](std::size_t index) { choice = meanings[index].second; });
+}
+
+template <class Options>
+void choose(CLI::App* command, Reading& reading, Options Reading::* options) {
+  when_chosen(command, [&reading, options] { reading.chosen = reading.*options; });
+}
+
+/// What operators and auditors ask of a running hub: timeline, status, replay, dead-letters, subscriptions.
+void add_operator_commands(CLI::App& program, Reading& reading);
+
+}  // namespace carehub::app

@@ -1,0 +1,81 @@
+#include "broker/care/past_reader.hpp"
+
+#include <algorithm>
+
+#include "broker/base/assert.hpp"
+#include "broker/care/people_fold.hpp"
+#include "broker/care/subscriptions_fold.hpp"
+#include "broker/core/identity.hpp"
+
+namespace carehub::care {
+namespace {
+
+constexpr std::string_view kBySequence = "sequence:";
+
+std::optional<Sequence> number_of(std::string_view text) {
+  Sequence number = 0;
+  if (text.empty() || text.size() > 18) return std::nullopt;
+  for (const char digit : text) {
+    if (digit < '0' || digit > '9') return std::nullopt;
+    number = number * 10 + static_cast<Sequence>(digit - '0');
+  }
+  return number;
+}
+
+}  // namespace
+
+PastReader::PastReader(const storage::Ledger& ledger, const storage::Sealer& sealer,
+                       const storage::StateStore& store, const storage::Vault& vault,
+                       std::vector<core::Agency> agencies)
+    : ledger_(ledger), sealer_(sealer), store_(store), vault_(vault) {
+  for (auto& agency : agencies) {
+    auto id = agency.id;
+    agencies_.emplace(std::move(id), std::move(agency));
+  }
+}
+
+const core::Policy& PastReader::policy() const {
+  CAREHUB_ASSERT(policy_.has_value(), "use_policy() comes before the first question");
+  return *policy_;
+}
+
+const core::Agency& PastReader::agency_of(const std::string& id) const {
+  static const core::Agency without_codes;
+  const auto found = agencies_.find(id);
+  return found == agencies_.end() ? without_codes : found->second;
+}
+
+Result<std::vector<core::Subscription>> PastReader::visible(const core::Peer& peer) const {
+  auto all = subscription_rows(rows());
+  if (!all || peer.is_operator) return all;
+  std::erase_if(*all, [&](const auto& one) { return one.agency != peer.agency; });
+  return all;
+}
+
+Result<std::optional<PastEvent>> PastReader::event_at(Sequence sequence) const {
+  auto entries = ledger_.read(sequence, 1, 1);
+  if (!entries) return tl::unexpected(entries.error());
+  if (entries->empty()) return std::optional<PastEvent>();
+  return open(entries->front());
+}
+
+Result<PersonKey> PastReader::person_of(const std::string& identifier) const {
+  const auto nobody = fail(ErrorKind::not_found, "the hub knows nobody by this identifier");
+  if (std::string_view(identifier).starts_with(kBySequence)) {
+    const auto sequence = number_of(std::string_view(identifier).substr(kBySequence.size()));
+    if (!sequence || *sequence == 0)
+      return fail(ErrorKind::invalid, "sequence: is followed by an entry's number");
+    auto event = event_at(*sequence);
+    if (!event) return tl::unexpected(event.error());
+    if (!*event) return nobody;
+    return (*event)->person;
+  }
+  auto canonical = core::canonical_identifier(identifier);
+  if (!canonical) return tl::unexpected(canonical.error());
+  auto linked = person_linked(rows(), core::identifier_hash(vault_.index_key(), *canonical));
+  if (!linked) return tl::unexpected(linked.error());
+  if (!*linked) return nobody;
+  return **linked;
+}
+
+}  // namespace carehub::care

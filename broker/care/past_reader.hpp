@@ -1,0 +1,55 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/care/past_event.hpp"
+#include "broker/care/rows.hpp"
+#include "broker/core/engine.hpp"
+#include "broker/core/policy.hpp"
+#include "broker/storage/vault.hpp"
+
+namespace carehub::care {
+
+constexpr std::size_t kScanEntries = 512;  // looked at for one page or part: the hub waits meanwhile
+constexpr std::size_t kScanBytes = 4U << 20U;
+constexpr std::size_t kPageBytes = limits::kDeliverBytesMax;  // of views on one page or part
+
+/// What every answer about the past reads: the durable ledger, the folded rows, and the policy that decides
+/// what of it is shown. Thread-safe apart from use_policy().
+class PastReader {
+ public:
+  PastReader(const storage::Ledger& ledger, const storage::Sealer& sealer, const storage::StateStore& store,
+             const storage::Vault& vault, std::vector<core::Agency> agencies);
+
+  void use_policy(core::Policy policy) { policy_ = std::move(policy); }
+  const core::Policy& policy() const;
+  const storage::Ledger& ledger() const { return ledger_; }
+  const storage::StateStore& store() const { return store_; }
+  StoredRows rows() const { return StoredRows(store_); }
+  const storage::SecretKey& index_key() const { return vault_.index_key(); }
+
+  /// One without codes when no agency has this id.
+  const core::Agency& agency_of(const std::string& id) const;
+  /// The subscriptions that this peer may know of.
+  Result<std::vector<core::Subscription>> visible(const core::Peer& peer) const;
+  Result<std::optional<PastEvent>> open(const storage::SealedEntry& sealed) const {
+    return open_event(sealed, sealer_);
+  }
+  /// nullopt: there is no such entry, it is no event, or its key is gone.
+  Result<std::optional<PastEvent>> event_at(Sequence sequence) const;
+  /// Of an identifier, or of `sequence:N`. Error `not_found`: the hub knows nobody by it.
+  Result<PersonKey> person_of(const std::string& identifier) const;
+
+ private:
+  const storage::Ledger& ledger_;
+  const storage::Sealer& sealer_;
+  const storage::StateStore& store_;
+  const storage::Vault& vault_;
+  std::unordered_map<std::string, core::Agency> agencies_;
+  std::optional<core::Policy> policy_;
+};
+
+}  // namespace carehub::care

@@ -1,0 +1,144 @@
+#include "broker/care/replay_answers.hpp"
+
+#include <algorithm>
+
+#include "broker/base/fault.hpp"
+#include "broker/base/ledger_keys.hpp"
+#include "broker/care/replay_preview.hpp"
+#include "broker/core/disclosure.hpp"
+#include "broker/core/route.hpp"
+
+namespace carehub::care {
+
+ReplayPart ReplayAnswers::answer(const core::AskReplay& ask, Sequence from,
+                                 std::size_t deliveries_max) const {
+  ReplayPart part;
+  part.frame.number = ask.replay.number;
+  const auto replayed =
+      ask.replay.preview ? preview_some(ask, from, part) : replay_some(ask, from, deliveries_max, part);
+  part.frame.next = part.next;
+  if (!replayed) {
+    part.frame.deliveries.clear();
+    part.frame.last = true;
+    part.frame.error = static_cast<wire::ErrorKind>(replayed.error().kind);
+    part.frame.text = replayed.error().text;
+  }
+  return part;
+}
+
+/// The events of a replay's next part that its person and its filter let through. `take` says whether the
+/// part goes on behind this one, or begins again with it.
+template <class Take>
+Result<void> ReplayAnswers::each_of_part(const core::AskReplay& ask, Sequence from, std::size_t entries_max,
+                                         ReplayPart& part, Take take) const {
+  const auto& wanted = ask.replay;
+  std::optional<PersonKey> person;
+  if (!wanted.person.empty()) {
+    auto found = past_.person_of(wanted.person);
+    if (!found) return tl::unexpected(found.error());
+    person = *found;
+  }
+  part.next = std::max({from, wanted.first, Sequence{1}});
+  const bool to_the_end = wanted.last == 0 || kFault == Fault::replays_past_the_end;
+  const auto last = to_the_end ? past_.ledger().head() : std::min(wanted.last, past_.ledger().head());
+  const auto entries = past_.ledger().read(part.next, entries_max, kScanBytes);
+  if (!entries) return tl::unexpected(entries.error());
+  for (const auto& sealed : *entries) {
+    if (part.next > last) break;
+    auto event = past_.open(sealed);
+    if (!event) return tl::unexpected(event.error());
+    const bool asked_for =
+        *event && (!person || (*event)->person == *person) &&
+        (!wanted.filter || core::matches(*wanted.filter, *(*event)->event, (*event)->channel));
+    if (asked_for) {
+      auto taken = take(**event);
+      if (!taken) return tl::unexpected(taken.error());
+      if (!*taken) return {};
+    }
+    part.next = sealed.header.sequence + 1;
+  }
+  part.frame.last = part.next > last || entries->empty();
+  return {};
+}
+
+Result<void> ReplayAnswers::replay_some(const core::AskReplay& ask, Sequence from, std::size_t deliveries_max,
+                                        ReplayPart& part) const {
+  std::size_t bytes = 0;
+  auto& deliveries = part.frame.deliveries;
+  return each_of_part(ask, from, kScanEntries, part, [&](const PastEvent& past) -> Result<bool> {
+    if (deliveries.size() >= deliveries_max) return false;
+    auto one = replay_one(ask, past, part.frame);
+    if (!one) return tl::unexpected(one.error());
+    if (!*one) return true;
+    bytes += (*one)->view.size();
+    if (bytes > kPageBytes && !deliveries.empty()) {
+      --part.frame.matched;  // the next part begins with it
+      return false;
+    }
+    deliveries.push_back(std::move(*one));
+    return true;
+  });
+}
+
+Result<void> ReplayAnswers::preview_some(const core::AskReplay& ask, Sequence from, ReplayPart& part) const {
+  auto subscribed = past_.visible(ask.peer);
+  if (!subscribed) return tl::unexpected(subscribed.error());
+  const auto& into = ask.replay.into;
+  std::erase_if(*subscribed,
+                [&](const auto& one) { return one.replay || (!into.empty() && one.name != into); });
+  ReplayPreview preview(
+      past_.policy(), [this](const std::string& id) -> const core::Agency& { return past_.agency_of(id); },
+      std::move(*subscribed));
+  auto counted =
+      each_of_part(ask, from, preview.entries_max(), part, [&](const PastEvent& past) -> Result<bool> {
+        preview.count(past);
+        if (!into.empty() || !past.mended_for.empty()) return true;
+        const auto before = part.frame.matched;
+        if (auto one = replay_one(ask, past, part.frame); !one) return tl::unexpected(one.error());
+        preview.count(past.event->type(), part.frame.matched > before);
+        return true;
+      });
+  part.frame.counts = preview.counts();
+  for (const auto& count : part.frame.counts) {
+    if (into.empty()) break;
+    part.frame.matched += count->matched;
+    part.frame.withheld += count->withheld;
+  }
+  return counted;
+}
+
+Result<ReplayAnswers::DeliveryPtr> ReplayAnswers::replay_one(const core::AskReplay& ask,
+                                                             const PastEvent& past,
+                                                             wire::ReplayedT& frame) const {
+  if (!past.mended_for.empty()) return DeliveryPtr();  // it is for one subscription, never for a role
+  const auto& role = ask.replay.role;
+  const auto* rule = past_.policy().rule_for(role, past_.agency_of(ask.peer.agency), *past.event);
+  if (rule == nullptr) {
+    ++frame.withheld;
+    return DeliveryPtr();
+  }
+  auto view = core::deliverable(*past.event, *rule, past.sequence);
+  if (!view && view.error().kind != ErrorKind::invalid) return tl::unexpected(view.error());
+  if (!view) {
+    ++frame.withheld;
+    frame.text = view.error().text;  // one view that is too large ends no replay
+    return DeliveryPtr();
+  }
+  ++frame.matched;
+  if (ask.replay.preview) return DeliveryPtr();
+  auto delivery = std::make_unique<wire::DeliveryT>();
+  delivery->sequence = past.sequence;
+  delivery->attempt = 1;
+  delivery->appended_at = past.appended_at.us;
+  delivery->type = past.event->type();
+  const auto pseudonym = storage::keyed_hash(past_.index_key(), "pseudonym:replay:" + ask.peer.agency + ":" +
+                                                                    role + ":" + to_hex(past.person.bytes));
+  delivery->person = std::make_unique<ledger::Key>(to_ledger(pseudonym));
+  delivery->view = std::move(*view);
+  delivery->legal_basis = rule->legal_basis;
+  delivery->replay = true;
+  delivery->marks = past.marks;
+  return delivery;
+}
+
+}  // namespace carehub::care
