@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "broker/storage/entry.hpp"
+#include "broker/storage/tiles.hpp"
 
 namespace carehub::storage {
 
@@ -28,6 +29,10 @@ class Ledger {
 
   /// The last durable sequence; 0 when empty. Thread-safe.
   virtual Sequence head() const = 0;
+
+  /// The first `width` hashes (1 to kTileWidth) of a tile of the Merkle tree over the entries, as C2SP
+  /// tlog-tiles has them. `not_found` where the durable entries do not reach so far. Thread-safe.
+  virtual Result<Tile> tile(TileId id, std::size_t width) const = 0;
 
   /// Waits for appends under way, writes the mark and releases the files. Later calls fail `unavailable`.
   virtual Result<void> close() = 0;

@@ -28,7 +28,7 @@ void MemoryLedger::append(std::vector<SealedEntry> batch, Done done) {
         pending_.push_back({std::move(batch), std::move(done)});
         return;
       }
-      for (const SealedEntry& entry : batch) entries_.push_back(encode(entry));
+      store(batch);
       outcome = Sequence{entries_.size()};
     }
   }
@@ -58,6 +58,20 @@ Sequence MemoryLedger::head() const {
   return entries_.size();
 }
 
+Result<Tile> MemoryLedger::tile(TileId id, std::size_t width) const {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return closed_error();
+  if (auto tile = tree_.tile(id, width)) return *std::move(tile);
+  return fail(ErrorKind::not_found, "the ledger has no " + tile_path(id, width) + " yet");
+}
+
+void MemoryLedger::store(const std::vector<SealedEntry>& batch) {
+  for (const SealedEntry& entry : batch) {
+    entries_.push_back(encode(entry));
+    tree_.append(entry.leaf);
+  }
+}
+
 Result<void> MemoryLedger::close() {
   release();
   const std::lock_guard lock(mutex_);
@@ -85,7 +99,7 @@ void MemoryLedger::release_one() {
     if (pending_.empty()) return;
     pending = std::move(pending_.front());
     pending_.pop_front();
-    for (const SealedEntry& entry : pending.batch) entries_.push_back(encode(entry));
+    store(pending.batch);
     outcome = Sequence{entries_.size()};
   }
   pending.done(std::move(outcome));

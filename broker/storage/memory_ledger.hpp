@@ -15,6 +15,7 @@ class MemoryLedger final : public Ledger {
   Result<std::vector<SealedEntry>> read(Sequence from, std::size_t entries_max,
                                         std::size_t bytes_max) const override;
   Sequence head() const override;
+  Result<Tile> tile(TileId id, std::size_t width) const override;
   Result<void> close() override;
 
   /// Appends wait from here on until they are released.
@@ -38,8 +39,11 @@ class MemoryLedger final : public Ledger {
     Done done;
   };
 
+  void store(const std::vector<SealedEntry>& batch);
+
   mutable std::mutex mutex_;  // queries read while the loop appends
   std::vector<Bytes> entries_;
+  TileEdge tree_;  // never trimmed: it holds every tile
   std::deque<Pending> pending_;
   Sequence next_ = 1;  // counts the entries that wait, too
   bool holding_ = false;

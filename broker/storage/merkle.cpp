@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "broker/base/assert.hpp"
 #include "broker/storage/little_endian.hpp"
 #include "broker/storage/sha256.hpp"
 
@@ -13,15 +14,12 @@ Hash node_hash(const Hash& left, const Hash& right) {
   return sha256({BytesView(&kNodePrefix, 1), left, right});
 }
 
-void MerkleFrontier::append(const Hash& leaf) {
-  Hash subtree = leaf;
-  // Like a carry in binary addition: each trailing one-bit is a full subtree of the same size to our left.
-  for (std::uint64_t bits = size_; (bits & 1U) != 0; bits >>= 1U) {
-    subtree = node_hash(peaks_.back(), subtree);
-    peaks_.pop_back();
-  }
-  peaks_.push_back(subtree);
-  ++size_;
+MerkleFrontier MerkleFrontier::of(std::uint64_t size, std::vector<Hash> peaks) {
+  CAREHUB_ASSERT(peaks.size() == static_cast<std::size_t>(std::popcount(size)), "a peak for each one-bit");
+  MerkleFrontier frontier;
+  frontier.size_ = size;
+  frontier.peaks_ = std::move(peaks);
+  return frontier;
 }
 
 Hash MerkleFrontier::root() const {

@@ -1,6 +1,9 @@
 #include "broker/storage/rocks_check.hpp"
 
 #include <algorithm>
+#include <bit>
+
+#include "broker/storage/rocks_database.hpp"
 
 namespace carehub::storage {
 namespace {
@@ -14,11 +17,12 @@ std::optional<Sequence> sequence_of(std::string_view key) {
 
 /// How far the table files reach without a gap. A table that an unreadable manifest line forgot would
 /// otherwise go unnoticed behind a head that is still there, and opening for writing would delete its file.
-Result<Sequence> tiled_until(rocksdb::DB& database, const std::filesystem::path& place) {
+Result<Sequence> covered_until(rocksdb::DB& database, const std::filesystem::path& place) {
   std::vector<rocksdb::LiveFileMetaData> tables;
   database.GetLiveFilesMetaData(&tables);
   std::vector<std::pair<Sequence, Sequence>> ranges;
   for (const auto& table : tables) {
+    if (table.column_family_name != rocksdb::kDefaultColumnFamilyName) continue;
     const auto first = sequence_of(table.smallestkey);
     const auto last = sequence_of(table.largestkey);
     if (!first || !last)
@@ -36,15 +40,15 @@ Result<Sequence> tiled_until(rocksdb::DB& database, const std::filesystem::path&
 
 Result<void> check_entries(rocksdb::DB& database, const std::filesystem::path& place, const Mark::State& mark,
                            Sequence head, CheckedLedger& checked) {
-  const Result<Sequence> tiled = tiled_until(database, place);
-  if (!tiled) return tl::unexpected(tiled.error());
+  const Result<Sequence> covered = covered_until(database, place);
+  if (!covered) return tl::unexpected(covered.error());
   if (head < mark.size) return missing_entry(place, head + 1, kRestoreOrAccept);
   MerkleFrontier& tree = checked.tree = mark.checkpoint;
   checked.last_leaf = mark.last_leaf;
   // Entries that are only in the log are few; they are read even where the checkpoint covers them.
   // The checkpoint's last entry tells a database of another history apart.
   const Sequence known = mark.checkpoint.size();
-  const Sequence from = std::max<Sequence>(1, std::min(*tiled + 1, known));
+  const Sequence from = std::max<Sequence>(1, std::min(*covered + 1, known));
   bool leaf_differs = false;
   bool root_differs = false;
   Result<void> read = for_each_entry(database, place, from, head, [&](const SealedEntry& entry) {
@@ -71,20 +75,80 @@ Result<void> check_entries(rocksdb::DB& database, const std::filesystem::path& p
                   "Restore the data directory from a backup");
 }
 
+/// The subtrees of one size in turn, the largest first; `visit(first, last, at)` of its entries and its
+/// place.
+template <class Visit>
+void for_each_peak(std::uint64_t size, Visit visit) {
+  std::uint64_t first = 1;
+  std::size_t at = 0;
+  for (std::uint64_t width = std::bit_floor(size); width > 0; width /= 2) {
+    if ((size & width) == 0) continue;
+    visit(first, first + width - 1, at++);
+    first += width;
+  }
+}
+
+/// The tiles say another tree than the mark and the entries: which entry is the first that they differ about?
+tl::unexpected<Error> first_difference(const LedgerDatabase& database, const std::filesystem::path& place,
+                                       const MerkleFrontier& tiles, const MerkleFrontier& entries) {
+  Sequence from = 0;
+  Sequence to = 0;
+  for_each_peak(entries.size(), [&](Sequence first, Sequence last, std::size_t at) {
+    if (from != 0 || tiles.peaks()[at] == entries.peaks()[at]) return;
+    from = first;
+    to = last;
+  });
+  Tile tile;
+  for (std::uint64_t index = from - 1; index < to; ++index) {
+    const std::size_t column = static_cast<std::size_t>(index % kTileWidth);
+    if (column == 0 || tile.empty()) {
+      if (index / kTileWidth == entries.size() / kTileWidth) break;  // no full tile
+      const Result<Tile> stored = database.full_tile({0, index / kTileWidth});
+      if (!stored) return tl::unexpected(stored.error());
+      tile = *stored;
+    }
+    const Result<Hash> leaf = database.leaf(index);
+    if (!leaf) return tl::unexpected(leaf.error());
+    if (*leaf == tile[column]) continue;
+    return fail(ErrorKind::corrupt, place.string() + ": ledger entry " + std::to_string(index + 1) +
+                                        " is not the one that " + tile_path({0, index / kTileWidth}) +
+                                        " was made of. " + kRestore);
+  }
+  return fail(ErrorKind::corrupt, place.string() + ": the tree of ledger entries " + std::to_string(from) +
+                                      " to " + std::to_string(to) +
+                                      " is not the one that was written. carehub audit verify says more. " +
+                                      kRestore);
+}
+
+/// Do the stored tiles lead to the same root as the entries do? Of the tiles those are read that the root is
+/// made of: they are few, and each of them is hashed.
+Result<void> check_tiles(const LedgerDatabase& database, const std::filesystem::path& place,
+                         CheckedLedger& checked) {
+  const Result<bool> tiled = database.tiled();
+  if (!tiled) return tl::unexpected(tiled.error());
+  if (!*tiled) return {};
+  Result<TileEdge> edge = database.edge(checked.tree.size());
+  if (!edge) return tl::unexpected(edge.error());
+  checked.tiled = true;
+  checked.edge = std::move(*edge);
+  if (checked.edge.tree().root() == checked.tree.root()) return {};
+  return first_difference(database, place, checked.edge.tree(), checked.tree);
+}
+
 /// Opens without changing anything; up to where the log is damaged, when `unfinished` says so afterwards.
-Result<std::unique_ptr<rocksdb::DB>> open_read_only(const std::filesystem::path& database, bool& unfinished) {
-  rocksdb::Options options = ledger_options();
-  options.create_if_missing = false;
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kAbsoluteConsistency;
-  rocksdb::DB* raw = nullptr;
-  rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, database.string(), &raw);
+Result<std::unique_ptr<LedgerDatabase>> open_read_only(const std::filesystem::path& place, bool& unfinished) {
+  using Recovery = rocksdb::WALRecoveryMode;
+  std::unique_ptr<LedgerDatabase> database;
+  const auto open = [&](Recovery recovery) {
+    return LedgerDatabase::open(place, LedgerDatabase::Mode::read_only, recovery, database);
+  };
+  rocksdb::Status status = open(Recovery::kAbsoluteConsistency);
   if (status.IsCorruption()) {
     unfinished = true;
-    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-    status = rocksdb::DB::OpenForReadOnly(options, database.string(), &raw);
+    status = open(Recovery::kPointInTimeRecovery);
   }
-  if (!status.ok()) return rocks_error(status, database, "the ledger does not open");
-  return std::unique_ptr<rocksdb::DB>(raw);
+  if (!status.ok()) return rocks_error(status, place, "the ledger does not open");
+  return database;
 }
 
 }  // namespace
@@ -115,11 +179,13 @@ Result<CheckedLedger> check_ledger(const std::filesystem::path& database, const 
   CheckedLedger checked;
   const auto open = open_read_only(database, checked.unfinished);
   if (!open) return tl::unexpected(open.error());
-  const Result<Sequence> head = last_sequence(**open, database);
+  rocksdb::DB& entries = (*open)->entries();
+  const Result<Sequence> head = last_sequence(entries, database);
   if (!head) return tl::unexpected(head.error());
-  if (Result<void> good = check_entries(**open, database, mark, *head, checked); !good) {
+  if (Result<void> good = check_entries(entries, database, mark, *head, checked); !good) {
     return tl::unexpected(good.error());
   }
+  if (Result<void> good = check_tiles(**open, database, checked); !good) return tl::unexpected(good.error());
   return checked;
 }
 
@@ -128,12 +194,13 @@ Result<CheckedLedger> whole_entries(const std::filesystem::path& database,
   CheckedLedger checked;
   const auto open = open_read_only(database, checked.unfinished);
   if (!open) return tl::unexpected(open.error());
-  const Result<Sequence> head = last_sequence(**open, database);
+  rocksdb::DB& entries = (*open)->entries();
+  const Result<Sequence> head = last_sequence(entries, database);
   if (!head) return tl::unexpected(head.error());
-  const Result<Sequence> tiled = tiled_until(**open, database);
-  if (!tiled) return tl::unexpected(tiled.error());
+  const Result<Sequence> covered = covered_until(entries, database);
+  if (!covered) return tl::unexpected(covered.error());
   Result<void> visited;
-  Result<void> read = for_each_entry(**open, database, 1, *head, [&](const SealedEntry& entry) {
+  Result<void> read = for_each_entry(entries, database, 1, *head, [&](const SealedEntry& entry) {
     checked.tree.append(entry.leaf);
     checked.last_leaf = entry.leaf;
     visited = visit(entry);

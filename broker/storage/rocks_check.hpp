@@ -7,6 +7,7 @@
 
 #include "broker/storage/entry.hpp"
 #include "broker/storage/mark.hpp"
+#include "broker/storage/tiles.hpp"
 
 namespace carehub::storage {
 
@@ -17,11 +18,13 @@ struct CheckedLedger {
   MerkleFrontier tree;  // of all entries up to the head
   Hash last_leaf{};
   bool unfinished = false;  // the log ends in a batch that was cut short
+  bool tiled = false;       // the tiles of the tree are stored, and `edge` is its right edge
+  TileEdge edge;
 };
 
 /// Looks at a database without changing it: does its head reach mark and checkpoint, is nothing missing
-/// before the head, and do the entries since the checkpoint hash to the mark's root? `corrupt` names the
-/// first sequence that is missing or differs.
+/// before the head, do the entries since the checkpoint hash to the mark's root, and do the stored tiles hash
+/// to the same? `corrupt` names the first sequence that is missing or differs.
 Result<CheckedLedger> check_ledger(const std::filesystem::path& database, const Mark::State& mark);
 
 /// Every entry from the first on, as far as they follow each other and are whole; nothing is changed. Each is

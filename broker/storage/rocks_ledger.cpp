@@ -15,6 +15,7 @@
 #include "broker/storage/append_check.hpp"
 #include "broker/storage/mark.hpp"
 #include "broker/storage/rocks_check.hpp"
+#include "broker/storage/rocks_database.hpp"
 
 namespace carehub::storage {
 namespace {
@@ -31,15 +32,16 @@ tl::unexpected<Error> closed_error() { return fail(ErrorKind::unavailable, "the 
 /// mark.
 class RocksLedger::Writer {
  public:
-  Writer(std::filesystem::path place, std::unique_ptr<rocksdb::DB> database, Mark mark, CheckedLedger checked)
+  Writer(std::filesystem::path place, std::unique_ptr<LedgerDatabase> database, Mark mark,
+         CheckedLedger checked)
       : place_(std::move(place)),
         mark_(std::move(mark)),
-        tree_(std::move(checked.tree)),
         last_leaf_(checked.last_leaf),
-        checkpoint_size_(tree_.size()),
+        checkpoint_size_(checked.edge.tree().size()),
+        edge_(std::move(checked.edge)),
         database_(std::move(database)),
-        next_(tree_.size() + 1),
-        head_(tree_.size()),
+        next_(edge_.tree().size() + 1),
+        head_(edge_.tree().size()),
         thread_([this] { run(); }) {}
 
   void append(std::vector<SealedEntry> batch, Done done) {
@@ -61,18 +63,35 @@ class RocksLedger::Writer {
     std::vector<SealedEntry> out;
     if (entries_max == 0) return out;
     std::size_t bytes = 0;
-    const Result<void> read =
-        for_each_entry(*database_, place_, std::max<Sequence>(from, 1), head_, [&](SealedEntry entry) {
-          bytes += encoded_size(entry);
-          if (!out.empty() && bytes > bytes_max) return false;
-          out.push_back(std::move(entry));
-          return out.size() < entries_max;
-        });
+    const Result<void> read = for_each_entry(database_->entries(), place_, std::max<Sequence>(from, 1), head_,
+                                             [&](SealedEntry entry) {
+                                               bytes += encoded_size(entry);
+                                               if (!out.empty() && bytes > bytes_max) return false;
+                                               out.push_back(std::move(entry));
+                                               return out.size() < entries_max;
+                                             });
     if (!read) return tl::unexpected(read.error());
     return out;
   }
 
   Sequence head() const { return head_; }
+
+  Result<Tile> tile(TileId id, std::size_t width) const {
+    const std::shared_lock lock(database_mutex_);
+    if (!database_) return closed_error();
+    const std::uint64_t hashes = hashes_at(id.level, head_);
+    if (width < 1 || width > kTileWidth || id.index > hashes / kTileWidth ||
+        id.index * kTileWidth + width > hashes) {
+      return fail(ErrorKind::not_found, "the ledger has no such tile yet");
+    }
+    {
+      const std::lock_guard edge_lock(edge_mutex_);
+      if (auto open = edge_.tile(id, width)) return *std::move(open);
+    }
+    Result<Tile> stored = database_->full_tile(id);
+    if (stored) stored->resize(width);
+    return stored;
+  }
 
   Result<void> close() {
     {
@@ -83,7 +102,7 @@ class RocksLedger::Writer {
     if (thread_.joinable()) thread_.join();
     const std::unique_lock lock(database_mutex_);
     if (!database_) return {};
-    const rocksdb::Status status = database_->Close();
+    const rocksdb::Status status = database_->close();
     database_.reset();
     mark_.reset();
     if (failure_) return tl::unexpected(*failure_);
@@ -117,7 +136,7 @@ class RocksLedger::Writer {
       {
         std::unique_lock lock(mutex_);
         const auto ready = [this] { return !queue_.empty() || closing_; };
-        if (!failure_ && tree_.size() > checkpoint_size_) {
+        if (!failure_ && edge_.tree().size() > checkpoint_size_) {
           wake_.wait_until(lock, checkpoint_at_ + kCheckpointEvery, ready);
         } else {
           wake_.wait(lock, ready);
@@ -152,15 +171,29 @@ class RocksLedger::Writer {
         if (!put.ok()) return rocks_error(put, place_, "cannot build a batch");
       }
     }
+    rocksdb::Status status = add_tiles(batches, rows);
+    if (!status.ok()) return rocks_error(status, place_, "cannot build a batch");
     rocksdb::WriteOptions options;
     options.sync = true;
-    const rocksdb::Status status = database_->Write(options, &rows);
+    status = database_->entries().Write(options, &rows);
     if (!status.ok()) return rocks_error(status, place_, "cannot append to the ledger");
-    for (const Pending& pending : batches) {
-      for (const SealedEntry& entry : pending.batch) tree_.append(entry.leaf);
-    }
     last_leaf_ = batches.back().batch.back().leaf;
-    return mark_->write_mark(tree_);
+    return mark_->write_mark(edge_.tree());
+  }
+
+  /// The leaves join the tree, and the tiles that they complete join the batch. Until it is synced nobody is
+  /// shown any of it: head_ bounds every reader.
+  rocksdb::Status add_tiles(const std::vector<Pending>& batches, rocksdb::WriteBatch& rows) {
+    const std::lock_guard lock(edge_mutex_);
+    edge_.trim();  // what the last batch completed is stored
+    for (const Pending& pending : batches) {
+      for (const SealedEntry& entry : pending.batch) edge_.append(entry.leaf);
+    }
+    rocksdb::Status status;
+    edge_.for_each_full([&](TileId id, std::span<const Hash> hashes) {
+      if (status.ok()) status = database_->put_tile(rows, id, hashes);
+    });
+    return status;
   }
 
   void complete(std::vector<Pending>& batches, const Result<void>& written) {
@@ -168,7 +201,7 @@ class RocksLedger::Writer {
       fail_for_good(batches, written.error());
       return;
     }
-    head_ = tree_.size();
+    head_ = edge_.tree().size();
     for (Pending& pending : batches) pending.done(pending.batch.back().header.sequence);
   }
 
@@ -186,28 +219,30 @@ class RocksLedger::Writer {
   }
 
   void checkpoint() {
-    if (failure_ || tree_.size() == checkpoint_size_) return;
+    if (failure_ || edge_.tree().size() == checkpoint_size_) return;
     checkpoint_at_ = std::chrono::steady_clock::now();
-    if (Result<void> written = mark_->write_checkpoint(tree_, last_leaf_); !written) {
+    if (Result<void> written = mark_->write_checkpoint(edge_.tree(), last_leaf_); !written) {
       std::vector<Pending> none;
       fail_for_good(none, written.error());
       return;
     }
-    checkpoint_size_ = tree_.size();
+    checkpoint_size_ = edge_.tree().size();
   }
 
   const std::filesystem::path place_;
 
   // Of the writer's thread, once it runs.
   std::optional<Mark> mark_;  // empty once closed: that releases the file
-  MerkleFrontier tree_;
   Hash last_leaf_;
   std::uint64_t checkpoint_size_;
   std::chrono::steady_clock::time_point checkpoint_at_ = std::chrono::steady_clock::now();
   Bytes buffer_;
 
+  mutable std::mutex edge_mutex_;  // readers of tiles on other threads; only the writer's thread changes it
+  TileEdge edge_;
+
   mutable std::shared_mutex database_mutex_;  // readers on other threads keep close() waiting
-  std::unique_ptr<rocksdb::DB> database_;
+  std::unique_ptr<LedgerDatabase> database_;
 
   std::mutex mutex_;  // the queue is where the loop and this thread meet
   std::condition_variable wake_;
@@ -237,6 +272,25 @@ Result<Mark::State> expected_state(Mark& mark, const std::filesystem::path& plac
   if (Result<void> written = mark.write_checkpoint({}, {}); !written) return tl::unexpected(written.error());
   return Mark::State{
       .checkpoint = {}, .last_leaf = {}, .size = 0, .root = MerkleFrontier().root(), .damaged = false};
+}
+
+/// For a ledger that is new, or was made before there were tiles.
+Result<void> add_missing_tiles(const LedgerDatabase& database, CheckedLedger& checked,
+                               std::vector<std::string>& notices) {
+  if (Result<void> made = database.make_tiles(checked.tree.size()); !made) return made;
+  Result<TileEdge> edge = database.edge(checked.tree.size());
+  if (!edge) return tl::unexpected(edge.error());
+  if (edge->tree().root() != checked.tree.root()) {
+    return fail(ErrorKind::corrupt,
+                "ledger entries before the last checkpoint are not those that were written: their root hash "
+                "differs from the mark's. Restore the data directory from a backup");
+  }
+  checked.edge = std::move(*edge);
+  if (checked.tree.size() > 0) {
+    notices.push_back("the tiles of the Merkle tree were missing; they are made from " +
+                      std::to_string(checked.tree.size()) + " entries");
+  }
+  return {};
 }
 
 }  // namespace
@@ -275,16 +329,19 @@ Result<RocksLedger::Opened> RocksLedger::open(const std::filesystem::path& data_
                              " was dropped; nobody had a receipt for it");
   }
 
-  rocksdb::Options options = ledger_options();
-  options.wal_recovery_mode = checked.unfinished ? rocksdb::WALRecoveryMode::kPointInTimeRecovery
-                                                 : rocksdb::WALRecoveryMode::kAbsoluteConsistency;
-  rocksdb::DB* raw = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(options, place.string(), &raw);
+  const auto recovery = checked.unfinished ? rocksdb::WALRecoveryMode::kPointInTimeRecovery
+                                           : rocksdb::WALRecoveryMode::kAbsoluteConsistency;
+  std::unique_ptr<LedgerDatabase> database;
+  const rocksdb::Status status = LedgerDatabase::open(place, LedgerDatabase::Mode::write, recovery, database);
   if (!status.ok()) return rocks_error(status, place, "the ledger does not open for writing");
-  std::unique_ptr<rocksdb::DB> database(raw);
-  const Result<Sequence> head = last_sequence(*database, place);
+  const Result<Sequence> head = last_sequence(database->entries(), place);
   if (!head) return tl::unexpected(head.error());
   if (*head != checked.tree.size()) return missing_entry(place, std::min(*head, checked.tree.size()) + 1);
+  if (!checked.tiled) {
+    if (Result<void> tiled = add_missing_tiles(*database, checked, opened.notices); !tiled) {
+      return tl::unexpected(tiled.error());
+    }
+  }
   if (Result<void> synced = sync_directory(data_directory); !synced) return tl::unexpected(synced.error());
   if (Result<void> written = mark->write_checkpoint(checked.tree, checked.last_leaf); !written) {
     return tl::unexpected(written.error());
@@ -306,6 +363,8 @@ Result<std::vector<SealedEntry>> RocksLedger::read(Sequence from, std::size_t en
                                                    std::size_t bytes_max) const {
   return writer_->read(from, entries_max, bytes_max);
 }
+
+Result<Tile> RocksLedger::tile(TileId id, std::size_t width) const { return writer_->tile(id, width); }
 
 Sequence RocksLedger::head() const { return writer_->head(); }
 

@@ -30,6 +30,7 @@ class RocksLedger final : public Ledger {
   Result<std::vector<SealedEntry>> read(Sequence from, std::size_t entries_max,
                                         std::size_t bytes_max) const override;
   Sequence head() const override;
+  Result<Tile> tile(TileId id, std::size_t width) const override;
   Result<void> close() override;
 
  private:

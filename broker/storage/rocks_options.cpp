@@ -61,6 +61,7 @@ rocksdb::Options ledger_options() {
   rocksdb::Options options = common_options();
   rocksdb::BlockBasedTableOptions table = table_options(kLedgerCacheBytes);
   table.block_size = 16U << 10U;
+  options.atomic_flush = true;  // else the small family of tiles would keep many log files alive
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
 }

@@ -135,3 +135,46 @@ TEMPLATE_TEST_CASE("batches that wait complete in order, each once, before close
   REQUIRE(late.error().kind == ErrorKind::unavailable);
   REQUIRE(side.ledger().read(1, 1, 1).error().kind == ErrorKind::unavailable);
 }
+
+TEMPLATE_TEST_CASE("a ledger has the tiles of the tree over its durable entries, after a restart as before",
+                   "", MemorySide, RocksSide) {
+  TestType side;
+  storage::MerkleFrontier tree;
+  std::vector<Hash> leaves;
+  Sequence next = 1;
+  for (const std::size_t count : {1U, 254U, 1U, 1U, 600U, 167U, 300U}) {
+    const auto batch = fakes::sealed_batch(kSeed, next, count);
+    for (const SealedEntry& entry : batch) {
+      tree.append(entry.leaf);
+      leaves.push_back(entry.leaf);
+    }
+    REQUIRE(append(side.ledger(), batch));
+    next += count;
+    if (count == 167) side.reopen();
+    const std::uint64_t full = leaves.size() / storage::kTileWidth;
+    for (std::uint64_t index = 0; index <= full; ++index) {
+      const std::size_t width = index < full ? storage::kTileWidth : leaves.size() % storage::kTileWidth;
+      if (width == 0) continue;
+      const auto tile = side.ledger().tile({0, index}, width);
+      if (!tile) FAIL(tile.error().text);
+      const auto from = leaves.begin() + static_cast<std::ptrdiff_t>(index * storage::kTileWidth);
+      CHECK(*tile == storage::Tile(from, from + static_cast<std::ptrdiff_t>(width)));
+      // A partial tile of a smaller tree is a part of it.
+      CHECK(side.ledger().tile({0, index}, 1) == storage::Tile(from, from + 1));
+      if (index == full)
+        CHECK(side.ledger().tile({0, index}, width + 1).error().kind == ErrorKind::not_found);
+    }
+    CHECK(side.ledger().tile({0, full + 1}, 1).error().kind == ErrorKind::not_found);
+    if (full == 0) continue;
+    const auto upper = side.ledger().tile({1, 0}, full);
+    REQUIRE(upper);
+    for (std::uint64_t index = 0; index < full; ++index) {
+      CHECK(upper->at(index) == storage::perfect_root(*side.ledger().tile({0, index}, storage::kTileWidth)));
+    }
+    CHECK(!side.ledger().tile({1, 0}, full + 1));
+  }
+  CHECK(!side.ledger().tile({2, 0}, 1));
+  CHECK(!side.ledger().tile({200, 0}, 1));
+  REQUIRE(side.ledger().close());
+  CHECK(side.ledger().tile({0, 0}, 1).error().kind == ErrorKind::unavailable);
+}
