@@ -29,6 +29,8 @@ Result<std::optional<PastEvent>> open_event(const storage::SealedEntry& sealed,
   if (entry->marks() != nullptr) {
     for (const auto mark : *entry->marks()) past.marks.push_back(static_cast<ledger::Mark>(mark));
   }
+  past.mends = entry->mends();
+  if (entry->mended_for() != nullptr) past.mended_for = entry->mended_for()->str();
   past.bytes.assign(entry->event()->begin(), entry->event()->end());
   past.event = verified_event(past.bytes);
   if (past.event == nullptr) {

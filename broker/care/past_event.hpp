@@ -20,6 +20,8 @@ struct PastEvent {
   Bytes bytes;
   const event::Event* event = nullptr;
   std::vector<ledger::Mark> marks;
+  Sequence mends = 0;      // the dead letter that it stands in for
+  std::string mended_for;  // the subscription whose dead letter it was; empty: it is for all
 };
 
 /// nullopt: the entry is no event, or its key is gone. Error `corrupt`: it does not open or verify.

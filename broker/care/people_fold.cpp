@@ -30,7 +30,8 @@ std::optional<bool> admitted_by(const ledger::EventEntry& entry) {
 Result<void> fold_people(const FoldEntry& entry, const ledger::EventEntry& event, Rows& rows) {
   if (event.person() == nullptr) return {};
   const auto person = key_from<PersonKey>(*event.person());
-  auto admitted = admitted_by(event);
+  // What was mended for one receiver says nothing new about the child.
+  auto admitted = event.mends() != 0 ? std::nullopt : admitted_by(event);
   if (!admitted) {
     auto known = person_record(rows, person);
     if (!known) return tl::unexpected(known.error());

@@ -15,6 +15,7 @@ constexpr std::size_t kEntriesMax = 512;
 
 void ReplayPreview::count(const PastEvent& past) {
   for (const auto& subscription : subscriptions_) {
+    if (!past.mended_for.empty() && past.mended_for != subscription.name) continue;
     if (!core::matches(subscription.filter, *past.event, past.channel)) continue;
     const bool shown =
         policy_.rule_for(subscription.role, agency_of_(subscription.agency), *past.event) != nullptr;

@@ -260,12 +260,8 @@ Result<wire::PublishOutcomeT> Admission::admit_new(Subject& subject, const Finge
 
 Result<void> Admission::find_person(Subject& subject) {
   const auto& event = *subject.event;
-  if (event.type() == event::EventType::capacity && event.capacity() != nullptr) {
-    const auto& capacity = *event.capacity();
-    const auto unit =
-        capacity.unit_code() != nullptr ? text_of(capacity.unit_code()) : text_of(capacity.unit());
-    const auto key = storage::keyed_hash(vault_.index_key(), "unit:" + subject.agency + ":" + unit);
-    subject.person.bytes = key.bytes;
+  if (const auto unit = unit_key(vault_.index_key(), subject.agency, event)) {
+    subject.person = *unit;
   } else if (auto found = find_child(subject); !found) {
     return found;
   }

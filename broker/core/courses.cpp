@@ -4,6 +4,7 @@
 
 #include "broker/base/event_fields.hpp"
 #include "broker/base/ledger_keys.hpp"
+#include "broker/core/mending.hpp"
 #include "broker/core/replays_into.hpp"
 #include "broker/core/route.hpp"
 #include "broker/core/wire_frames.hpp"
@@ -274,7 +275,7 @@ Result<void> Courses::look(Delivery& delivery, std::size_t entries_max, Sequence
 bool Courses::is_for(const Subscription& subscription, const ledger::EventEntry& entry,
                      const event::Event& event) {
   const auto channel = entry.channel() == nullptr ? std::string_view() : entry.channel()->string_view();
-  if (!matches(subscription.filter, event, channel)) return false;
+  if (!Mending::is_for(entry, subscription) || !matches(subscription.filter, event, channel)) return false;
   if (!subscription.replay) return true;
   const auto& replay = *subscription.replay;
   if (replay.person && key_from<PersonKey>(*entry.person()) != *replay.person) return false;
@@ -316,6 +317,7 @@ Result<void> Courses::look_at(Delivery& delivery, Sequence sequence) {
   pending.policy_version = policy.version();
   pending.urgency = urgency_of(*event);
   pending.type = event->type();
+  pending.late = entry->mends() != 0 && !replay;
   if (*before) {
     delivery.offer_late(pending, rule->legal_basis);
   } else {

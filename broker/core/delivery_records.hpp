@@ -63,6 +63,7 @@ class DeliveryRecords {
 /// OperatorAction's words for what was done about a dead letter.
 constexpr const char* kSendAgainAction = "send dead letter again";
 constexpr const char* kDiscardAction = "discard dead letter";
+constexpr const char* kMendAction = "mend dead letter";  // `detail`: the event that stands in for it
 
 /// A finished ledger::Body that holds `entry`.
 template <class Table>

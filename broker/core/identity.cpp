@@ -54,6 +54,17 @@ Result<std::string> canonical_identifier(std::string_view text) {
   return fail(ErrorKind::invalid, "a person is named as nhs:NUMBER, upn:NUMBER or local:ISSUER:NUMBER");
 }
 
+std::optional<PersonKey> unit_key(const storage::SecretKey& index_key, const std::string& agency,
+                                  const event::Event& event) {
+  if (event.type() != event::EventType::capacity || event.capacity() == nullptr) return std::nullopt;
+  const auto& capacity = *event.capacity();
+  const auto* unit = capacity.unit_code() != nullptr ? capacity.unit_code() : capacity.unit();
+  PersonKey key;
+  key.bytes =
+      storage::keyed_hash(index_key, "unit:" + agency + ":" + (unit == nullptr ? "" : unit->str())).bytes;
+  return key;
+}
+
 KeyedHash identifier_hash(const storage::SecretKey& index_key, std::string_view text) {
   return storage::keyed_hash(index_key, std::string("identifier:").append(text));
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,10 @@ std::vector<std::string> identifier_texts(const event::Event& event);
 /// The same form of what somebody typed: numbers checked, spaces dropped. Error `invalid` says which forms
 /// there are.
 Result<std::string> canonical_identifier(std::string_view text);
+
+/// The key of the unit that an event is about, where it is about no child; nullopt: it is about one.
+std::optional<PersonKey> unit_key(const storage::SecretKey& index_key, const std::string& agency,
+                                  const event::Event& event);
 
 KeyedHash identifier_hash(const storage::SecretKey& index_key, std::string_view text);
 

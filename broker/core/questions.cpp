@@ -168,16 +168,26 @@ Result<void> Questions::handle_dead_letter(const Peer& peer, const wire::HandleD
   };
   if (!peer.is_operator)
     return refuse(ErrorKind::denied, "only an operator's connection handles dead letters");
-  if (frame.action() != wire::DeadLetterAction::send_again &&
+  const bool mends = frame.action() == wire::DeadLetterAction::mend;
+  if (!mends && frame.action() != wire::DeadLetterAction::send_again &&
       frame.action() != wire::DeadLetterAction::discard) {
-    return refuse(ErrorKind::invalid, "a dead letter is sent again or discarded");
+    return refuse(ErrorKind::invalid, "a dead letter is sent again, mended or discarded");
   }
   if (too_large({frame.subscription(), frame.by(), frame.reason()}, nullptr))
     return refuse(ErrorKind::invalid, too_large_text());
   if (text_of(frame.reason()).empty()) return refuse(ErrorKind::invalid, "say the reason: it is recorded");
   auto dead = context_.state.dead_letter(text_of(frame.subscription()), frame.sequence());
   if (!dead) return tl::unexpected(dead.error());
+  if (!*dead && mends) {
+    const auto before = mending_.made_before(frame);
+    if (!before) return tl::unexpected(before.error());
+    if (*before != 0) {
+      return refuse(ErrorKind::conflict,
+                    "it is mended already: entry " + std::to_string(*before) + " stands in for it");
+    }
+  }
   if (!*dead) return refuse(ErrorKind::not_found, "this subscription has no dead letter of this number");
+  if (mends) return mending_.mend(peer, frame, **dead, asker(peer, text_of(frame.by())), now, out);
   return act(peer, frame, **dead, now, out);
 }
 

@@ -3,6 +3,7 @@
 #include "broker/core/day_keys.hpp"
 #include "broker/core/deliveries.hpp"
 #include "broker/core/engine.hpp"
+#include "broker/core/mending.hpp"
 
 namespace carehub::core {
 
@@ -11,7 +12,7 @@ namespace carehub::core {
 class Questions {
  public:
   Questions(const DeliveryContext& context, Deliveries& deliveries)
-      : context_(context), deliveries_(deliveries) {}
+      : context_(context), deliveries_(deliveries), mending_(context, deliveries) {}
 
   Result<void> query(const Peer& peer, const wire::Query& query, Timestamp now, Decision& out);
   /// `head`: where the ledger ends now; a replay ends there.
@@ -29,6 +30,7 @@ class Questions {
 
   DeliveryContext context_;
   Deliveries& deliveries_;
+  Mending mending_;
 };
 
 }  // namespace carehub::core
