@@ -11,76 +11,8 @@
 namespace carehub::care {
 namespace {
 
-std::string encode(const core::Pending& pending) {
-  return RowWriter()
-      .key(pending.person)
-      .number(pending.attempt)
-      .number(pending.counted)
-      .number(pending.policy_version)
-      .number(static_cast<std::uint8_t>(pending.urgency))
-      .number(static_cast<std::uint8_t>(pending.type))
-      .flag(pending.late)
-      .flag(pending.after_gap)
-      .flag(pending.nacked)
-      .time(pending.offered_at.us)
-      .take();
-}
-
-core::Pending decode_pending(Sequence sequence, RowReader& reader) {
-  core::Pending pending;
-  pending.sequence = sequence;
-  pending.person = reader.key<PersonKey>();
-  pending.attempt = reader.number<std::uint32_t>();
-  pending.counted = reader.number<std::uint32_t>();
-  pending.policy_version = reader.number<std::uint64_t>();
-  pending.urgency = static_cast<event::Urgency>(reader.number<std::uint8_t>());
-  pending.type = static_cast<event::EventType>(reader.number<std::uint8_t>());
-  pending.late = reader.flag();
-  pending.after_gap = reader.flag();
-  pending.nacked = reader.flag();
-  pending.offered_at = {reader.time()};
-  return pending;
-}
-
 auto cut_short(const char* what) {
   return fail(ErrorKind::corrupt, std::string(what) + " row is cut short: run carehub rebuild");
-}
-
-Result<std::optional<core::Pending>> pending_row(const RowReads& rows, std::string_view subscription,
-                                                 Sequence sequence) {
-  auto row = rows.get(row_keys::pending(subscription, sequence));
-  if (!row) return tl::unexpected(row.error());
-  if (!*row) return std::optional<core::Pending>();
-  RowReader reader(**row);
-  auto pending = decode_pending(sequence, reader);
-  if (!reader.ok()) return cut_short("a pending delivery's");
-  return std::optional(pending);
-}
-
-std::string encode(const ShownRow& row) {
-  return RowWriter()
-      .number(static_cast<std::uint8_t>(row.state))
-      .number(row.attempt)
-      .number(row.policy_version)
-      .time(row.offered_at.us)
-      .time(row.settled_at.us)
-      .take();
-}
-
-void put_shown(Rows& rows, std::string_view subscription, const core::Pending& row, ShownState state,
-               Timestamp at) {
-  rows.put(row_keys::shown(row.sequence, subscription),
-           encode(ShownRow{state, row.attempt, row.policy_version, row.offered_at, at}), row.sequence);
-}
-
-void put_pending(Rows& rows, std::string_view subscription, const core::Pending& row) {
-  rows.put(row_keys::pending(subscription, row.sequence), encode(row), row.sequence);
-  rows.put(row_keys::gate(subscription, row.person, row.sequence), std::string(), row.sequence);
-}
-
-void remove_pending(Rows& rows, std::string_view subscription, const core::Pending& pending) {
-  rows.remove(row_keys::pending(subscription, pending.sequence));
-  rows.remove(row_keys::gate(subscription, pending.person, pending.sequence));
 }
 
 void put_backlog(Rows& rows, std::string_view subscription, const BacklogRow& backlog) {
@@ -138,26 +70,24 @@ Result<void> offer_first(const Offering& to, const ledger::OfferedRun& run, Sequ
     }
   }
   ++to.backlog.pending;
-  put_pending(to.rows, to.subscription, row);
-  put_shown(to.rows, to.subscription, row, ShownState::offered, {});
+  to.rows.deliveries().put(to.subscription, row);
   return {};
 }
 
 Result<void> offer_again(const Offering& to, const ledger::OfferedRun& run, Sequence sequence) {
-  auto row = pending_row(to.rows, to.subscription, sequence);
+  auto row = to.rows.deliveries().pending(to.subscription, sequence);
   if (!row) return tl::unexpected(row.error());
   if (!*row) return {};
   (*row)->attempt = run.attempt();
   (*row)->nacked = false;
-  put_pending(to.rows, to.subscription, **row);
-  put_shown(to.rows, to.subscription, **row, ShownState::offered, {});
+  to.rows.deliveries().put(to.subscription, **row);
   return {};
 }
 
 /// The child's next delivery is marked; where there is none yet, the one that comes will be.
 Result<void> leave_gap(const std::string& subscription, const core::Pending& dead, BacklogRow& backlog,
                        Rows& rows) {
-  auto next = pending_rows_of(rows, subscription, dead.person, dead.sequence, 1);
+  auto next = rows.deliveries().pending_of(subscription, dead.person, dead.sequence, 1);
   if (!next) return tl::unexpected(next.error());
   if (next->empty()) {
     auto gap_key = row_keys::gap(subscription, dead.person);
@@ -167,10 +97,10 @@ Result<void> leave_gap(const std::string& subscription, const core::Pending& dea
     rows.put(std::move(gap_key), std::string());
     return {};
   }
-  auto row = pending_row(rows, subscription, next->front().sequence);
+  auto row = rows.deliveries().pending(subscription, next->front().sequence);
   if (!row) return tl::unexpected(row.error());
   (*row)->after_gap = true;
-  put_pending(rows, subscription, **row);
+  rows.deliveries().put(subscription, **row);
   return {};
 }
 
@@ -212,11 +142,10 @@ Result<void> fold_acked(const FoldEntry& entry, const ledger::Acked& acked, Rows
   const auto waiting = backlog->pending;
   for (const auto* range : *acked.ranges()) {
     for (Sequence sequence = range->first(); sequence <= range->last(); ++sequence) {
-      auto row = pending_row(rows, subscription, sequence);
+      auto row = rows.deliveries().pending(subscription, sequence);
       if (!row) return tl::unexpected(row.error());
       if (!*row) continue;
-      remove_pending(rows, subscription, **row);
-      put_shown(rows, subscription, **row, ShownState::acked, entry.appended_at);
+      rows.deliveries().settle(subscription, **row, ShownState::acked, entry.appended_at);
       --backlog->pending;
     }
   }
@@ -235,12 +164,12 @@ Result<void> fold_nacked(const ledger::Nacked& nacked, Rows& rows) {
   if (nacked.subscription() == nullptr || nacked.items() == nullptr) return {};
   const auto subscription = nacked.subscription()->string_view();
   for (const auto* item : *nacked.items()) {
-    auto row = pending_row(rows, subscription, item->sequence());
+    auto row = rows.deliveries().pending(subscription, item->sequence());
     if (!row) return tl::unexpected(row.error());
     if (!*row) continue;
     if (item->counted()) ++(*row)->counted;
     (*row)->nacked = true;
-    put_pending(rows, subscription, **row);
+    rows.deliveries().put(subscription, **row);
   }
   return {};
 }
@@ -248,21 +177,20 @@ Result<void> fold_nacked(const ledger::Nacked& nacked, Rows& rows) {
 Result<void> fold_dead_letter(const FoldEntry& entry, const ledger::DeadLetter& letter, Rows& rows) {
   if (letter.subscription() == nullptr) return {};
   const auto subscription = letter.subscription()->str();
-  auto row = pending_row(rows, subscription, letter.sequence());
+  auto row = rows.deliveries().pending(subscription, letter.sequence());
   if (!row) return tl::unexpected(row.error());
   if (!*row) return {};
   auto backlog = backlog_row(rows, subscription);
   if (!backlog) return tl::unexpected(backlog.error());
   --backlog->pending;
   ++backlog->dead;
-  remove_pending(rows, subscription, **row);
   rows.put(row_keys::dead(subscription, letter.sequence()),
            encode(**row) + RowWriter()
                                .number(letter.attempts())
                                .time(entry.appended_at.us)
                                .text(letter.code() == nullptr ? "" : letter.code()->string_view())
                                .take());
-  put_shown(rows, subscription, **row, ShownState::dead, entry.appended_at);
+  rows.deliveries().settle(subscription, **row, ShownState::dead, entry.appended_at);
   if (auto marked = leave_gap(subscription, **row, *backlog, rows); !marked) return marked;
   put_backlog(rows, subscription, *backlog);
   return {};
@@ -276,15 +204,14 @@ Result<void> fold_skipped(const FoldEntry& entry, const ledger::SubscriptionChan
   if (!backlog) return tl::unexpected(backlog.error());
   const auto waiting = backlog->pending;
   for (Sequence after = std::max<Sequence>(change.start(), 1) - 1;;) {
-    auto found = pending_rows(rows, subscription, after, kRows);
+    auto found = rows.deliveries().pending_after(subscription, after, kRows);
     if (!found) return tl::unexpected(found.error());
     for (const auto& pending : *found) {
       after = pending.sequence;
       if (after > change.through()) break;
       if (kFault == Fault::sends_what_was_skipped) continue;
       --backlog->pending;
-      remove_pending(rows, subscription, pending);
-      put_shown(rows, subscription, pending, ShownState::skipped, entry.appended_at);
+      rows.deliveries().settle(subscription, pending, ShownState::skipped, entry.appended_at);
       if (auto marked = leave_gap(subscription, pending, *backlog, rows); !marked) return marked;
     }
     if (found->size() < kRows || after > change.through()) break;
@@ -310,37 +237,6 @@ Result<void> fold_operator_action(const ledger::OperatorAction& action, Rows& ro
   return {};
 }
 
-Result<std::vector<core::Pending>> pending_rows(const RowReads& rows, const std::string& subscription,
-                                                Sequence after, std::size_t rows_max) {
-  auto found =
-      rows.scan(row_keys::pending_of(subscription), row_keys::pending(subscription, after + 1), rows_max);
-  if (!found) return tl::unexpected(found.error());
-  std::vector<core::Pending> pending;
-  pending.reserve(found->size());
-  for (const auto& row : *found) {
-    RowReader reader(row.value);
-    pending.push_back(decode_pending(row_keys::last_sequence(row.key), reader));
-    if (!reader.ok()) return cut_short("a pending delivery's");
-  }
-  return pending;
-}
-
-Result<std::vector<core::Pending>> pending_rows_of(const RowReads& rows, const std::string& subscription,
-                                                   const PersonKey& person, Sequence after,
-                                                   std::size_t rows_max) {
-  auto found = rows.scan(row_keys::gate_of(subscription, person),
-                         row_keys::gate(subscription, person, after + 1), rows_max);
-  if (!found) return tl::unexpected(found.error());
-  std::vector<core::Pending> pending;
-  for (const auto& gate : *found) {
-    auto row = pending_row(rows, subscription, row_keys::last_sequence(gate.key));
-    if (!row) return tl::unexpected(row.error());
-    if (!*row) return fail(ErrorKind::corrupt, "a child's gate has no pending delivery: run carehub rebuild");
-    pending.push_back(**row);
-  }
-  return pending;
-}
-
 Result<DeadRow> decode_dead(Sequence sequence, std::string_view row) {
   RowReader reader(row);
   DeadRow dead;
@@ -360,18 +256,6 @@ Result<std::optional<DeadRow>> dead_row(const RowReads& rows, const std::string&
   auto dead = decode_dead(sequence, **row);
   if (!dead) return tl::unexpected(dead.error());
   return std::optional(std::move(*dead));
-}
-
-Result<ShownRow> decode_shown(std::string_view row) {
-  RowReader reader(row);
-  ShownRow shown;
-  shown.state = static_cast<ShownState>(reader.number<std::uint8_t>());
-  shown.attempt = reader.number<std::uint32_t>();
-  shown.policy_version = reader.number<std::uint64_t>();
-  shown.offered_at = {reader.time()};
-  shown.settled_at = {reader.time()};
-  if (!reader.ok()) return cut_short("a disclosure's");
-  return shown;
 }
 
 Result<core::ReplayCounts> replay_row(const RowReads& rows, std::string_view name) {

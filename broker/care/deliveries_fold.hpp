@@ -17,12 +17,6 @@ Result<void> fold_dead_letter(const FoldEntry& entry, const ledger::DeadLetter& 
 Result<void> fold_skipped(const FoldEntry& entry, const ledger::SubscriptionChanged& change, Rows& rows);
 Result<void> fold_operator_action(const ledger::OperatorAction& action, Rows& rows);
 
-Result<std::vector<core::Pending>> pending_rows(const RowReads& rows, const std::string& subscription,
-                                                Sequence after, std::size_t rows_max);
-Result<std::vector<core::Pending>> pending_rows_of(const RowReads& rows, const std::string& subscription,
-                                                   const PersonKey& person, Sequence after,
-                                                   std::size_t rows_max);
-
 struct DeadRow {
   core::Pending delivery;
   std::uint32_t attempts = 0;
@@ -32,16 +26,6 @@ struct DeadRow {
 Result<std::optional<DeadRow>> dead_row(const RowReads& rows, const std::string& subscription,
                                         Sequence sequence);
 Result<DeadRow> decode_dead(Sequence sequence, std::string_view row);
-
-enum class ShownState : std::uint8_t { offered = 1, acked, dead, skipped };
-struct ShownRow {
-  ShownState state = ShownState::offered;
-  std::uint32_t attempt = 0;
-  std::uint64_t policy_version = 0;
-  Timestamp offered_at;
-  Timestamp settled_at;
-};
-Result<ShownRow> decode_shown(std::string_view row);
 
 struct BacklogRow {
   std::uint64_t pending = 0;

@@ -99,7 +99,8 @@ Result<History::Impl::RowPtr> History::Impl::row_of(const PastEvent& shown_event
   if (view) {
     row->view = std::move(*view);
   } else if (view.error().kind == ErrorKind::invalid) {
-    row->text += (row->text.empty() ? "" : "; ") + view.error().text;  // one view that is too large hides no other
+    row->text +=
+        (row->text.empty() ? "" : "; ") + view.error().text;  // one view that is too large hides no other
   } else {
     return tl::unexpected(view.error());
   }
@@ -276,7 +277,7 @@ History::Impl::AnyPage History::Impl::subscriptions(const core::Ask& ask) const 
   for (const auto& subscription : *subscribed) {
     auto backlog = backlog_row(rows, subscription.name);
     if (!backlog) return tl::unexpected(backlog.error());
-    auto oldest = pending_rows(rows, subscription.name, 0, 1);
+    auto oldest = stored_pending(rows, subscription.name, 0, 1);
     if (!oldest) return tl::unexpected(oldest.error());
     auto course = course_row(rows, subscription.name);
     if (!course) return tl::unexpected(course.error());

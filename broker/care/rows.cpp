@@ -100,6 +100,7 @@ void Rows::remove(const std::string& key) {
 void Rows::seal(Sequence head) {
   CAREHUB_ASSERT(!leaving_, "one layer leaves at a time");
   std::swap(leaving_rows_, gathering_);
+  deliveries_.seal(head);
   leaving_ = true;
   sealed_ = head;
 }
@@ -108,12 +109,14 @@ Result<void> Rows::write_leaving() const {
   std::vector<storage::RowChange> changes;
   changes.reserve(leaving_rows_.size());
   for (const auto& [key, cell] : leaving_rows_) changes.push_back({key, cell.value});
+  deliveries_.append_leaving(changes);
   return store_.apply(changes, sealed_);
 }
 
 std::shared_ptr<void> Rows::left() {
   leaving_ = false;
-  return std::make_shared<Layer>(std::exchange(leaving_rows_, {}));
+  return std::make_shared<std::pair<Layer, std::shared_ptr<void>>>(std::exchange(leaving_rows_, {}),
+                                                                   deliveries_.left());
 }
 
 }  // namespace carehub::care

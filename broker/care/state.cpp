@@ -64,7 +64,6 @@ Result<void> fold(const FoldEntry& entry, Rows& rows) {
     const auto* body = flatbuffers::GetRoot<ledger::Body>(entry.body.data());
     if (auto folded = fold_body(entry, *body, rows); !folded) return folded;
   }
-  rows.put(row_keys::newest(), RowWriter().time(entry.appended_at.us).take());
   return {};
 }
 
@@ -105,6 +104,7 @@ struct State::Impl {
   }
 
   Result<void> catch_up_some(Sequence all);
+  void seal_rows();
   Result<void> advance_writes();
   void start_write();
 };
@@ -164,10 +164,15 @@ Result<void> State::Impl::catch_up_some(Sequence all) {
     newest = header.appended_at;
   }
   if (head < all && rows.gathered() < kCatchUpRows) return {};
-  rows.seal(head);
+  seal_rows();
   auto written = rows.write_leaving();
   rows.left();
   return written;
+}
+
+void State::Impl::seal_rows() {
+  rows.put(row_keys::newest(), RowWriter().time(newest.us).take());
+  rows.seal(head);
 }
 
 Result<void> State::catch_up(const std::function<void(Sequence, Sequence)>& progress) {
@@ -245,8 +250,8 @@ Result<void> State::Impl::advance_writes() {
     pace.run_apart([done = rows.left()]() mutable { done.reset(); });
   }
   if (!health) return health;
-  if (!rows.leaving() && rows.gathered() > 0 && (flushing || rows.gathered() >= pace.rows_min)) {
-    rows.seal(head);
+  if (!rows.leaving() && head > rows.sealed() && (flushing || rows.gathered() >= pace.rows_min)) {
+    seal_rows();
     flushing = false;
   }
   if (rows.leaving() && !writing.valid() && rows.sealed() <= durable) start_write();
@@ -270,7 +275,7 @@ void State::Impl::start_write() {
 void State::set_pace(WritePace pace) { impl_->pace = std::move(pace); }
 
 Result<void> State::flush() {
-  impl_->flushing = impl_->rows.gathered() > 0;
+  impl_->flushing = impl_->head > impl_->rows.sealed();
   return impl_->advance_writes();
 }
 
@@ -306,13 +311,13 @@ Result<std::optional<core::PersonRecord>> State::person(const PersonKey& key) co
 Result<std::vector<core::Pending>> State::pending(const std::string& subscription, Sequence after,
                                                   std::size_t rows_max) const {
   if (!impl_->health) return tl::unexpected(impl_->health.error());
-  return pending_rows(impl_->rows, subscription, after, rows_max);
+  return impl_->rows.deliveries().pending_after(subscription, after, rows_max);
 }
 
 Result<std::vector<core::Pending>> State::pending_of(const std::string& subscription, const PersonKey& person,
                                                      Sequence after, std::size_t rows_max) const {
   if (!impl_->health) return tl::unexpected(impl_->health.error());
-  return pending_rows_of(impl_->rows, subscription, person, after, rows_max);
+  return impl_->rows.deliveries().pending_of(subscription, person, after, rows_max);
 }
 
 Result<std::optional<core::Pending>> State::dead_letter(const std::string& subscription,
@@ -328,6 +333,7 @@ Result<std::optional<KeyId>> State::day_key(const std::string& purpose, std::int
 }
 
 Result<bool> State::was_offered(const std::string& subscription, Sequence sequence) const {
+  if (impl_->rows.deliveries().offered_ahead(subscription, sequence)) return true;
   auto row = impl_->rows.get(row_keys::shown(sequence, subscription));
   if (!row) return tl::unexpected(row.error());
   return row->has_value();

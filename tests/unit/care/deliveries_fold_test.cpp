@@ -67,11 +67,18 @@ struct Desk {
     REQUIRE(fold_operator_action(*PackedTable(action), rows));
   }
   std::vector<core::Pending> pending(Sequence after = 0, std::size_t rows_max = 100) const {
-    return *pending_rows(rows, kDesk, after, rows_max);
+    return *rows.deliveries().pending_after(kDesk, after, rows_max);
   }
   BacklogRow backlog() const { return *backlog_row(rows, kDesk); }
-  ShownState shown(Sequence sequence) const {
-    return decode_shown(**rows.get(row_keys::shown(sequence, kDesk)))->state;
+  /// All that was folded goes to the store.
+  void write() {
+    rows.seal(100);
+    REQUIRE(rows.write_leaving());
+    rows.left();
+  }
+  ShownState shown(Sequence sequence) {
+    write();
+    return decode_shown(**store.get(row_keys::shown(sequence, kDesk)))->state;
   }
 };
 
@@ -86,7 +93,7 @@ TEST_CASE("a run that is offered is pending one by one, in order, to be read on 
   CHECK(desk.pending(5, 2).size() == 2);
   CHECK(desk.pending(8).empty());
   CHECK(desk.backlog().pending == 4);
-  const auto of_anna = *pending_rows_of(desk.rows, kDesk, kAnna, 5, 10);
+  const auto of_anna = *desk.rows.deliveries().pending_of(kDesk, kAnna, 5, 10);
   REQUIRE(of_anna.size() == 2);
   CHECK(of_anna[0].policy_version == 3);
 }
@@ -100,7 +107,7 @@ TEST_CASE("an ack ends what is pending, once, and touches nothing else") {
   CHECK(desk.backlog().pending == 1);
   CHECK(desk.shown(6) == ShownState::acked);
   CHECK(desk.shown(7) == ShownState::offered);
-  CHECK(pending_rows_of(desk.rows, kDesk, kAnna, 0, 10)->size() == 1);
+  CHECK(desk.rows.deliveries().pending_of(kDesk, kAnna, 0, 10)->size() == 1);
 }
 
 TEST_CASE("only a failure that counts is counted, and the next attempt needs its own Offered") {
@@ -191,7 +198,7 @@ TEST_CASE("what a watch was shown is kept, and nothing waits for it") {
   Desk desk;
   desk.offer(5, 5, kAnna, 1, false, "~eyes@2");
   CHECK(desk.rows.get(row_keys::shown(5, "~eyes@2"))->has_value());
-  CHECK(pending_rows(desk.rows, "~eyes@2", 0, 10)->empty());
+  CHECK(desk.rows.deliveries().pending_after("~eyes@2", 0, 10)->empty());
   CHECK(backlog_row(desk.rows, "~eyes@2")->pending == 0);
 }
 
@@ -208,10 +215,12 @@ TEST_CASE("entries without a subscription fold into nothing") {
 TEST_CASE("a delivery's row that is cut short, or missing behind its gate, is corrupt") {
   Desk desk;
   desk.offer(5, 5, kAnna);
-  desk.rows.remove(row_keys::pending(kDesk, 5));
-  CHECK(pending_rows_of(desk.rows, kDesk, kAnna, 0, 10).error().kind == ErrorKind::corrupt);
-  desk.rows.put(row_keys::pending(kDesk, 5), "short");
-  CHECK(pending_rows(desk.rows, kDesk, 0, 10).error().kind == ErrorKind::corrupt);
+  desk.write();
+  REQUIRE(desk.store.apply({{row_keys::pending(kDesk, 5), std::nullopt}}, 100));
+  CHECK(desk.rows.deliveries().pending_of(kDesk, kAnna, 0, 10).error().kind == ErrorKind::corrupt);
+  REQUIRE(desk.store.apply({{row_keys::pending(kDesk, 5), "short"}}, 100));
+  CHECK(desk.rows.deliveries().pending_after(kDesk, 0, 10).error().kind == ErrorKind::corrupt);
+  CHECK(desk.rows.deliveries().pending(kDesk, 5).error().kind == ErrorKind::corrupt);
   desk.rows.put(row_keys::dead(kDesk, 5), "short");
   CHECK(dead_row(desk.rows, kDesk, 5).error().kind == ErrorKind::corrupt);
   desk.rows.put(row_keys::backlog(kDesk), "short");
