@@ -1,0 +1,88 @@
+#include "broker/storage/signing_key.hpp"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "tests/fakes/seeded_random.hpp"
+#include "tests/fakes/temporary_directory.hpp"
+
+using namespace carehub;
+using namespace carehub::storage;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string kOrigin = "carehub/northmarch";
+
+struct Bench {
+  fakes::TemporaryDirectory work;
+  fakes::SeededRandom random{8};
+  SigningPlace place{work.path() / "signing.key", work.path() / "checkpoint.keys"};
+
+  Result<CheckpointSigner> open(const std::string& origin = kOrigin) {
+    return open_signing_key(place, origin, random);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a signing key is made once, for its owner's eyes only, and its public key is listed") {
+  Bench bench;
+  const auto made = bench.open();
+  REQUIRE(made);
+  CHECK((fs::status(bench.place.secret_file).permissions() & fs::perms::mask) ==
+        (fs::perms::owner_read | fs::perms::owner_write));
+  CHECK(bench.open()->public_text() == made->public_text());
+  const auto keys = listed_keys(bench.place.public_file);
+  REQUIRE(keys);
+  REQUIRE(keys->size() == 1);
+  CHECK(keys->front().name == kOrigin);
+  CHECK(listed_keys(bench.work.path() / "none")->empty());
+}
+
+TEST_CASE("after a rotation what the old key signed still verifies, and the old key signs no more") {
+  Bench bench;
+  const auto old = bench.open();
+  REQUIRE(old);
+  const std::string checkpoint = old->sign(3, Hash{});
+  const auto saved = bench.work.path() / "saved";
+  fs::copy_file(bench.place.secret_file, saved);
+  const auto rotated = rotate_signing_key(bench.place, kOrigin, bench.random);
+  REQUIRE(rotated);
+  CHECK(rotated->public_text() != old->public_text());
+  CHECK(bench.open()->public_text() == rotated->public_text());
+  const auto keys = listed_keys(bench.place.public_file);
+  REQUIRE(keys->size() == 2);
+  CHECK(verify::signer_of(*verify::parse_checkpoint(checkpoint), *keys));
+  CHECK(verify::signer_of(*verify::parse_checkpoint(rotated->sign(4, Hash{})), *keys));
+
+  fs::copy_file(saved, bench.place.secret_file, fs::copy_options::overwrite_existing);
+  CHECK(bench.open().error().kind == ErrorKind::corrupt);
+}
+
+TEST_CASE("a signing key that is missing, damaged, readable by others or of another origin is refused") {
+  Bench bench;
+  REQUIRE(bench.open());
+  CHECK(bench.open("carehub/elsewhere").error().kind == ErrorKind::invalid);
+  fs::permissions(bench.place.secret_file, fs::perms::group_read, fs::perm_options::add);
+  CHECK(bench.open().error().kind == ErrorKind::invalid);
+  fs::permissions(bench.place.secret_file, fs::perms::group_read, fs::perm_options::remove);
+  REQUIRE(bench.open());
+  std::ofstream(bench.place.secret_file, std::ios::trunc) << "PRIVATE+KEY+";
+  CHECK(bench.open().error().kind == ErrorKind::corrupt);
+  fs::remove(bench.place.secret_file);
+  const auto missing = bench.open();
+  REQUIRE(!missing);
+  CHECK(missing.error().kind == ErrorKind::corrupt);
+  CHECK(missing.error().text.find("rotate-key") != std::string::npos);
+  REQUIRE(rotate_signing_key(bench.place, "carehub/elsewhere", bench.random));
+  CHECK(bench.open("carehub/elsewhere"));
+}
+
+TEST_CASE("a key whose making was cut short before it was listed is listed at the next start") {
+  Bench bench;
+  REQUIRE(bench.open());
+  fs::remove(bench.place.public_file);
+  REQUIRE(bench.open());
+  CHECK(listed_keys(bench.place.public_file)->size() == 1);
+}
