@@ -129,6 +129,20 @@ Result<void> sync_directory(const std::filesystem::path& directory) {
   return {};
 }
 
+Result<void> write_whole(const std::filesystem::path& path, BytesView bytes) {
+  const std::filesystem::path draft = path.string() + ".new";
+  std::error_code error;
+  std::filesystem::remove(draft, error);
+  Result<File> file = File::create(draft);
+  if (!file) return tl::unexpected(file.error());
+  Result<void> put = file->write_at(0, bytes);
+  if (put) put = file->sync();
+  if (!put) return put;
+  std::filesystem::rename(draft, path, error);
+  if (error) return fail(ErrorKind::unavailable, path.string() + ": cannot create: " + error.message());
+  return sync_directory(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
+}
+
 Result<void> make_writable_directory(const std::filesystem::path& directory) {
   std::error_code error;
   const bool made = std::filesystem::create_directories(directory, error);

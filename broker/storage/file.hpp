@@ -32,6 +32,8 @@ class File {
   Result<void> sync();
 
   const std::filesystem::path& path() const { return path_; }
+  /// It has another name from now on, for messages.
+  void renamed(std::filesystem::path path) { path_ = std::move(path); }
 
  private:
   File(int descriptor, std::filesystem::path path) : descriptor_(descriptor), path_(std::move(path)) {}
@@ -41,6 +43,9 @@ class File {
 
 /// Makes the names in a directory outlive a power cut.
 Result<void> sync_directory(const std::filesystem::path& directory);
+
+/// Makes or replaces a file (0600) as one: under its name there is the old one or the new one, whole.
+Result<void> write_whole(const std::filesystem::path& path, BytesView bytes);
 
 /// Makes the directory (0700) with its parents and checks that files can be made in it.
 Result<void> make_writable_directory(const std::filesystem::path& directory);

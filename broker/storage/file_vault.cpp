@@ -1,92 +1,40 @@
 #include "broker/storage/file_vault.hpp"
 
 #include <sodium.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <deque>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
+#include <utility>
 
 #include "broker/base/limits.hpp"
-#include "broker/storage/file.hpp"
-#include "broker/storage/little_endian.hpp"
-#include "broker/storage/sha256.hpp"
+#include "broker/storage/vault_copies.hpp"
+#include "broker/storage/vault_format.hpp"
 
 namespace carehub::storage {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kMagic = "CHUBVLT1";
-constexpr std::uint32_t kVersion = 1;
-constexpr std::size_t kVaultNonceBytes = 24;
-constexpr std::size_t kKeyBytes = 32;
-constexpr std::size_t kWrappedBytes = kVaultNonceBytes + kKeyBytes + 16;
-constexpr std::size_t kRecordBytes = sizeof(KeyId) + kWrappedBytes;
-constexpr std::size_t kPreambleBytes = 16;
-constexpr std::size_t kVaultKeyAt = kPreambleBytes;
-constexpr std::size_t kIndexKeyAt = kVaultKeyAt + kWrappedBytes;
-constexpr std::size_t kChecksumAt = kIndexKeyAt + kWrappedBytes;
-constexpr std::size_t kHeaderBytes = kChecksumAt + sizeof(Hash);
-constexpr std::string_view kEndMagic = "CHUBVEND";
-constexpr std::size_t kEndBytes = 16;
-constexpr std::uint64_t kBlockBytes = limits::kVaultBlockKeys * kRecordBytes;
-constexpr std::size_t kReadBytes = kRecordBytes * 8192;
+constexpr std::uint64_t kBlockBytes = limits::kVaultBlockKeys * kVaultRecordBytes;
+constexpr std::size_t kChunkRecords = 8192;
+const std::string kDraft = ".new";
+constexpr std::size_t kReadBytes = kVaultRecordBytes * kChunkRecords;
 
-SecretKey draw(Random& random) {
-  std::array<std::uint8_t, kKeyBytes> bytes{};
-  random.fill(bytes);
-  SecretKey key(bytes);
-  sodium_memzero(bytes.data(), bytes.size());
-  return key;
-}
-
-/// nonce || ciphertext || tag
-Bytes wrap(const SecretKey& under, const SecretKey& key, BytesView place, Random& random) {
-  Bytes out(kWrappedBytes);
-  random.fill(std::span(out).first(kVaultNonceBytes));
-  crypto_aead_xchacha20poly1305_ietf_encrypt(&out[kVaultNonceBytes], nullptr, key.bytes().data(), kKeyBytes,
-                                             place.data(), place.size(), nullptr, out.data(),
-                                             under.bytes().data());
-  return out;
-}
-
-std::optional<SecretKey> unwrap(const SecretKey& under, BytesView wrapped, BytesView place) {
-  std::array<std::uint8_t, kKeyBytes> bytes{};
-  const int opened = crypto_aead_xchacha20poly1305_ietf_decrypt(
-      bytes.data(), nullptr, nullptr, &wrapped[kVaultNonceBytes], kWrappedBytes - kVaultNonceBytes,
-      place.data(), place.size(), wrapped.data(), under.bytes().data());
-  if (opened != 0) return std::nullopt;
-  SecretKey key(bytes);
-  sodium_memzero(bytes.data(), bytes.size());
-  return key;
-}
-
-/// Stands behind the last record once all of them are synced.
-Bytes end_of(std::uint64_t records) {
-  Bytes end(kEndMagic.begin(), kEndMagic.end());
-  end.resize(kEndBytes);
-  put_little(&end[kEndMagic.size()], records);
-  return end;
-}
-
-/// A record opens only under its own id and at its own place.
-Bytes record_place(const KeyId& id, std::uint64_t record) {
-  Bytes place(id.bytes.begin(), id.bytes.end());
-  place.resize(sizeof id + sizeof record);
-  put_little(&place[sizeof id], record);
-  return place;
-}
+fs::path directory_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : "."; }
 
 class FileVault final : public Vault {
  public:
-  FileVault(File file, const SecretKey& vault_key, const SecretKey& index_key, Random& random)
-      : file_(std::move(file)), vault_key_(vault_key), index_key_(index_key), random_(random) {}
+  FileVault(File file, const SecretKey& master, const VaultKeys& keys, Random& random,
+            std::vector<fs::path> copies)
+      : file_(std::move(file)), master_(master), own_(keys), random_(random), copies_(std::move(copies)) {}
 
   Result<KeyId> mint() override {
     const std::lock_guard lock(mutex_);
+    if (Result<void> there = settle(); !there) return tl::unexpected(there.error());
     if (spare_.empty()) {
       if (Result<void> more = mint_block(); !more) return tl::unexpected(more.error());
     }
@@ -98,14 +46,35 @@ class FileVault final : public Vault {
   Result<SecretKey> key(const KeyId& id) const override {
     const std::lock_guard lock(mutex_);
     const auto found = keys_.find(id);
-    if (found == keys_.end()) {
-      return fail(ErrorKind::not_found,
-                  file_.path().string() + ": no such key: it was destroyed or never minted");
+    if (found != keys_.end()) return found->second;
+    if (destroyed_.contains(id)) {
+      return fail(ErrorKind::not_found, file_.path().string() + ": the key was destroyed");
     }
-    return found->second;
+    return fail(ErrorKind::corrupt, file_.path().string() +
+                                        ": no such key was ever minted in it, so it is older than what the "
+                                        "key sealed. Restore the newest vault");
   }
 
-  const SecretKey& index_key() const override { return index_key_; }
+  Result<void> destroy(const std::vector<KeyId>& ids) override {
+    const std::lock_guard lock(mutex_);
+    std::unordered_set<KeyId> gone;
+    for (const KeyId& id : ids) {
+      if (keys_.contains(id)) gone.insert(id);
+    }
+    return gone.empty() ? settle() : rewrite(master_, gone);
+  }
+
+  std::vector<std::string> copies_with(const std::vector<KeyId>& ids) const override {
+    const std::lock_guard lock(mutex_);
+    return vault_copies_with(ids, file_.path(), copies_, master_);
+  }
+
+  const SecretKey& index_key() const override { return own_.index; }
+
+  Result<void> change_master(const SecretKey& master) {
+    const std::lock_guard lock(mutex_);
+    return rewrite(master, {});
+  }
 
   /// Reads all records; cuts off a block that was not finished.
   Result<void> load(std::vector<std::string>& notices) {
@@ -113,17 +82,18 @@ class FileVault final : public Vault {
     if (!size) return tl::unexpected(size.error());
     const Result<bool> is_finished = finished(*size);
     if (!is_finished) return tl::unexpected(is_finished.error());
-    std::uint64_t whole = (*size - kHeaderBytes) / kRecordBytes;
+    std::uint64_t whole = (*size - kVaultHeaderBytes) / kVaultRecordBytes;
     while (records_ < whole) {
-      const Result<Bytes> chunk = file_.read_at(place_of(records_), kReadBytes);
+      const Result<Bytes> chunk = file_.read_at(vault_record_at(records_), kReadBytes);
       if (!chunk) return tl::unexpected(chunk.error());
       const std::uint64_t before = records_;
-      for (BytesView rest = *chunk; rest.size() >= kRecordBytes; rest = rest.subspan(kRecordBytes)) {
-        if (!load_record(rest.first(kRecordBytes))) break;
+      for (BytesView rest = *chunk; rest.size() >= kVaultRecordBytes;
+           rest = rest.subspan(kVaultRecordBytes)) {
+        if (!load_record(rest.first(kVaultRecordBytes))) break;
       }
-      if (records_ - before < chunk->size() / kRecordBytes) {
+      if (records_ - before < chunk->size() / kVaultRecordBytes) {
         // Of a block that was not finished any part may have reached the disk; elsewhere this is damage.
-        if (*is_finished || *size - place_of(records_) > kBlockBytes) return damaged(records_);
+        if (*is_finished || *size - vault_record_at(records_) > kBlockBytes) return damaged(records_);
         whole = records_;
       }
     }
@@ -131,22 +101,19 @@ class FileVault final : public Vault {
   }
 
  private:
-  static std::uint64_t place_of(std::uint64_t record) { return kHeaderBytes + record * kRecordBytes; }
-
   Result<void> mint_block() {
     Bytes block;
     std::vector<std::pair<KeyId, SecretKey>> minted;
     for (std::uint64_t at = 0; at < limits::kVaultBlockKeys; ++at) {
       KeyId id;
       random_.fill(id.bytes);
-      const SecretKey key = draw(random_);
-      const Bytes wrapped = wrap(vault_key_, key, record_place(id, records_ + at), random_);
-      block.insert(block.end(), id.bytes.begin(), id.bytes.end());
-      block.insert(block.end(), wrapped.begin(), wrapped.end());
+      const SecretKey key = draw_key(random_);
+      const Bytes record = vault_record(own_.vault, id, &key, records_ + at, random_);
+      block.insert(block.end(), record.begin(), record.end());
       minted.emplace_back(id, key);
     }
     // A block that failed halfway is written over by the next attempt: no key of it was handed out.
-    Result<void> safe = file_.write_at(place_of(records_), block);
+    Result<void> safe = file_.write_at(vault_record_at(records_), block);
     if (safe) safe = file_.sync();
     if (safe) safe = write_end(records_ + limits::kVaultBlockKeys);
     if (!safe) return safe;
@@ -158,33 +125,106 @@ class FileVault final : public Vault {
     return {};
   }
 
-  bool load_record(BytesView record) {
-    KeyId id;
-    std::copy_n(record.begin(), id.bytes.size(), id.bytes.begin());
-    const auto key = unwrap(vault_key_, record.subspan(sizeof id), record_place(id, records_));
-    if (!key) return false;
-    keys_.insert_or_assign(id, *key);
+  /// Puts a whole new file under a fresh wrapping key in the place of the old one, without the keys that are
+  /// to go, and destroys the old one. Whatever happens in between, there is one of the two.
+  Result<void> rewrite(const SecretKey& master, const std::unordered_set<KeyId>& gone) {
+    const fs::path path = file_.path();
+    const VaultKeys fresh{draw_key(random_), own_.index};
+    Result<File> file = write_draft(path.string() + kDraft, master, fresh, gone);
+    std::error_code error;
+    if (!file) {
+      fs::remove(path.string() + kDraft, error);
+      return tl::unexpected(file.error());
+    }
+    fs::rename(path.string() + kDraft, path, error);
+    if (error) {
+      return fail(ErrorKind::unavailable, path.string() + ": cannot be replaced: " + error.message() +
+                                              ". Check the rights on its directory");
+    }
+    // From here on the new one is the vault; keys are handed out once its name is safe.
+    auto old = std::exchange(file_, std::move(*file));
+    file_.renamed(path);
+    master_ = master;
+    own_ = fresh;
+    records_ = keys_.size() + destroyed_.size();
+    for (const KeyId& id : gone) {
+      keys_.erase(id);
+      destroyed_.insert(id);
+    }
+    std::erase_if(spare_, [&](const KeyId& id) { return gone.contains(id); });
+    old_ = std::move(old);
+    return settle();
+  }
+
+  Result<File> write_draft(const fs::path& draft, const SecretKey& master, const VaultKeys& fresh,
+                           const std::unordered_set<KeyId>& gone) {
+    std::error_code error;
+    fs::remove(draft, error);
+    Result<File> file = File::create(draft);
+    if (!file) return file;
+    Result<void> put = file->lock();
+    if (put) put = file->write_at(0, vault_header(master, fresh, random_));
+    std::uint64_t record = 0;
+    Bytes chunk;
+    const auto flush = [&] {
+      if (put) put = file->write_at(vault_record_at(record) - chunk.size(), chunk);
+      chunk.clear();
+    };
+    const auto add = [&](const KeyId& id, const SecretKey* key) {
+      const Bytes bytes = vault_record(fresh.vault, id, key, record++, random_);
+      chunk.insert(chunk.end(), bytes.begin(), bytes.end());
+      if (chunk.size() >= kReadBytes) flush();
+    };
+    for (const auto& [id, key] : keys_) add(id, gone.contains(id) ? nullptr : &key);
+    for (const KeyId& id : destroyed_) add(id, nullptr);
+    flush();
+    if (put) put = file->write_at(vault_record_at(record), vault_end(record));
+    if (put) put = file->sync();
+    if (!put) return tl::unexpected(put.error());
+    return file;
+  }
+
+  /// What a rewriting has left to do: its name made safe, and the old file's wrapping key overwritten.
+  Result<void> settle() {
+    if (!old_) return {};
+    if (Result<void> synced = sync_directory(directory_of(file_.path())); !synced) return synced;
+    Result<void> wiped = old_->write_at(0, Bytes(kVaultHeaderBytes));
+    if (wiped) wiped = old_->sync();
+    if (wiped) old_.reset();
+    return wiped;
+  }
+
+  bool load_record(BytesView bytes) {
+    const auto record = open_vault_record(own_.vault, bytes, records_);
+    if (!record) return false;
+    if (record->key) {
+      keys_.insert_or_assign(record->id, *record->key);
+    } else {
+      destroyed_.insert(record->id);
+    }
     ++records_;
     return true;
   }
 
   /// Written after the sync, so where it is found the records before it were durable. Not synced itself: when
   /// it is lost the hub starts all the same.
-  Result<void> write_end(std::uint64_t records) { return file_.write_at(place_of(records), end_of(records)); }
+  Result<void> write_end(std::uint64_t records) {
+    return file_.write_at(vault_record_at(records), vault_end(records));
+  }
 
   Result<bool> finished(std::uint64_t size) const {
-    if (size < kHeaderBytes + kEndBytes) return false;
-    const Result<Bytes> end = file_.read_at(size - kEndBytes, kEndBytes);
+    if (size < kVaultHeaderBytes + kVaultEndBytes) return false;
+    const Result<Bytes> end = file_.read_at(size - kVaultEndBytes, kVaultEndBytes);
     if (!end) return tl::unexpected(end.error());
-    const std::uint64_t records = (size - kEndBytes - kHeaderBytes) / kRecordBytes;
-    return place_of(records) + kEndBytes == size && *end == end_of(records);
+    const std::uint64_t records = (size - kVaultEndBytes - kVaultHeaderBytes) / kVaultRecordBytes;
+    return vault_record_at(records) + kVaultEndBytes == size && *end == vault_end(records);
   }
 
   Result<void> cut_unfinished(std::uint64_t size, std::vector<std::string>& notices) {
-    if (size != place_of(records_)) {
+    if (size != vault_record_at(records_)) {
       notices.push_back(file_.path().string() + ": unfinished records after record " +
                         std::to_string(records_) + " were cut off; their keys were never used");
-      if (Result<void> cut = file_.truncate(place_of(records_)); !cut) return cut;
+      if (Result<void> cut = file_.truncate(vault_record_at(records_)); !cut) return cut;
     }
     if (Result<void> synced = sync_last_block(); !synced) return synced;
     return write_end(records_);
@@ -193,8 +233,9 @@ class FileVault final : public Vault {
   /// Writes it again first: after a sync that failed the kernel shows what it will never bring to the disk.
   Result<void> sync_last_block() {
     const std::uint64_t from =
-        place_of(records_ - std::min<std::uint64_t>(records_, limits::kVaultBlockKeys));
-    const Result<Bytes> block = file_.read_at(from, static_cast<std::size_t>(place_of(records_) - from));
+        vault_record_at(records_ - std::min<std::uint64_t>(records_, limits::kVaultBlockKeys));
+    const Result<Bytes> block =
+        file_.read_at(from, static_cast<std::size_t>(vault_record_at(records_) - from));
     if (!block) return tl::unexpected(block.error());
     if (Result<void> written = file_.write_at(from, *block); !written) return written;
     return file_.sync();
@@ -207,139 +248,134 @@ class FileVault final : public Vault {
 
   mutable std::mutex mutex_;  // the loop mints while queries open entries
   File file_;
-  SecretKey vault_key_;
-  SecretKey index_key_;
+  SecretKey master_;
+  VaultKeys own_;
   Random& random_;
+  std::vector<fs::path> copies_;  // directories
   std::uint64_t records_ = 0;
   std::unordered_map<KeyId, SecretKey> keys_;
+  std::unordered_set<KeyId> destroyed_;
   std::deque<KeyId> spare_;  // minted by this process; an earlier one's leftovers may have been used
+  std::optional<File> old_;  // which the newest rewriting has replaced, until that is safe and it is wiped
 };
 
-Result<void> write_new(const fs::path& path, BytesView bytes) {
-  // Made under another name first: a file that is there is whole.
-  const fs::path draft = path.string() + ".new";
-  std::error_code error;
-  fs::remove(draft, error);
-  Result<File> file = File::create(draft);
-  if (!file) return tl::unexpected(file.error());
-  Result<void> put = file->write_at(0, bytes);
-  if (put) put = file->sync();
-  if (!put) return put;
-  fs::rename(draft, path, error);
-  if (error) return fail(ErrorKind::unavailable, path.string() + ": cannot create: " + error.message());
-  return sync_directory(path.has_parent_path() ? path.parent_path() : fs::path("."));
-}
-
-Result<SecretKey> read_master_key(const fs::path& path) {
-  Result<File> file = File::open_to_read(path);
-  if (!file) return tl::unexpected(file.error());
-  struct stat status{};
-  if (::stat(path.c_str(), &status) != 0 || (status.st_mode & 077U) != 0) {
-    return fail(ErrorKind::invalid,
-                path.string() + ": others may read the master key. Close it: chmod 600 " + path.string());
-  }
-  constexpr std::size_t kHexCharacters = 2 * kKeyBytes;
-  Result<Bytes> text = file->read_at(0, kHexCharacters + 2);
-  if (!text) return tl::unexpected(text.error());
-  while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
-  std::array<std::uint8_t, kKeyBytes> bytes{};
-  std::size_t decoded = 0;
-  const std::string_view hex = text_of(*text);
-  const int parsed =
-      sodium_hex2bin(bytes.data(), bytes.size(), hex.data(), hex.size(), nullptr, &decoded, nullptr);
-  const bool good = parsed == 0 && decoded == kKeyBytes && text->size() == kHexCharacters;
-  sodium_memzero(text->data(), text->size());
-  if (!good) {
-    return fail(ErrorKind::invalid, path.string() +
-                                        ": the master key must be 64 hexadecimal characters. Restore it "
-                                        "from where it is kept safe");
-  }
-  SecretKey key(bytes);
-  sodium_memzero(bytes.data(), bytes.size());
-  return key;
-}
-
-Result<void> make_master_key(const fs::path& path, Random& random) {
-  std::string hex = to_hex(draw(random).bytes()) + "\n";
-  Result<void> written = write_new(path, bytes_of(hex));
-  sodium_memzero(hex.data(), hex.size());
-  return written;
-}
-
-Result<void> make_vault(const fs::path& path, const SecretKey& master, Random& random) {
-  Bytes header(kPreambleBytes);
-  std::copy(kMagic.begin(), kMagic.end(), header.begin());
-  put_little(&header[kMagic.size()], kVersion);
-  put_little(&header[kMagic.size() + sizeof kVersion], static_cast<std::uint32_t>(kRecordBytes));
-  const Bytes preamble = header;
-  const SecretKey vault_key = draw(random);
-  for (const Bytes& part :
-       {wrap(master, vault_key, preamble, random), wrap(vault_key, draw(random), preamble, random)}) {
-    header.insert(header.end(), part.begin(), part.end());
-  }
-  const Hash checksum = sha256({header});
-  header.insert(header.end(), checksum.begin(), checksum.end());
-  return write_new(path, header);
-}
-
-Result<std::unique_ptr<FileVault>> read_vault(const fs::path& path, const SecretKey& master, Random& random) {
+Result<std::unique_ptr<FileVault>> read_vault(const fs::path& path, const SecretKey& master, Random& random,
+                                              std::vector<fs::path> copies) {
   Result<File> file = File::open(path);
   if (!file) return tl::unexpected(file.error());
   if (Result<void> locked = file->lock(); !locked) return tl::unexpected(locked.error());
-  const Result<Bytes> read = file->read_at(0, kHeaderBytes);
-  if (!read) return tl::unexpected(read.error());
-  const BytesView header = *read;
-  const std::string restore = ". Restore the vault from its backup";
-  if (header.size() < kHeaderBytes || text_of(header.first(kMagic.size())) != kMagic) {
-    return fail(ErrorKind::corrupt, path.string() + ": the header is not a vault's" + restore);
+  const Result<Bytes> header = file->read_at(0, kVaultHeaderBytes);
+  if (!header) return tl::unexpected(header.error());
+  const auto keys = open_vault_header(*header, master, path.string());
+  if (!keys) return tl::unexpected(keys.error());
+  return std::make_unique<FileVault>(std::move(*file), master, *keys, random, std::move(copies));
+}
+
+fs::path next_key_file(const MasterKeySource& master) { return master.file.string() + ".next"; }
+
+/// A change of the master key that was cut short: where the vault has the next key already, that takes the
+/// old one's place; else the next one was never used.
+Result<std::unique_ptr<FileVault>> finish_change(const fs::path& path, const MasterKeySource& source,
+                                                 Result<std::unique_ptr<FileVault>> by_old, Random& random,
+                                                 const std::vector<fs::path>& copies,
+                                                 std::vector<std::string>& notices) {
+  const fs::path next = next_key_file(source);
+  std::error_code error;
+  if (source.kind != MasterKeySource::Kind::file || !fs::exists(next, error)) return by_old;
+  if (!by_old) {
+    if (by_old.error().kind != ErrorKind::invalid) return by_old;
+    const auto key = read_master_key(next);
+    if (!key) return by_old;
+    auto by_next = read_vault(path, *key, random, copies);
+    if (!by_next) return by_old;
+    fs::rename(next, source.file, error);
+    if (error) {
+      return fail(ErrorKind::unavailable, next.string() + ": cannot be renamed: " + error.message());
+    }
+    notices.push_back(source.file.string() + ": a change of the master key was cut short and is finished");
+    if (auto synced = sync_directory(directory_of(source.file)); !synced)
+      return tl::unexpected(synced.error());
+    return by_next;
   }
-  const Hash checksum = sha256({header.first(kChecksumAt)});
-  if (!std::equal(checksum.begin(), checksum.end(), header.begin() + kChecksumAt)) {
-    return fail(ErrorKind::corrupt, path.string() + ": the header is damaged" + restore);
+  fs::remove(next, error);
+  notices.push_back(next.string() + ": a change of the master key was cut short and has not taken place");
+  return by_old;
+}
+
+Result<std::unique_ptr<FileVault>> load_vault(const fs::path& path, const MasterKeySource& source,
+                                              Random& random, const std::vector<fs::path>& copies,
+                                              std::vector<std::string>& notices) {
+  const Result<SecretKey> master = read_master_key(source);
+  if (!master) return tl::unexpected(master.error());
+  auto vault =
+      finish_change(path, source, read_vault(path, *master, random, copies), random, copies, notices);
+  if (!vault) return vault;
+  // A rewriting that was cut short; nobody else has the vault now.
+  std::error_code error;
+  if (fs::remove(path.string() + kDraft, error)) {
+    notices.push_back(path.string() + kDraft + ": left by a rewriting that was cut short, and removed");
   }
-  if (get_little<std::uint32_t>(&header[kMagic.size()]) != kVersion ||
-      get_little<std::uint32_t>(&header[kMagic.size() + sizeof kVersion]) != kRecordBytes) {
-    return fail(ErrorKind::invalid, path.string() + ": written by a newer hub. Use that version");
-  }
-  const BytesView preamble = header.first(kPreambleBytes);
-  const auto vault_key = unwrap(master, header.subspan(kVaultKeyAt, kWrappedBytes), preamble);
-  if (!vault_key) {
-    return fail(ErrorKind::invalid, path.string() +
-                                        ": the master key does not open this vault. Put back the master key "
-                                        "that belongs to it");
-  }
-  const auto index_key = unwrap(*vault_key, header.subspan(kIndexKeyAt, kWrappedBytes), preamble);
-  if (!index_key) return fail(ErrorKind::corrupt, path.string() + ": the index key is damaged" + restore);
-  return std::make_unique<FileVault>(std::move(*file), *vault_key, *index_key, random);
+  if (Result<void> loaded = (*vault)->load(notices); !loaded) return tl::unexpected(loaded.error());
+  return vault;
 }
 
 }  // namespace
 
-Result<OpenedVault> open_vault(const fs::path& vault_file, const fs::path& master_key_file, Random& random) {
+Result<OpenedVault> open_vault(const fs::path& vault_file, const MasterKeySource& master, Random& random,
+                               std::vector<fs::path> copies) {
   if (sodium_init() < 0) return fail(ErrorKind::unavailable, "libsodium does not initialise");
+  const MasterKeySource source = master.beside(vault_file);
   OpenedVault opened;
   std::error_code error;
   opened.made = !fs::exists(vault_file, error);
-  if (!fs::exists(master_key_file, error)) {
+  if (source.kind == MasterKeySource::Kind::file && !fs::exists(source.file, error)) {
     if (!opened.made) {
-      return fail(ErrorKind::not_found, master_key_file.string() + ": the master key of the vault " +
+      return fail(ErrorKind::not_found, source.file.string() + ": the master key of the vault " +
                                             vault_file.string() +
                                             " is missing. Put it back from where it is kept safe");
     }
-    if (Result<void> key = make_master_key(master_key_file, random); !key) return tl::unexpected(key.error());
+    if (auto key = write_master_key(source.file, draw_key(random)); !key) return tl::unexpected(key.error());
   }
-  const Result<SecretKey> master = read_master_key(master_key_file);
-  if (!master) return tl::unexpected(master.error());
   if (opened.made) {
-    if (Result<void> vault = make_vault(vault_file, *master, random); !vault) {
-      return tl::unexpected(vault.error());
-    }
+    const Result<SecretKey> key = read_master_key(source);
+    if (!key) return tl::unexpected(key.error());
+    const Bytes header = vault_header(*key, {draw_key(random), draw_key(random)}, random);
+    if (auto made = write_whole(vault_file, header); !made) return tl::unexpected(made.error());
   }
-  Result<std::unique_ptr<FileVault>> vault = read_vault(vault_file, *master, random);
+  auto vault = load_vault(vault_file, source, random, copies, opened.notices);
   if (!vault) return tl::unexpected(vault.error());
-  if (Result<void> loaded = (*vault)->load(opened.notices); !loaded) return tl::unexpected(loaded.error());
   opened.vault = std::move(*vault);
   return opened;
+}
+
+Result<void> rotate_master_key(const fs::path& vault_file, const MasterKeySource& master,
+                               const fs::path& new_key_file, Random& random) {
+  if (sodium_init() < 0) return fail(ErrorKind::unavailable, "libsodium does not initialise");
+  const MasterKeySource source = master.beside(vault_file);
+  std::vector<std::string> notices;
+  auto vault = load_vault(vault_file, source, random, {}, notices);
+  if (!vault) return tl::unexpected(vault.error());
+  if (source.kind != MasterKeySource::Kind::file) {
+    const auto key = read_master_key(new_key_file);
+    if (!key) return tl::unexpected(key.error());
+    const auto old = read_master_key(source);
+    if (!old) return tl::unexpected(old.error());
+    if (old->bytes() == key->bytes()) {
+      return fail(ErrorKind::conflict, new_key_file.string() + ": it holds the key that is in use");
+    }
+    return (*vault)->change_master(*key);
+  }
+  const SecretKey key = draw_key(random);
+  const fs::path next = next_key_file(source);
+  if (auto written = write_master_key(next, key); !written) return written;
+  if (auto changed = (*vault)->change_master(key); !changed) return changed;
+  std::error_code error;
+  fs::rename(next, source.file, error);
+  if (error) {
+    return fail(ErrorKind::unavailable,
+                next.string() + ": cannot be renamed: " + error.message() + ". The next start does it");
+  }
+  return sync_directory(directory_of(source.file));
 }
 
 }  // namespace carehub::storage

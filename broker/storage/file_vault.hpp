@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "broker/base/random.hpp"
+#include "broker/storage/master_key.hpp"
 #include "broker/storage/vault.hpp"
 
 namespace carehub::storage {
@@ -16,19 +17,24 @@ struct OpenedVault {
   std::vector<std::string> notices;  // what was mended at start; for the operator's log
 };
 
-/// Opens the vault's file, or makes it where there is none; the master key is made only where neither exists.
-/// The master key's file holds 32 bytes as 64 hexadecimal characters and must be closed to group and others.
-/// `random` must be thread-safe and outlive the vault. Errors: `invalid` (the master key does not open this
-/// vault, or its file is malformed or too open), `not_found` (a vault without its master key), `unavailable`
-/// (disk, or in use by another hub), `corrupt` names file and record.
+/// Opens the vault's file, or makes it where there is none; the master key is made only where neither exists
+/// and it comes from a file. A change of either that was cut short is finished, or undone where it had not
+/// begun. `random` must be thread-safe and outlive the vault. `copies`: directories with copies of the vault,
+/// besides its own. Errors: `invalid` (the master key does not open this vault, or its file is malformed or
+/// too open), `not_found` (a vault without its master key), `unavailable` (disk, the master key's command, or
+/// in use by another hub), `corrupt` names file and record.
 ///
-/// The file, little-endian: a header of 192 bytes (magic 8, version u32, record size u32, nonce 24 and the
-/// vault key wrapped under the master key 48, nonce 24 and the index key wrapped under the vault key 48,
-/// SHA-256 of all before), then records of 88: key id 16, nonce 24, the key wrapped under the vault key 48.
-/// Records are bound to their place. Behind the last one, once all are synced: magic 8, their number u64.
-/// Where that is missing the last block may be unfinished and is cut off at the first record that does not
-/// open; else such a record is damage.
-Result<OpenedVault> open_vault(const std::filesystem::path& vault_file,
-                               const std::filesystem::path& master_key_file, Random& random);
+/// The file is as vault_format.hpp says. Where its end is missing the last block may be unfinished and is cut
+/// off at the first record that does not open; else such a record is damage.
+Result<OpenedVault> open_vault(const std::filesystem::path& vault_file, const MasterKeySource& master,
+                               Random& random, std::vector<std::filesystem::path> copies = {});
+
+/// Writes the vault of a stopped hub anew under another master key, and destroys the old wrapping. A key from
+/// a file is drawn and put into that file; any other is read from `new_key_file`, and who keeps the old one
+/// puts that in its place before the next start. Cut short at any place, the old or the new key opens the
+/// vault, and the next call or start finishes it. Errors as of open_vault(); `conflict`: the new key is the
+/// old one.
+Result<void> rotate_master_key(const std::filesystem::path& vault_file, const MasterKeySource& master,
+                               const std::filesystem::path& new_key_file, Random& random);
 
 }  // namespace carehub::storage

@@ -2,6 +2,7 @@
 
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "broker/base/random.hpp"
 #include "broker/storage/vault.hpp"
@@ -17,15 +18,15 @@ class MemoryVault final : public Vault {
   Result<KeyId> mint() override;
   Result<SecretKey> key(const KeyId& id) const override;
   const SecretKey& index_key() const override { return index_key_; }
-
-  /// From here on the key is `not_found`, as after an erasure.
-  void destroy(const KeyId& id);
+  Result<void> destroy(const std::vector<KeyId>& ids) override;
+  std::vector<std::string> copies_with(const std::vector<KeyId>&) const override { return {}; }
 
  private:
   mutable std::mutex mutex_;  // the vault is read by the loop and by queries
   Random& random_;
   SecretKey index_key_;
   std::unordered_map<KeyId, SecretKey> keys_;
+  std::unordered_set<KeyId> destroyed_;
 };
 
 }  // namespace carehub::storage

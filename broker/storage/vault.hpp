@@ -1,6 +1,8 @@
 #pragma once
 
 #include <array>
+#include <string>
+#include <vector>
 
 #include "broker/base/ids.hpp"
 #include "broker/base/result.hpp"
@@ -29,8 +31,17 @@ class Vault {
   /// A key that has never been used, already power-safe. `unavailable` when the file cannot be extended.
   virtual Result<KeyId> mint() = 0;
 
-  /// `not_found` when the key is unknown or destroyed.
+  /// `not_found` when the key was destroyed here; `corrupt` when it was never minted here: this vault is
+  /// older than who asks.
   virtual Result<SecretKey> key(const KeyId& id) const = 0;
+
+  /// From here on these keys are `not_found`, for ever: they are gone from memory and from the vault's file.
+  /// Those that were never minted here are passed over. Error `unavailable`: the file could not be written
+  /// anew, and which keys are left only the next call, or the next start, can tell.
+  virtual Result<void> destroy(const std::vector<KeyId>& ids) = 0;
+
+  /// Older copies of the vault, in the places that it knows of, in which one of these keys may still be.
+  virtual std::vector<std::string> copies_with(const std::vector<KeyId>& ids) const = 0;
 
   /// The key under which identifiers and message identities are hashed.
   virtual const SecretKey& index_key() const = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -35,9 +36,20 @@ class BlockVault final : public storage::Vault {
 
   Result<storage::SecretKey> key(const KeyId& id) const override {
     const auto found = keys_.find(id);
-    if (found == keys_.end()) return fail(ErrorKind::not_found, "the vault has no such key");
-    return found->second;
+    if (found != keys_.end()) return found->second;
+    const bool gone = std::find(destroyed_.begin(), destroyed_.end(), id) != destroyed_.end();
+    return fail(gone ? ErrorKind::not_found : ErrorKind::corrupt, "the vault has no such key");
   }
+
+  Result<void> destroy(const std::vector<KeyId>& ids) override {
+    if (full_) return fail(ErrorKind::unavailable, "the vault's disk is full");
+    for (const KeyId& id : ids) {
+      if (keys_.erase(id) > 0) destroyed_.push_back(id);
+    }
+    return {};
+  }
+
+  std::vector<std::string> copies_with(const std::vector<KeyId>&) const override { return {}; }
 
   const storage::SecretKey& index_key() const override { return index_key_; }
 
@@ -70,6 +82,7 @@ class BlockVault final : public storage::Vault {
   Random& random_;
   storage::SecretKey index_key_;
   std::map<KeyId, storage::SecretKey> keys_;  // on the disk for good
+  std::vector<KeyId> destroyed_;
   std::vector<KeyId> ready_;
   std::vector<std::pair<KeyId, storage::SecretKey>> unsynced_;
   bool full_ = false;

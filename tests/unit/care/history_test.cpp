@@ -132,7 +132,7 @@ TEST_CASE("nobody by that identifier, and an identifier that is none, are told a
 TEST_CASE("a timeline ends with a word where an entry has been erased") {
   Past past;
   const auto sequence = past.publish(1);
-  past.hub.vault.destroy(past.hub.ledger.read(sequence, 1, 1)->front().header.key_id);
+  REQUIRE(past.hub.vault.destroy({past.hub.ledger.read(sequence, 1, 1)->front().header.key_id}));
   const auto page = past.timeline(kOperator, "nhs:" + test_nhs_number(1), "auditor");
   CHECK(events_of(page).empty());
   CHECK(page.text.find("erased") != std::string::npos);

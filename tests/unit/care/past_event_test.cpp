@@ -54,7 +54,7 @@ TEST_CASE("an entry that is no event, and one whose key is gone, are none and no
   const auto sequence = admit(hub);
   CHECK_FALSE(*open_event(sealed_at(hub, 1), *hub.sealer));
   const auto sealed = sealed_at(hub, sequence);
-  hub.vault.destroy(sealed.header.key_id);
+  REQUIRE(hub.vault.destroy({sealed.header.key_id}));
   CHECK_FALSE(*open_event(sealed, *hub.sealer));
 }
 

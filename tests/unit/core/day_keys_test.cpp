@@ -23,6 +23,10 @@ class FullVault final : public storage::Vault {
   }
   Result<storage::SecretKey> key(const KeyId& id) const override { return vault_.key(id); }
   const storage::SecretKey& index_key() const override { return vault_.index_key(); }
+  Result<void> destroy(const std::vector<KeyId>& ids) override { return vault_.destroy(ids); }
+  std::vector<std::string> copies_with(const std::vector<KeyId>& ids) const override {
+    return vault_.copies_with(ids);
+  }
   bool full = true;
 
  private:

@@ -84,7 +84,7 @@ TEST_CASE("no view is made of an event that no rule shows, nor of one whose key 
   const auto lost = publish(hub);
   const auto unshown = publish(hub, event::EventType::movement);
   CHECK(disclosure.view(*hub.state, unshown, 1, kRole, kCouncil).error().kind == ErrorKind::not_found);
-  hub.vault.destroy(hub.ledger.read(lost, 1, 1)->front().header.key_id);
+  REQUIRE(hub.vault.destroy({hub.ledger.read(lost, 1, 1)->front().header.key_id}));
   CHECK(disclosure.view(*hub.state, lost, 1, kRole, kCouncil).error().kind == ErrorKind::corrupt);
 }
 

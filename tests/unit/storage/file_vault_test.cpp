@@ -28,6 +28,15 @@ struct Place {
     if (!result) FAIL(result.error().text);
     return std::move(result->vault);
   }
+  static std::string text(const fs::path& file) {
+    std::ifstream stream(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(stream), {}};
+  }
+  static void put(const fs::path& file, const std::string& text) {
+    std::ofstream(file) << text;
+    fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write);
+  }
+  std::string bytes() const { return text(vault); }
   void flip(std::size_t byte) const {
     std::fstream stream(vault, std::ios::in | std::ios::out | std::ios::binary);
     stream.seekg(static_cast<std::streamoff>(byte));
@@ -54,7 +63,7 @@ TEST_CASE("keys and the index key are the same after the vault is opened again")
   const auto vault = place.opened();
   CHECK(vault->index_key().bytes() == index.bytes());
   for (const auto& [id, key] : minted) CHECK(vault->key(id)->bytes() == key.bytes());
-  CHECK(vault->key(KeyId{}).error().kind == ErrorKind::not_found);
+  CHECK(vault->key(KeyId{}).error().kind == ErrorKind::corrupt);
   for (const auto& file : {place.vault, place.master}) {
     CHECK(fs::status(file).permissions() == (fs::perms::owner_read | fs::perms::owner_write));
   }
@@ -203,4 +212,114 @@ TEST_CASE("a vault in use is refused, and one that cannot grow says so") {
   CHECK(place.open().error().kind == ErrorKind::unavailable);
   CHECK(open_vault("/proc/carehub/vault", place.master, place.random).error().text.find("/proc/carehub") !=
         std::string::npos);
+}
+
+TEST_CASE("a destroyed key's bytes are in no file any more, and the vault has another wrapping key") {
+  Place place;
+  const auto vault = place.opened();
+  const KeyId gone = vault->mint().value();
+  const KeyId kept = vault->mint().value();
+  const auto before = place.bytes();
+  const auto copy = place.directory.path() / "copy";
+  fs::create_hard_link(place.vault, copy);
+  REQUIRE(vault->destroy({gone}));
+  CHECK(vault->key(kept));
+  const auto after = place.bytes();
+  CHECK(after.size() == before.size());
+  CHECK(after.substr(16, 72) != before.substr(16, 72));
+  // Whoever still has the old file has no key that opens it.
+  std::ifstream stream(copy, std::ios::binary);
+  const std::string old((std::istreambuf_iterator<char>(stream)), {});
+  CHECK(old.substr(0, kHeaderBytes) == std::string(kHeaderBytes, '\0'));
+  CHECK(!fs::exists(place.vault.string() + ".new"));
+}
+
+TEST_CASE("a draft that a rewriting has left is removed, whatever it holds") {
+  Place place;
+  const KeyId id = place.opened()->mint().value();
+  std::ofstream(place.vault.string() + ".new") << "half a vault";
+  const auto opened = place.open();
+  REQUIRE(opened);
+  CHECK(opened->notices.size() == 1);
+  CHECK(opened->vault->key(id));
+  CHECK(!fs::exists(place.vault.string() + ".new"));
+}
+
+TEST_CASE("a vault that cannot be written anew keeps its keys and says why") {
+  Place place;
+  const auto vault = place.opened();
+  const KeyId id = vault->mint().value();
+  fs::create_directory(place.vault.string() + ".new");
+  std::ofstream(place.vault.string() + ".new/in-the-way") << "x";
+  const auto destroyed = vault->destroy({id});
+  REQUIRE(!destroyed);
+  CHECK(destroyed.error().text.find("vault.new") != std::string::npos);
+  CHECK(vault->key(id));
+  CHECK(vault->mint());
+  fs::remove_all(place.vault.string() + ".new");
+  REQUIRE(vault->destroy({id}));
+  CHECK(vault->key(id).error().kind == ErrorKind::not_found);
+}
+
+TEST_CASE("another master key opens the vault after a rotation, the old one does not, and no key is lost") {
+  Place place;
+  KeyId id;
+  KeyId gone;
+  std::array<std::uint8_t, 32> key{};
+  {
+    const auto vault = place.opened();
+    id = vault->mint().value();
+    key = vault->key(id)->bytes();
+    gone = vault->mint().value();
+    REQUIRE(vault->destroy({gone}));
+  }
+  const auto old_key = place.text(place.master);
+  const auto old_header = place.bytes().substr(0, kHeaderBytes);
+  SECTION("from a file") {
+    REQUIRE(rotate_master_key(place.vault, place.master, {}, place.random));
+    CHECK(place.text(place.master) != old_key);
+    const auto vault = place.opened();
+    CHECK(vault->key(id)->bytes() == key);
+    CHECK(vault->key(gone).error().kind == ErrorKind::not_found);
+  }
+  SECTION("cut short once the vault has the new one") {
+    REQUIRE(rotate_master_key(place.vault, place.master, {}, place.random));
+    fs::rename(place.master, place.master.string() + ".next");
+    place.put(place.master, old_key);
+    const auto opened = place.open();
+    REQUIRE(opened);
+    CHECK(opened->notices.size() == 1);
+    CHECK(opened->vault->key(id)->bytes() == key);
+    CHECK(!fs::exists(place.master.string() + ".next"));
+  }
+  SECTION("cut short before it") {
+    place.put(place.master.string() + ".next", std::string(64, '7'));
+    const auto opened = place.open();
+    REQUIRE(opened);
+    CHECK(opened->notices.size() == 1);
+    CHECK(opened->vault->key(id)->bytes() == key);
+    CHECK(!fs::exists(place.master.string() + ".next"));
+    return;
+  }
+  CHECK(place.bytes().substr(0, kHeaderBytes) != old_header);
+  place.put(place.master, old_key);
+  CHECK(place.open().error().kind == ErrorKind::invalid);
+}
+
+TEST_CASE("a vault whose master key comes from elsewhere is given the new one in a file") {
+  Place place;
+  const auto fresh = place.directory.path() / "fresh.key";
+  place.put(place.master, std::string(64, 'a'));
+  place.put(fresh, std::string(64, 'b') + "\n");
+  const auto by = [](const fs::path& file) { return MasterKeySource::from_command({"/bin/cat", file}); };
+  KeyId id;
+  {
+    auto opened = open_vault(place.vault, by(place.master), place.random);
+    REQUIRE(opened);
+    id = opened->vault->mint().value();
+  }
+  REQUIRE(rotate_master_key(place.vault, by(place.master), fresh, place.random));
+  CHECK(open_vault(place.vault, by(place.master), place.random).error().kind == ErrorKind::invalid);
+  CHECK(open_vault(place.vault, by(fresh), place.random)->vault->key(id));
+  CHECK(rotate_master_key(place.vault, by(fresh), fresh, place.random).error().kind == ErrorKind::conflict);
 }
