@@ -13,7 +13,8 @@ Result<server::HubOptions> hub_options(const server::HubConfig& config) {
   options.name = config.name;
   options.data = config.data;
   options.endpoints = config.listen;
-  options.master_key_file = config.master_key_file;
+  options.master_key = config.master_key;
+  options.vault_copies = config.vault_copies;
   options.rules = config.rules;
   options.allowed = config.clients;
   if (!config.curve_secret_file.empty()) {

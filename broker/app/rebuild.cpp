@@ -14,7 +14,7 @@ ExitCode rebuild(const RebuildOptions& options, Surroundings& surroundings) {
   if (!config) return ExitCode::wrong_input;
   server::RebuildOptions rebuild;
   rebuild.data = config->data;
-  rebuild.master_key_file = config->master_key_file;
+  rebuild.master_key = config->master_key;
   StillBusy opening(surroundings.err, "opening and checking the ledger");
   rebuild.progress = [&opening, folding = progress_on(surroundings.err)](Sequence done, Sequence all) {
     opening.end();

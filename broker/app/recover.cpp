@@ -74,7 +74,7 @@ ExitCode recover(const RecoverOptions& options, Surroundings& surroundings) {
   if (!config) return ExitCode::wrong_input;
   server::RecoverOptions recover;
   recover.data = config->data;
-  recover.master_key_file = config->master_key_file;
+  recover.master_key = config->master_key;
   recover.accept = options.accept_loss;
   recover.by = options.operator_name.empty() ? user_name() : options.operator_name;
   recover.reason = options.reason;

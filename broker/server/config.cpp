@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kIpcPathBytesMax = 107;  // sockaddr_un.sun_path without its ending zero
 constexpr std::size_t kCurveKeyCharacters = 40;
 constexpr std::uintmax_t kPolicyBytesMax = limits::kEventBytesMax;
+constexpr std::size_t kCommandWordsMax = 64;
 constexpr std::int64_t kRatePerMinuteMax = 6'000'000;
 
 const std::vector<std::string>& agency_kinds() {
@@ -60,8 +61,7 @@ class Reader {
     config_.name = hub->text("name");
     const std::string data = hub->text("data");
     if (!data.empty()) config_.data = beside(document_, data);
-    if (const auto file = hub->optional_text("master_key_file"))
-      config_.master_key_file = beside(document_, *file);
+    read_vault(*hub);
     const auto packs = hub->optional_text("packs");
     config_.packs = beside(document_, packs.value_or("."));
     if (hub->has("packs"))
@@ -71,6 +71,38 @@ class Reader {
     if (policy.empty()) return;
     config_.rules.policy_file = beside(document_, policy).string();
     policy_place_ = *hub;
+  }
+
+  void read_vault(ConfigTable& hub) {
+    int sources = 0;
+    if (const auto file = hub.optional_text("master_key_file")) {
+      config_.master_key = beside(document_, *file);
+      ++sources;
+    }
+    if (const auto name = hub.optional_text("master_key_credential")) {
+      config_.master_key = storage::MasterKeySource::from_credential(*name);
+      if (name->empty() || name->find('/') != std::string::npos || name->front() == '.') {
+        hub.fault("master_key_credential", "a credential is named without a path",
+                  "Write the name that the unit's LoadCredential= gives it.");
+      }
+      ++sources;
+    }
+    if (hub.has("master_key_command")) {
+      auto words = hub.texts("master_key_command");
+      if (words.empty() || words.size() > kCommandWordsMax || !words.front().starts_with('/')) {
+        hub.fault("master_key_command",
+                  "the command is no list of 1 to 64 words that begins with an absolute path",
+                  "Write [\"/usr/bin/program\", \"argument\"]: it is started without a shell.");
+      }
+      config_.master_key = storage::MasterKeySource::from_command(std::move(words));
+      ++sources;
+    }
+    if (sources > 1) {
+      hub.fault("", "the master key has more than one source",
+                "Keep one of master_key_file, master_key_credential and master_key_command.");
+    }
+    for (const auto& folder : hub.text_or_texts("vault_copies"))
+      config_.vault_copies.push_back(beside(document_, folder));
   }
 
   void read_broker() {

@@ -9,6 +9,7 @@
 #include "broker/core/policy.hpp"
 #include "broker/core/rules.hpp"
 #include "broker/server/authenticator.hpp"
+#include "broker/storage/master_key.hpp"
 
 /// The broker's side of hub.toml: [hub], [broker], [connect], [[agency]], [[client]], and of each [[channel]]
 /// the keys that decide (agency, direction, scope, role, filter, retry). Ages are birthdays: age_max = 18 is
@@ -27,8 +28,9 @@ struct HubConfig {
   std::string name;
   std::filesystem::path data;
   std::filesystem::path packs;
-  std::filesystem::path master_key_file;  // empty: in the data directory
-  std::vector<std::string> listen;        // whole endpoints: ipc:///srv/carehub/hub.sock, tcp://10.0.0.1:5570
+  storage::MasterKeySource master_key;
+  std::vector<std::filesystem::path> vault_copies;  // directories where backups of the vault are kept
+  std::vector<std::string> listen;  // whole endpoints: ipc:///srv/carehub/hub.sock, tcp://10.0.0.1:5570
   std::filesystem::path curve_secret_file;  // empty without a TCP endpoint
   std::vector<AllowedKey> clients;          // over TCP
   std::optional<ConnectRules> connect;

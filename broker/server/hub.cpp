@@ -125,9 +125,7 @@ Result<void> Hub::Impl::open_vault() {
                                         "` is missing, but the ledger holds entries that " +
                                         "only its keys open: restore it, and nothing else");
   }
-  const fs::path master =
-      options.master_key_file.empty() ? options.data / kMasterKeyFile : options.master_key_file;
-  auto opened = storage::open_vault(file, master, *random);
+  auto opened = storage::open_vault(file, options.master_key, *random, options.vault_copies);
   if (!opened) return tl::unexpected(opened.error());
   tell(opened->notices);
   vault = std::move(opened->vault);

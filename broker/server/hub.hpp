@@ -12,21 +12,22 @@
 #include "broker/core/rules.hpp"
 #include "broker/server/authenticator.hpp"
 #include "broker/server/metrics.hpp"
+#include "broker/storage/master_key.hpp"
 
 namespace carehub::server {
 
 /// The hub's own end inside its process, over the context that Hub::zmq_context() gives.
 constexpr const char* kInprocEndpoint = "inproc://carehub";
 
-/// Files in the data directory, besides the ledger's and the state's own.
+/// A file in the data directory, besides the ledger's and the state's own.
 constexpr const char* kVaultFile = "vault";
-constexpr const char* kMasterKeyFile = "master.key";
 
 struct HubOptions {
   std::string name;
-  std::filesystem::path data;             // made when missing; ledger, state, vault and mark live here
-  std::vector<std::string> endpoints;     // ipc:// and tcp://; inproc is always there
-  std::filesystem::path master_key_file;  // empty: master.key in the data directory; made with the vault
+  std::filesystem::path data;           // made when missing; ledger, state, vault and mark live here
+  std::vector<std::string> endpoints;   // ipc:// and tcp://; inproc is always there
+  storage::MasterKeySource master_key;  // the usual: master.key in the data directory, made with the vault
+  std::vector<std::filesystem::path> vault_copies = {};  // directories where backups of the vault are kept
   core::HubRules rules;
   std::vector<AllowedKey> allowed;  // keys that may connect over TCP
   std::string curve_secret;         // Z85; needed with a tcp:// endpoint

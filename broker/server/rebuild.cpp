@@ -27,9 +27,7 @@ Result<Sequence> rebuild_state(const RebuildOptions& options) {
   if (!ledger) return tl::unexpected(ledger.error());
   tell(ledger->notices);
   SystemRandom random;
-  auto vault = storage::open_vault(
-      options.data / kVaultFile,
-      options.master_key_file.empty() ? options.data / kMasterKeyFile : options.master_key_file, random);
+  auto vault = storage::open_vault(options.data / kVaultFile, options.master_key, random);
   if (!vault) return tl::unexpected(vault.error());
   tell(vault->notices);
   if (auto gone = storage::RocksStateStore::destroy(options.data); !gone) return tl::unexpected(gone.error());

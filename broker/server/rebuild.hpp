@@ -5,12 +5,13 @@
 
 #include "broker/base/ids.hpp"
 #include "broker/base/result.hpp"
+#include "broker/storage/master_key.hpp"
 
 namespace carehub::server {
 
 struct RebuildOptions {
   std::filesystem::path data;
-  std::filesystem::path master_key_file;  // empty: master.key in the data directory
+  storage::MasterKeySource master_key;
   std::function<void(Sequence done, Sequence all)> progress;
 };
 

@@ -29,9 +29,7 @@ Result<storage::OpenedVault> open_keys(const RecoverOptions& options, Random& ra
     return fail(ErrorKind::corrupt, "vault `" + file.string() +
                                         "` is missing: only its keys open the ledger's entries. Restore it");
   }
-  return storage::open_vault(
-      file, options.master_key_file.empty() ? options.data / kMasterKeyFile : options.master_key_file,
-      random);
+  return storage::open_vault(file, options.master_key, random);
 }
 
 /// What an earlier call accepted and may not have come to record.

@@ -7,6 +7,7 @@
 
 #include "broker/base/ids.hpp"
 #include "broker/base/result.hpp"
+#include "broker/storage/master_key.hpp"
 
 namespace carehub::server {
 
@@ -19,7 +20,7 @@ constexpr const char* kLostAction = "lost";
 
 struct RecoverOptions {
   std::filesystem::path data;
-  std::filesystem::path master_key_file;  // empty: master.key in the data directory
+  storage::MasterKeySource master_key;
   bool accept = false;                    // without it ledger, mark and state are left as they are
   std::string by;                         // with `accept`: who decides, for the record
   std::string reason;

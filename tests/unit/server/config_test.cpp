@@ -345,3 +345,41 @@ TEST_CASE("a socket path that the system cannot hold is a fault") {
   const Read result = read_with("[broker]\nlisten = [\"ipc:///" + std::string(120, 'x') + "\"]\n");
   CHECK(only(result).text.find("107") != std::string::npos);
 }
+
+TEST_CASE("the master key comes from a file, a credential or a command, and copies of the vault are named") {
+  const Folder folder;
+  folder.write("policy.toml", kPolicy);
+  const auto with = [&](const std::string& keys) {
+    std::string text = kHub;
+    text.insert(text.find("policy ="), keys + "\n");
+    return read(folder, text);
+  };
+  using Kind = storage::MasterKeySource::Kind;
+  CHECK(with("").config.master_key.kind == Kind::file);
+  CHECK(with("").config.master_key.file.empty());
+  const auto file = with("master_key_file = \"../keys/hub.key\"\nvault_copies = \"copies\"");
+  CHECK(file.faults.empty());
+  CHECK(file.config.master_key.file.filename() == "hub.key");
+  CHECK(file.config.master_key.file.is_absolute());
+  REQUIRE(file.config.vault_copies.size() == 1);
+  CHECK(file.config.vault_copies.front().is_absolute());
+  const auto credential = with("master_key_credential = \"carehub-master\"");
+  CHECK(credential.faults.empty());
+  CHECK(credential.config.master_key.credential == "carehub-master");
+  const auto command =
+      with("master_key_command = [\"/usr/bin/keeper\", \"read\"]\nvault_copies = [\"a\", \"b\"]");
+  CHECK(command.faults.empty());
+  CHECK(command.config.master_key.command == std::vector<std::string>{"/usr/bin/keeper", "read"});
+  CHECK(command.config.vault_copies.size() == 2);
+
+  const auto faulty = [&](const std::string& keys, const std::string& told) {
+    const auto faults = with(keys).faults;
+    INFO(keys);
+    REQUIRE(faults.size() == 1);
+    CHECK(to_string(faults.front()).find(told) != std::string::npos);
+  };
+  faulty("master_key_credential = \"../x\"", "LoadCredential");
+  faulty("master_key_command = [\"keeper\"]", "absolute path");
+  faulty("master_key_command = []", "absolute path");
+  faulty("master_key_file = \"a\"\nmaster_key_credential = \"b\"", "more than one source");
+}
