@@ -34,6 +34,10 @@ class Ledger {
   /// tlog-tiles has them. `not_found` where the durable entries do not reach so far. Thread-safe.
   virtual Result<Tile> tile(TileId id, std::size_t width) const = 0;
 
+  /// The newest signed checkpoint over durable entries, C2SP tlog-checkpoint. `not_found` where none are
+  /// signed. Thread-safe.
+  virtual Result<std::string> checkpoint() const = 0;
+
   /// Waits for appends under way, writes the mark and releases the files. Later calls fail `unavailable`.
   virtual Result<void> close() = 0;
 };

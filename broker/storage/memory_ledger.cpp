@@ -65,6 +65,18 @@ Result<Tile> MemoryLedger::tile(TileId id, std::size_t width) const {
   return fail(ErrorKind::not_found, "the ledger has no " + tile_path(id, width) + " yet");
 }
 
+Result<std::string> MemoryLedger::checkpoint() const {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return closed_error();
+  if (!signer_) return fail(ErrorKind::not_found, "no key signs this ledger's checkpoints");
+  return signer_->sign(tree_.tree().size(), tree_.tree().root());
+}
+
+void MemoryLedger::sign_with(CheckpointSigner signer) {
+  const std::lock_guard lock(mutex_);
+  signer_ = std::move(signer);
+}
+
 void MemoryLedger::store(const std::vector<SealedEntry>& batch) {
   for (const SealedEntry& entry : batch) {
     entries_.push_back(encode(entry));

@@ -3,6 +3,7 @@
 #include <deque>
 #include <mutex>
 
+#include "broker/storage/checkpoint.hpp"
 #include "broker/storage/ledger.hpp"
 
 namespace carehub::storage {
@@ -16,8 +17,11 @@ class MemoryLedger final : public Ledger {
                                         std::size_t bytes_max) const override;
   Sequence head() const override;
   Result<Tile> tile(TileId id, std::size_t width) const override;
+  Result<std::string> checkpoint() const override;
   Result<void> close() override;
 
+  /// Checkpoints are signed with it from now on, each time one is asked for.
+  void sign_with(CheckpointSigner signer);
   /// Appends wait from here on until they are released.
   void hold();
   /// Completes what waits, in order, and goes back to completing at once.
@@ -43,6 +47,7 @@ class MemoryLedger final : public Ledger {
 
   mutable std::mutex mutex_;  // queries read while the loop appends
   std::vector<Bytes> entries_;
+  std::optional<CheckpointSigner> signer_;
   TileEdge tree_;  // never trimmed: it holds every tile
   std::deque<Pending> pending_;
   Sequence next_ = 1;  // counts the entries that wait, too

@@ -1,9 +1,9 @@
 #include "broker/storage/rocks_check.hpp"
 
 #include <algorithm>
-#include <bit>
 
 #include "broker/storage/rocks_database.hpp"
+#include "broker/storage/rocks_tree_check.hpp"
 
 namespace carehub::storage {
 namespace {
@@ -75,66 +75,6 @@ Result<void> check_entries(rocksdb::DB& database, const std::filesystem::path& p
                   "Restore the data directory from a backup");
 }
 
-/// The subtrees of one size in turn, the largest first; `visit(first, last, at)` of its entries and its
-/// place.
-template <class Visit>
-void for_each_peak(std::uint64_t size, Visit visit) {
-  std::uint64_t first = 1;
-  std::size_t at = 0;
-  for (std::uint64_t width = std::bit_floor(size); width > 0; width /= 2) {
-    if ((size & width) == 0) continue;
-    visit(first, first + width - 1, at++);
-    first += width;
-  }
-}
-
-/// The tiles say another tree than the mark and the entries: which entry is the first that they differ about?
-tl::unexpected<Error> first_difference(const LedgerDatabase& database, const std::filesystem::path& place,
-                                       const MerkleFrontier& tiles, const MerkleFrontier& entries) {
-  Sequence from = 0;
-  Sequence to = 0;
-  for_each_peak(entries.size(), [&](Sequence first, Sequence last, std::size_t at) {
-    if (from != 0 || tiles.peaks()[at] == entries.peaks()[at]) return;
-    from = first;
-    to = last;
-  });
-  Tile tile;
-  for (std::uint64_t index = from - 1; index < to; ++index) {
-    const std::size_t column = static_cast<std::size_t>(index % kTileWidth);
-    if (column == 0 || tile.empty()) {
-      if (index / kTileWidth == entries.size() / kTileWidth) break;  // no full tile
-      const Result<Tile> stored = database.full_tile({0, index / kTileWidth});
-      if (!stored) return tl::unexpected(stored.error());
-      tile = *stored;
-    }
-    const Result<Hash> leaf = database.leaf(index);
-    if (!leaf) return tl::unexpected(leaf.error());
-    if (*leaf == tile[column]) continue;
-    return fail(ErrorKind::corrupt, place.string() + ": ledger entry " + std::to_string(index + 1) +
-                                        " is not the one that " + tile_path({0, index / kTileWidth}) +
-                                        " was made of. " + kRestore);
-  }
-  return fail(ErrorKind::corrupt, place.string() + ": the tree of ledger entries " + std::to_string(from) +
-                                      " to " + std::to_string(to) +
-                                      " is not the one that was written. carehub audit verify says more. " +
-                                      kRestore);
-}
-
-/// Do the stored tiles lead to the same root as the entries do? Of the tiles those are read that the root is
-/// made of: they are few, and each of them is hashed.
-Result<void> check_tiles(const LedgerDatabase& database, const std::filesystem::path& place,
-                         CheckedLedger& checked) {
-  const Result<bool> tiled = database.tiled();
-  if (!tiled) return tl::unexpected(tiled.error());
-  if (!*tiled) return {};
-  Result<TileEdge> edge = database.edge(checked.tree.size());
-  if (!edge) return tl::unexpected(edge.error());
-  checked.tiled = true;
-  checked.edge = std::move(*edge);
-  if (checked.edge.tree().root() == checked.tree.root()) return {};
-  return first_difference(database, place, checked.edge.tree(), checked.tree);
-}
-
 /// Opens without changing anything; up to where the log is damaged, when `unfinished` says so afterwards.
 Result<std::unique_ptr<LedgerDatabase>> open_read_only(const std::filesystem::path& place, bool& unfinished) {
   using Recovery = rocksdb::WALRecoveryMode;
@@ -175,7 +115,8 @@ Result<Sequence> last_sequence(rocksdb::DB& database, const std::filesystem::pat
   return *last;
 }
 
-Result<CheckedLedger> check_ledger(const std::filesystem::path& database, const Mark::State& mark) {
+Result<CheckedLedger> check_ledger(const std::filesystem::path& database, const Mark::State& mark,
+                                   const SignedState& signed_state) {
   CheckedLedger checked;
   const auto open = open_read_only(database, checked.unfinished);
   if (!open) return tl::unexpected(open.error());
@@ -186,6 +127,9 @@ Result<CheckedLedger> check_ledger(const std::filesystem::path& database, const 
     return tl::unexpected(good.error());
   }
   if (Result<void> good = check_tiles(**open, database, checked); !good) return tl::unexpected(good.error());
+  if (!checked.tiled) return checked;  // they are made first
+  const Result<void> extends = check_signed(**open, database, checked.edge, signed_state);
+  if (!extends) return tl::unexpected(extends.error());
   return checked;
 }
 

@@ -22,10 +22,14 @@ struct CheckedLedger {
   TileEdge edge;
 };
 
+struct SignedState;  // of rocks_tree_check.hpp
+
 /// Looks at a database without changing it: does its head reach mark and checkpoint, is nothing missing
 /// before the head, do the entries since the checkpoint hash to the mark's root, and do the stored tiles hash
-/// to the same? `corrupt` names the first sequence that is missing or differs.
-Result<CheckedLedger> check_ledger(const std::filesystem::path& database, const Mark::State& mark);
+/// to the same? Does it extend the last signed checkpoint? `corrupt` names the first sequence that is missing
+/// or differs.
+Result<CheckedLedger> check_ledger(const std::filesystem::path& database, const Mark::State& mark,
+                                   const SignedState& signed_state);
 
 /// Every entry from the first on, as far as they follow each other and are whole; nothing is changed. Each is
 /// handed to `visit`, whose error ends it. `corrupt` where an entry is damaged, or entries behind missing

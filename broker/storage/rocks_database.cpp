@@ -16,14 +16,14 @@ const std::string kTiledKey = "tiled";
 const std::string kCheckpointKey = "checkpoint";
 constexpr std::size_t kTilesPerBatch = 256;
 
-std::string tile_key(TileId id) { return static_cast<char>(id.level) + ledger_key(id.index); }
-
 rocksdb::Slice slice(BytesView bytes) {
   const std::string_view text = text_of(bytes);
   return {text.data(), text.size()};
 }
 
 }  // namespace
+
+std::string tile_key(TileId id) { return static_cast<char>(id.level) + ledger_key(id.index); }
 
 std::string describe_tile(TileId id) {
   const std::uint64_t entries = std::uint64_t{1} << (kTileHeight * (id.level + 1U));

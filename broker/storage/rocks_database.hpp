@@ -19,7 +19,7 @@ class LedgerDatabase {
   enum class Mode : std::uint8_t { read_only, write };
 
   /// Opens; with `write` makes what is missing. A database that was made before there were tiles has none in
-  /// read-only mode: has_tree() is false then.
+  /// read-only mode: tree() is null then.
   static rocksdb::Status open(const std::filesystem::path& place, Mode mode,
                               rocksdb::WALRecoveryMode recovery, std::unique_ptr<LedgerDatabase>& database);
   ~LedgerDatabase();
@@ -27,7 +27,7 @@ class LedgerDatabase {
   LedgerDatabase& operator=(const LedgerDatabase&) = delete;
 
   rocksdb::DB& entries() const { return *database_; }  // reads and writes of the default family
-  bool has_tree() const { return tree_ != nullptr; }
+  rocksdb::ColumnFamilyHandle* tree() const { return tree_; }
   rocksdb::Status close();
 
   /// A full tile as stored. `corrupt` where it is missing or no tile: the text names it and its entries.
@@ -56,6 +56,9 @@ class LedgerDatabase {
   std::unique_ptr<rocksdb::DB> database_;
   rocksdb::ColumnFamilyHandle* tree_;  // of database_; nullptr where there is no such family
 };
+
+/// The key of a tile in the family "tree".
+std::string tile_key(TileId id);
 
 /// Such as "tile/0/x001/067 (over entries 273153 to 273408)".
 std::string describe_tile(TileId id);

@@ -16,6 +16,7 @@
 #include "broker/storage/mark.hpp"
 #include "broker/storage/rocks_check.hpp"
 #include "broker/storage/rocks_database.hpp"
+#include "broker/storage/rocks_tree_check.hpp"
 
 namespace carehub::storage {
 namespace {
@@ -33,16 +34,23 @@ tl::unexpected<Error> closed_error() { return fail(ErrorKind::unavailable, "the 
 class RocksLedger::Writer {
  public:
   Writer(std::filesystem::path place, std::unique_ptr<LedgerDatabase> database, Mark mark,
-         CheckedLedger checked)
+         CheckedLedger checked, std::optional<CheckpointSigner> signer)
       : place_(std::move(place)),
+        signer_(std::move(signer)),
         mark_(std::move(mark)),
         last_leaf_(checked.last_leaf),
         checkpoint_size_(checked.edge.tree().size()),
         edge_(std::move(checked.edge)),
         database_(std::move(database)),
         next_(edge_.tree().size() + 1),
-        head_(edge_.tree().size()),
-        thread_([this] { run(); }) {}
+        head_(edge_.tree().size()) {}
+
+  /// Signs what is there, and begins to write what comes. Call it once.
+  Result<void> start() {
+    if (Result<void> done = sign(); !done) return done;
+    thread_ = std::thread([this] { run(); });
+    return {};
+  }
 
   void append(std::vector<SealedEntry> batch, Done done) {
     Result<void> taken;
@@ -91,6 +99,14 @@ class RocksLedger::Writer {
     Result<Tile> stored = database_->full_tile(id);
     if (stored) stored->resize(width);
     return stored;
+  }
+
+  Result<std::string> signed_checkpoint() const {
+    const std::shared_lock lock(database_mutex_);
+    if (!database_) return closed_error();
+    const std::lock_guard edge_lock(edge_mutex_);
+    if (signed_.empty()) return fail(ErrorKind::not_found, "no key signs this ledger's checkpoints");
+    return signed_;
   }
 
   Result<void> close() {
@@ -221,7 +237,9 @@ class RocksLedger::Writer {
   void checkpoint() {
     if (failure_ || edge_.tree().size() == checkpoint_size_) return;
     checkpoint_at_ = std::chrono::steady_clock::now();
-    if (Result<void> written = mark_->write_checkpoint(edge_.tree(), last_leaf_); !written) {
+    Result<void> written = mark_->write_checkpoint(edge_.tree(), last_leaf_);
+    if (written) written = sign();
+    if (!written) {
       std::vector<Pending> none;
       fail_for_good(none, written.error());
       return;
@@ -229,7 +247,23 @@ class RocksLedger::Writer {
     checkpoint_size_ = edge_.tree().size();
   }
 
+  /// What is signed has been synced. The row in the database is synced with the next batch.
+  Result<void> sign() {
+    if (!signer_) return {};
+    std::string text = signer_->sign(edge_.tree().size(), edge_.tree().root());
+    rocksdb::WriteBatch row;
+    rocksdb::Status status = database_->put_checkpoint(row, text);
+    if (status.ok()) status = database_->entries().Write({}, &row);
+    if (!status.ok()) return rocks_error(status, place_, "cannot write the signed checkpoint");
+    if (Result<void> put = replace_public_file(place_.parent_path() / kCheckpointFile, text); !put)
+      return put;
+    const std::lock_guard lock(edge_mutex_);
+    signed_ = std::move(text);
+    return {};
+  }
+
   const std::filesystem::path place_;
+  const std::optional<CheckpointSigner> signer_;
 
   // Of the writer's thread, once it runs.
   std::optional<Mark> mark_;  // empty once closed: that releases the file
@@ -240,6 +274,7 @@ class RocksLedger::Writer {
 
   mutable std::mutex edge_mutex_;  // readers of tiles on other threads; only the writer's thread changes it
   TileEdge edge_;
+  std::string signed_;  // the newest checkpoint; under the same mutex
 
   mutable std::shared_mutex database_mutex_;  // readers on other threads keep close() waiting
   std::unique_ptr<LedgerDatabase> database_;
@@ -295,7 +330,8 @@ Result<void> add_missing_tiles(const LedgerDatabase& database, CheckedLedger& ch
 
 }  // namespace
 
-Result<RocksLedger::Opened> RocksLedger::open(const std::filesystem::path& data_directory) {
+Result<RocksLedger::Opened> RocksLedger::open(const std::filesystem::path& data_directory,
+                                              std::optional<CheckpointSigner> signer) {
   const std::filesystem::path place = data_directory / "ledger";
   const std::filesystem::path mark_file = data_directory / "ledger.mark";
   for (const auto& directory : {data_directory, place}) {
@@ -314,10 +350,13 @@ Result<RocksLedger::Opened> RocksLedger::open(const std::filesystem::path& data_
   const Result<Mark::State> state = expected_state(*mark, place, exists);
   if (!state) return tl::unexpected(state.error());
 
+  const Result<SignedState> signed_state = read_signed_state(data_directory);
+  if (!signed_state) return tl::unexpected(signed_state.error());
+
   Opened opened;
   CheckedLedger checked;
   if (exists) {
-    Result<CheckedLedger> looked = check_ledger(place, *state);
+    Result<CheckedLedger> looked = check_ledger(place, *state, *signed_state);
     if (!looked) return tl::unexpected(looked.error());
     checked = std::move(*looked);
   }
@@ -338,16 +377,18 @@ Result<RocksLedger::Opened> RocksLedger::open(const std::filesystem::path& data_
   if (!head) return tl::unexpected(head.error());
   if (*head != checked.tree.size()) return missing_entry(place, std::min(*head, checked.tree.size()) + 1);
   if (!checked.tiled) {
-    if (Result<void> tiled = add_missing_tiles(*database, checked, opened.notices); !tiled) {
-      return tl::unexpected(tiled.error());
-    }
+    Result<void> tiled = add_missing_tiles(*database, checked, opened.notices);
+    if (tiled) tiled = check_signed(*database, place, checked.edge, *signed_state);
+    if (!tiled) return tl::unexpected(tiled.error());
   }
   if (Result<void> synced = sync_directory(data_directory); !synced) return tl::unexpected(synced.error());
   if (Result<void> written = mark->write_checkpoint(checked.tree, checked.last_leaf); !written) {
     return tl::unexpected(written.error());
   }
-  opened.ledger.reset(new RocksLedger(
-      std::make_unique<Writer>(place, std::move(database), std::move(*mark), std::move(checked))));
+  auto writer = std::make_unique<Writer>(place, std::move(database), std::move(*mark), std::move(checked),
+                                         std::move(signer));
+  if (Result<void> started = writer->start(); !started) return tl::unexpected(started.error());
+  opened.ledger.reset(new RocksLedger(std::move(writer)));
   return opened;
 }
 
@@ -365,6 +406,8 @@ Result<std::vector<SealedEntry>> RocksLedger::read(Sequence from, std::size_t en
 }
 
 Result<Tile> RocksLedger::tile(TileId id, std::size_t width) const { return writer_->tile(id, width); }
+
+Result<std::string> RocksLedger::checkpoint() const { return writer_->signed_checkpoint(); }
 
 Sequence RocksLedger::head() const { return writer_->head(); }
 

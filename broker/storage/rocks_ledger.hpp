@@ -2,13 +2,15 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "broker/storage/checkpoint.hpp"
 #include "broker/storage/ledger.hpp"
 
 namespace carehub::storage {
 
-/// The ledger on this machine's disk: a RocksDB under <data>/ledger, and the durable mark in
+/// The ledger on this machine's disk: a RocksDB under <data>/ledger, and beside it the durable mark in
 /// <data>/ledger.mark. One thread of its own writes and syncs; `done` is called on it. A `done` must not call
 /// close(). A batch whose sequences do not follow is `invalid` and changes nothing; too many waiting batches
 /// are `overloaded`.
@@ -23,7 +25,11 @@ class RocksLedger final : public Ledger {
   /// reach mark and checkpoint and the entries since the checkpoint hash to the mark's root. An unfinished
   /// batch above the mark is dropped, with a notice. `corrupt` names the first sequence that is missing or
   /// differs; `unavailable`: not writable, full, or in use by another hub.
-  static Result<Opened> open(const std::filesystem::path& data_directory);
+  /// With a signer, a checkpoint is signed at start, at least once a second while entries arrive, and at
+  /// close; it lies in the database and in <data>/checkpoint. With and without one the ledger must extend
+  /// the last that was signed, by a key that <data>/checkpoint.keys lists.
+  static Result<Opened> open(const std::filesystem::path& data_directory,
+                             std::optional<CheckpointSigner> signer = {});
 
   ~RocksLedger() override;
   void append(std::vector<SealedEntry> batch, Done done) override;
@@ -31,6 +37,7 @@ class RocksLedger final : public Ledger {
                                         std::size_t bytes_max) const override;
   Sequence head() const override;
   Result<Tile> tile(TileId id, std::size_t width) const override;
+  Result<std::string> checkpoint() const override;
   Result<void> close() override;
 
  private:

@@ -1,7 +1,10 @@
 #include "broker/storage/rocks_recovery.hpp"
 
+#include <algorithm>
+
 #include "broker/storage/mark.hpp"
 #include "broker/storage/rocks_check.hpp"
+#include "broker/storage/rocks_tree_check.hpp"
 
 namespace carehub::storage {
 namespace {
@@ -53,12 +56,29 @@ Result<LedgerLoss> find_loss(const std::filesystem::path& data_directory,
     return visit(entry);
   });
   if (!checked) return tl::unexpected(checked.error());
-  return LedgerLoss{checked->tree.size(), witness.size(), checked->tree, checked->last_leaf};
+  std::optional<Sequence> durable = witness.size();
+  const auto signed_state = read_signed_state(data_directory);
+  if (!signed_state) return tl::unexpected(signed_state.error());
+  if (const auto signed_size = verify::parse_checkpoint(signed_state->checkpoint);
+      signed_size && (durable || signed_size->size > checked->tree.size())) {
+    durable = std::max(durable.value_or(0), signed_size->size);
+  }
+  return LedgerLoss{checked->tree.size(), durable, checked->tree, checked->last_leaf};
 }
 
 Result<void> accept_loss(const std::filesystem::path& data_directory, const LedgerLoss& loss) {
   auto mark = Mark::open(mark_of(data_directory));
   if (!mark) return tl::unexpected(mark.error());
+  // What was signed over lost entries can never be extended again; it is kept for whoever asks about it.
+  const auto signed_file = data_directory / kCheckpointFile;
+  std::error_code error;
+  if (std::filesystem::exists(signed_file, error)) {
+    std::filesystem::rename(signed_file, data_directory / kLostCheckpointFile, error);
+    if (error) {
+      return fail(ErrorKind::unavailable, signed_file.string() + ": cannot be set aside: " + error.message());
+    }
+    if (auto synced = sync_directory(data_directory); !synced) return synced;
+  }
   return mark->reset(loss.tree, loss.last_leaf);
 }
 

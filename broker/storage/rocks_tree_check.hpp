@@ -1,0 +1,33 @@
+#pragma once
+
+#include "broker/storage/rocks_check.hpp"
+#include "broker/storage/rocks_database.hpp"
+#include "broker/storage/verify_note.hpp"
+
+namespace carehub::storage {
+
+/// The newest signed checkpoint outside the database, every key that may have signed, and the one that stood
+/// there when a person last accepted a loss; each may be absent.
+constexpr const char* kCheckpointFile = "checkpoint";
+constexpr const char* kCheckpointKeysFile = "checkpoint.keys";
+constexpr const char* kLostCheckpointFile = "checkpoint.lost";
+
+struct SignedState {
+  std::string checkpoint;  // as read; empty where there is none
+  std::vector<verify::Key> keys;
+  bool loss_accepted = false;
+};
+Result<SignedState> read_signed_state(const std::filesystem::path& data_directory);
+
+/// Do the stored tiles lead to the root that the entries have? Only those are read that the root is made of:
+/// few, and each of them is hashed. Sets `checked.edge`, if the database is tiled. `corrupt` names the first
+/// entry or tile that differs.
+Result<void> check_tiles(const LedgerDatabase& database, const std::filesystem::path& place,
+                         CheckedLedger& checked);
+
+/// Does the tree extend the last signed checkpoint, the one in a file and the one in the database? `corrupt`
+/// where a signature is not of a listed key, entries are missing, or the root differs.
+Result<void> check_signed(const LedgerDatabase& database, const std::filesystem::path& place,
+                          const TileEdge& edge, const SignedState& state);
+
+}  // namespace carehub::storage
