@@ -98,6 +98,7 @@ void read_table(const reflection::Schema& schema, const reflection::Object& sour
   table.name = without_namespace(source.name()->string_view());
   if (source.is_struct()) return;
   for (const auto* field : *source.fields()) table.fields.push_back(read_field(schema, *field, catalogue));
+  CAREHUB_ASSERT(table.fields.size() <= kFieldsMax, "a table of event.fbs has more fields than kFieldsMax");
   std::ranges::sort(table.fields, {}, &Field::id);
   for (std::size_t i = 0; i < table.fields.size(); ++i) {
     CAREHUB_ASSERT(table.fields[i].id == i, "event.fbs has a field id that is not its place in its table");

@@ -38,6 +38,9 @@ struct Field {
   const Enumeration* enumeration = nullptr;
 };
 
+/// No table has more.
+constexpr std::size_t kFieldsMax = 64;
+
 struct TableType {
   std::string name;                        // without namespace
   std::vector<Field> fields;               // by id, which is schema order

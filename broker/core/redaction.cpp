@@ -1,7 +1,9 @@
 #include <flatbuffers/flatbuffers.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <deque>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -32,14 +34,42 @@ struct Claim {
 };
 using Claims = std::vector<Claim>;
 
+/// Lists that are lent out as a recursion goes down and given back as it returns, so that their memory is
+/// used again.
+template <class T>
+class Lists {
+ public:
+  class Loan {
+   public:
+    explicit Loan(Lists& lender) : lender_(lender), list_(lender.lend()) {}
+    Loan(const Loan&) = delete;
+    Loan& operator=(const Loan&) = delete;
+    ~Loan() { --lender_.lent_; }
+    std::vector<T>& operator*() { return list_; }
+    std::vector<T>* operator->() { return &list_; }
+
+   private:
+    Lists& lender_;
+    std::vector<T>& list_;
+  };
+
+ private:
+  std::vector<T>& lend() {
+    if (lent_ == all_.size()) all_.emplace_back();
+    auto& list = all_[lent_++];
+    list.clear();
+    return list;
+  }
+
+  std::deque<std::vector<T>> all_;
+  std::size_t lent_ = 0;
+};
+
 bool ends_at(const Claim& claim, std::size_t depth) { return claim.path->steps().size() == depth + 1; }
 
-Claims claims_of(const DisclosureRule& rule) {
-  Claims claims;
-  claims.reserve(rule.show.size() + rule.coarsen.size());
+void add_claims(const DisclosureRule& rule, Claims& claims) {
   for (const auto& path : rule.show) claims.push_back({&path, nullptr});
   for (const auto& coarsened : rule.coarsen) claims.push_back({&coarsened.path, &coarsened});
-  return claims;
 }
 
 /// What the rule says about one value: the coarsest of what is said counts.
@@ -119,20 +149,38 @@ struct Slot {
   event::Date date{};
 };
 
+/// Memory that one redaction leaves to the next.
+struct Workspace {
+  flatbuffers::FlatBufferBuilder builder;
+  Lists<Slot> slots;
+  Lists<Claim> claims;
+};
+
 class Redactor {
  public:
-  Redactor(const event::Event& event, const DisclosureRule& rule)
+  Redactor(const event::Event& event, const DisclosureRule& rule, Workspace& workspace)
       : event_(event),
         rule_(rule),
-        payload_(event_schema::event_table().find(event_type_name(event.type()))) {}
+        payload_(event_schema::event_table().find(event_type_name(event.type()))),
+        builder_(workspace.builder),
+        slots_(workspace.slots),
+        claims_(workspace.claims) {
+    builder_.Clear();
+  }
 
   Bytes redact() {
-    const auto& type = event_schema::event_table();
-    auto slots = slots_of(reinterpret_cast<const Table*>(&event_), type, claims_of(rule_), 0, false);
-    require(slots, *type.find("id"), event_.id()->string_view());
-    require(slots, *type.find("source_agency"), "");
-    set_number(slots, *type.find("type"), static_cast<std::int64_t>(event_.type()));
-    builder_.Finish(Offset<event::Event>(write(slots, type)), event::EventIdentifier());
+    static const auto& type = event_schema::event_table();
+    static const Field& id = *type.find("id");
+    static const Field& source_agency = *type.find("source_agency");
+    static const Field& event_type = *type.find("type");
+    Lists<Claim>::Loan claims(claims_);
+    add_claims(rule_, *claims);
+    Lists<Slot>::Loan slots(slots_);
+    add_slots(reinterpret_cast<const Table*>(&event_), type, *claims, 0, false, *slots);
+    require(*slots, id, event_.id()->string_view());
+    require(*slots, source_agency, "");
+    set_number(*slots, event_type, static_cast<std::int64_t>(event_.type()));
+    builder_.Finish(Offset<event::Event>(write(*slots, type)), event::EventIdentifier());
     return {builder_.GetBufferPointer(), builder_.GetBufferPointer() + builder_.GetSize()};
   }
 
@@ -152,25 +200,23 @@ class Redactor {
 
   /// What of a table is shown. `table` is nullptr where the event has none: then only `replaced` fills
   /// fields.
-  std::vector<Slot> slots_of(const Table* table, const TableType& type, const Claims& claims,
-                             std::size_t depth, bool all_shown) {
-    std::vector<Slot> slots;
-    Claims below;
+  void add_slots(const Table* table, const TableType& type, const Claims& claims, std::size_t depth,
+                 bool all_shown, std::vector<Slot>& slots) {
+    Lists<Claim>::Loan below(claims_);
     const bool replaces = std::ranges::any_of(claims, [](const Claim& claim) {
       return claim.coarsened != nullptr && claim.coarsened->how == Coarsening::replaced;
     });
     for (const auto& field : type.fields) {
       const auto* address = table == nullptr ? nullptr : table->GetAddressOf(field.offset);
       if (address == nullptr && !replaces) continue;  // only what is replaced shows where nothing is
-      below.clear();
+      below->clear();
       for (const auto& claim : claims) {
-        if (claim.path->steps()[depth].field == field.id) below.push_back(claim);
+        if (claim.path->steps()[depth].field == field.id) below->push_back(claim);
       }
-      if (!all_shown && below.empty()) continue;
+      if (!all_shown && below->empty()) continue;
       if (depth == 0 && !may_appear(field)) continue;
-      if (auto slot = slot_of(address, field, below, depth, all_shown)) slots.push_back(*slot);
+      if (auto slot = slot_of(address, field, *below, depth, all_shown)) slots.push_back(*slot);
     }
-    return slots;
   }
 
   /// At the top: the envelope, the person where there is one, and the event's own payload.
@@ -244,16 +290,17 @@ class Redactor {
   std::optional<uoffset_t> element_of(const std::uint8_t* address, const Field& field, const Claims& claims,
                                       std::size_t depth, const Verdict& verdict) {
     if (field.kind == FieldKind::text) return text_of(address, verdict);
-    Claims below;
+    Lists<Claim>::Loan below(claims_);
     for (const auto& claim : claims) {
-      if (!ends_at(claim, depth)) below.push_back(claim);
+      if (!ends_at(claim, depth)) below->push_back(claim);
     }
-    if (!verdict.shown && below.empty()) return std::nullopt;
+    if (!verdict.shown && below->empty()) return std::nullopt;
     const auto* table = address == nullptr ? nullptr : reinterpret_cast<const Table*>(follow(address));
-    const auto slots = slots_of(table, *field.table, below, depth + 1, verdict.shown);
+    Lists<Slot>::Loan slots(slots_);
+    add_slots(table, *field.table, *below, depth + 1, verdict.shown, *slots);
     // A table of which nothing is shown is not there: even an empty one would say that there is something.
-    if (slots.empty() && !(verdict.shown && table != nullptr)) return std::nullopt;
-    return write(slots, *field.table);
+    if (slots->empty() && !(verdict.shown && table != nullptr)) return std::nullopt;
+    return write(*slots, *field.table);
   }
 
   std::optional<uoffset_t> text_of(const std::uint8_t* address, const Verdict& verdict) {
@@ -278,16 +325,16 @@ class Redactor {
     const auto size = list == nullptr ? 0 : flatbuffers::ReadScalar<uoffset_t>(list);
     std::vector<uoffset_t> offsets;
     std::vector<std::uint8_t> numbers;
-    Claims here;
+    Lists<Claim>::Loan here(claims_);
     const auto add = [&](std::int32_t index, const std::uint8_t* element) {
-      here.clear();
+      here->clear();
       for (const auto& claim : claims) {
         const auto claimed = claim.path->steps()[depth].index;
-        if (claimed == FieldPath::kEvery || claimed == index) here.push_back(claim);
+        if (claimed == FieldPath::kEvery || claimed == index) here->push_back(claim);
       }
-      const auto verdict = verdict_of(here, depth, all_shown);
+      const auto verdict = verdict_of(*here, depth, all_shown);
       if (field.kind == FieldKind::text || field.kind == FieldKind::table) {
-        if (const auto offset = element_of(element, field, here, depth, verdict)) offsets.push_back(*offset);
+        if (const auto offset = element_of(element, field, *here, depth, verdict)) offsets.push_back(*offset);
       } else if (element != nullptr && verdict.shown && verdict.coarsened == nullptr) {
         numbers.push_back(*element);
       }
@@ -324,10 +371,11 @@ class Redactor {
   }
 
   uoffset_t write(const std::vector<Slot>& slots, const TableType& type) {
+    std::array<const Slot*, event_schema::kFieldsMax> by_id{};
+    for (const auto& slot : slots) by_id[slot.field->id] = &slot;
     const auto start = builder_.StartTable();
     for (const auto id : type.write_order) {
-      const auto slot = std::ranges::find(slots, &type.fields[id], &Slot::field);
-      if (slot != slots.end()) add(*slot);
+      if (by_id[id] != nullptr) add(*by_id[id]);
     }
     return builder_.EndTable(start);
   }
@@ -362,13 +410,16 @@ class Redactor {
   const event::Event& event_;
   const DisclosureRule& rule_;
   const Field* payload_;
-  flatbuffers::FlatBufferBuilder builder_;
+  flatbuffers::FlatBufferBuilder& builder_;
+  Lists<Slot>& slots_;
+  Lists<Claim>& claims_;
 };
 
 }  // namespace
 
 Result<Bytes> redact(const event::Event& event, const DisclosureRule& rule) {
-  return Redactor(event, rule).redact();
+  thread_local Workspace workspace;
+  return Redactor(event, rule, workspace).redact();
 }
 
 }  // namespace carehub::core
