@@ -102,13 +102,14 @@ ExitCode replay(const ReplayOptions& options, Surroundings& surroundings);
 
 struct DeadLetterOptions {
   std::filesystem::path config;
-  enum class Action : std::uint8_t { list, show, send_again, discard } action = Action::list;
+  enum class Action : std::uint8_t { list, show, send_again, mend, discard } action = Action::list;
   std::string subscription;
   std::uint64_t sequence = 0;  // 0: all that the conditions below let through
   std::string type;
   std::string code;
   std::string since;  // given up then or later; RFC 3339
   bool all = false;   // of send_again and discard, without a sequence
+  std::string event;  // of mend: the file of the event that stands in for it; "-": standard input
   std::string role;   // of show
   std::string by;
   std::string reason;

@@ -1,7 +1,9 @@
 #include <ostream>
 
 #include "broker/app/commands.hpp"
+#include "broker/app/event_file.hpp"
 #include "broker/app/hub_connection.hpp"
+#include "broker/app/input_file.hpp"
 #include "broker/app/json_line.hpp"
 #include "broker/app/show_event.hpp"
 #include "broker/app/table.hpp"
@@ -64,9 +66,9 @@ ExitCode list(const DeadLetterOptions& options, client::HubClient& hub, Surround
   return ExitCode::ok;
 }
 
-/// Sends one again, or discards it; the entry that records it.
-Result<Sequence> handle(const DeadLetterOptions& options, const std::string& subscription, Sequence sequence,
-                        client::HubClient& hub) {
+/// Sends one again, or discards it. The answer has the entry that records it.
+Result<wire::HandledT> handle(const DeadLetterOptions& options, const std::string& subscription,
+                              Sequence sequence, client::HubClient& hub) {
   wire::HandleDeadLetterT question;
   question.action = options.action == DeadLetterOptions::Action::discard ? wire::DeadLetterAction::discard
                                                                          : wire::DeadLetterAction::send_again;
@@ -74,18 +76,52 @@ Result<Sequence> handle(const DeadLetterOptions& options, const std::string& sub
   question.sequence = sequence;
   question.by = options.by;
   question.reason = options.reason;
-  const auto handled = ask(hub, std::move(question));
-  if (!handled) return tl::unexpected(handled.error());
-  return handled->sequence;
+  return ask(hub, std::move(question));
 }
 
-void say_done(const DeadLetterOptions& options, Sequence sequence, Sequence recorded,
+void say_done(const DeadLetterOptions& options, Sequence sequence, const wire::HandledT& handled,
               Surroundings& surroundings) {
   if (options.json) {
-    surroundings.out << JsonLine().add("sequence", sequence).add("recorded_as", recorded).text() << std::endl;
+    JsonLine line;
+    line.add("sequence", sequence).add("recorded_as", handled.sequence);
+    if (!handled.text.empty()) line.add("text", handled.text);
+    surroundings.out << line.text() << std::endl;
   } else {
-    surroundings.out << "done, recorded as entry " << recorded << std::endl;
+    surroundings.out << "done, recorded as entry " << handled.sequence
+                     << (handled.text.empty() ? "" : ": " + printable(handled.text)) << std::endl;
   }
+}
+
+/// Errors name the file, and the line or the field.
+Result<FileEvent> read_mended(const DeadLetterOptions& options, Surroundings& surroundings) {
+  auto text = read_input(options.event, surroundings);
+  if (!text) return tl::unexpected(text.error());
+  const SystemClock clock;
+  SystemRandom random;
+  auto event = read_one_event(*text, {{}, {}, clock.now()}, random);
+  if (!event) return fail(event.error().kind, options.event + ": " + event.error().text);
+  return event;
+}
+
+/// What the file says goes to the one subscription in the dead letter's place. The hub checks it as what is
+/// published.
+ExitCode mend(const DeadLetterOptions& options, FileEvent event, client::HubClient& hub,
+              Surroundings& surroundings) {
+  wire::HandleDeadLetterT question;
+  question.action = wire::DeadLetterAction::mend;
+  question.subscription = options.subscription;
+  question.sequence = options.sequence;
+  question.by = options.by;
+  question.reason = options.reason;
+  question.event = std::move(event.event);
+  const auto handled = ask(hub, std::move(question));
+  if (!handled) {
+    const auto& error = handled.error();
+    const bool of_the_file = error.kind == ErrorKind::invalid;
+    return complain(surroundings, {error.kind, (of_the_file ? options.event + ": " : "") + error.text});
+  }
+  say_done(options, options.sequence, *handled, surroundings);
+  return ExitCode::ok;
 }
 
 /// One by one, each on record; the first that cannot be handled ends it.
@@ -142,11 +178,18 @@ ExitCode dead_letters(const DeadLetterOptions& options, Surroundings& surroundin
   }
   const auto config = load_config(options.config, surroundings);
   if (!config) return ExitCode::wrong_input;
+  using Action = DeadLetterOptions::Action;
+  std::optional<FileEvent> mended;
+  if (options.action == Action::mend) {
+    auto read = read_mended(options, surroundings);
+    if (!read) return complain(surroundings, read.error());
+    mended = *std::move(read);
+  }
   auto hub = connect(*config, "carehub dead-letters", {});
   if (!hub) return complain(surroundings, hub.error());
-  using Action = DeadLetterOptions::Action;
   if (options.action == Action::list) return list(options, **hub, surroundings);
   if (options.action == Action::show) return show(options, **hub, surroundings);
+  if (mended) return mend(options, *std::move(mended), **hub, surroundings);
   if (options.sequence == 0) return handle_all(options, **hub, surroundings);
   const auto recorded = handle(options, options.subscription, options.sequence, **hub);
   if (!recorded) return complain(surroundings, recorded.error());

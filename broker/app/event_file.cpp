@@ -120,4 +120,12 @@ Result<std::vector<FileEvent>> read_events(std::string_view text, const EventDef
   return events;
 }
 
+Result<FileEvent> read_one_event(std::string_view text, const EventDefaults& defaults, Random& random) {
+  auto document = json::Document::parse(text);
+  if (!document) return tl::unexpected(document.error());
+  const json::Value root = document->root();
+  const auto shown = root.kind() == json::Kind::object ? root.member("event") : std::nullopt;
+  return read_event(shown ? *shown : root, defaults, random);
+}
+
 }  // namespace carehub::app

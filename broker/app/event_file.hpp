@@ -32,4 +32,8 @@ struct FileEvent {
 Result<std::vector<FileEvent>> read_events(std::string_view text, const EventDefaults& defaults,
                                            Random& random);
 
+/// The one event of a text: an object as above, or as `dead-letters show --json` prints it. Its place in an
+/// error is the line and column, or the field's path.
+Result<FileEvent> read_one_event(std::string_view text, const EventDefaults& defaults, Random& random);
+
 }  // namespace carehub::app

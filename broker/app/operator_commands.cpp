@@ -82,18 +82,22 @@ void add_replay_command(CLI::App& program, Reading& reading) {
 
 void add_dead_letter_command(CLI::App& program, Reading& reading) {
   auto* command =
-      add(program, "dead-letters", "Deliveries that ran out of attempts: list, show, send again, or discard",
+      add(program, "dead-letters",
+          "Deliveries that ran out of attempts: list, show, send again, mend, or discard",
           "carehub dead-letters hub.toml send-again --subscription council-duty-desk --sequence 1042 "
           "--by 'A Name' --reason 'their server is mended'\n  "
           "carehub dead-letters hub.toml send-again --all --code 'http 422' --since 2026-01-31T00:00:00Z "
-          "--by 'A Name' --reason 'their release 4.2'");
+          "--by 'A Name' --reason 'their release 4.2'\n  "
+          "carehub dead-letters hub.toml mend --subscription council-duty-desk --sequence 1042 "
+          "--event mended.json --by 'A Name' --reason 'an old ward code'");
   auto& options = reading.dead_letters;
   add_config(command, options.config);
   using Action = DeadLetterOptions::Action;
-  add_choice<Action>(command, "ACTION", options.action, "list, show, send-again or discard",
+  add_choice<Action>(command, "ACTION", options.action, "list, show, send-again, mend or discard",
                      {{"list", Action::list},
                       {"show", Action::show},
                       {"send-again", Action::send_again},
+                      {"mend", Action::mend},
                       {"discard", Action::discard}});
   command->add_option("--subscription", options.subscription, "Of this subscription alone")
       ->type_name("NAME");
@@ -105,6 +109,12 @@ void add_dead_letter_command(CLI::App& program, Reading& reading) {
                     "With send-again or discard: all that these conditions let through");
   command->add_option("--role", options.role, "With show: the event as this role may see it")
       ->type_name("ROLE");
+  command
+      ->add_option(
+          "--event", options.event,
+          "With mend: the event that goes in its place, as publish takes it or show --json prints it; "
+          "- reads standard input")
+      ->type_name("FILE");
   add_record(command, options.by, options.reason, "Who decides, for the record");
   add_json(command, options.json);
   command->callback([&reading] {
@@ -113,6 +123,11 @@ void add_dead_letter_command(CLI::App& program, Reading& reading) {
     const bool asked = !chosen.by.empty() && !chosen.reason.empty();
     if (chosen.action == Action::show && !(one && asked && !chosen.role.empty()))
       throw CLI::ValidationError("show", "needs --subscription, --sequence, --role, --by and --reason");
+    const bool mends = chosen.action == Action::mend;
+    if (mends ? !(one && asked && !chosen.event.empty() && !chosen.all) : !chosen.event.empty())
+      throw CLI::ValidationError("mend",
+                                 "needs --subscription, --sequence, --event, --by and --reason, and it "
+                                 "alone takes --event");
     const bool acts = chosen.action == Action::send_again || chosen.action == Action::discard;
     if (acts && !(asked && (chosen.all ? chosen.sequence == 0 : one)))
       throw CLI::ValidationError("send-again and discard",
@@ -120,6 +135,7 @@ void add_dead_letter_command(CLI::App& program, Reading& reading) {
     reading.chosen = chosen;
   });
 }
+
 void add_subscriptions_command(CLI::App& program, Reading& reading) {
   auto* command =
       add(program, "subscriptions", "Who is delivered to: list, pause, resume, reset a cursor, or remove",

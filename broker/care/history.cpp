@@ -99,8 +99,8 @@ Result<History::Impl::RowPtr> History::Impl::row_of(const PastEvent& shown_event
   if (view) {
     row->view = std::move(*view);
   } else if (view.error().kind == ErrorKind::invalid) {
-    row->text +=
-        (row->text.empty() ? "" : "; ") + view.error().text;  // one view that is too large hides no other
+    // One view that is too large hides no other.
+    row->text += (row->text.empty() ? "" : "; ") + view.error().text;
   } else {
     return tl::unexpected(view.error());
   }

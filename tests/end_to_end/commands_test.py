@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import unittest
 
-from county import CAREHUB, County, Mllp, Receiver, Watch, admission, main, nhs_number
+from county import CAREHUB, County, Mllp, Receiver, Watch, admission, main, nhs_number, wait_until
 
 
 def commands():
@@ -103,6 +103,55 @@ class Commands(unittest.TestCase):
         again = county.rows("timeline", "--person", f"nhs:{number}", "--role", "auditor", "--by", "a tester", "--reason",
                             "test")
         self.assertIn("safeguarding_flag", json.dumps(again))
+        self.assertEqual(county.stop(), 0)
+        receiver.stop()
+
+    def test_a_dead_letter_is_mended(self):
+        answers = [422]  # to the first delivery; the receiver takes what comes then
+        receiver = Receiver(lambda path, body: answers.pop() if answers else 200)
+        county = County(receiver_port=receiver.port).start()
+        number = nhs_number(703)
+        self.assertIn(b"MSA|AA|", Mllp(county.mllp).ask(admission("MEND1", number)))
+        dead = wait_until(lambda: county.rows("dead-letters"), "the dead letter")[0]
+        asked = ("--by", "a tester", "--reason", "test")
+        one = ("--subscription", dead["subscription"], "--sequence", str(dead["sequence"]), *asked)
+        shown = county.rows("dead-letters", "show", *one, "--role", "auditor")[0]
+        file = county.directory / "mended.json"
+
+        file.write_text("{\n")
+        wrong = county.carehub("dead-letters", "mend", *one, "--event", str(file), check=False)
+        self.assertEqual(wrong.returncode, 1, wrong.stdout + wrong.stderr)
+        self.assertRegex(wrong.stderr, re.escape(str(file)) + ": .*line 2")
+        shown["event"]["admission"]["location"]["unit"] = "The mended unit"
+        file.write_text(json.dumps(shown))
+        stranger = json.loads(file.read_text())
+        stranger["event"]["person"]["nhs_number"] = nhs_number(704)
+        stranger["event"]["person"].pop("local_identifiers", None)
+        (county.directory / "stranger.json").write_text(json.dumps(stranger))
+        wrong = county.carehub("dead-letters", "mend", *one, "--event", str(county.directory / "stranger.json"), check=False)
+        self.assertEqual(wrong.returncode, 1, wrong.stdout + wrong.stderr)
+        self.assertIn("stranger.json: person: ", wrong.stderr)
+        self.assertNotIn(nhs_number(704), wrong.stderr)
+
+        done = county.carehub("dead-letters", "mend", *one, "--event", str(file)).stdout
+        self.assertIn(f"stands in for entry {dead['sequence']}", done)
+        wait_until(lambda: "The mended unit" in json.dumps(receiver.received), "the mended event at its receiver")
+        self.assertEqual(county.rows("dead-letters"), [])
+        again = county.carehub("dead-letters", "mend", *one, "--event", str(file), check=False)
+        self.assertEqual(again.returncode, 1, again.stdout + again.stderr)
+        self.assertIn("it is mended already", again.stderr)
+
+        def told():
+            rows = county.rows("timeline", "--person", f"nhs:{number}", "--role", "auditor", *asked)
+            return [row for row in rows if row["kind"] == "event"]
+        mended, original = told()
+        self.assertEqual(original["sequence"], dead["sequence"])
+        self.assertEqual(mended["text"], f"stands in for entry {dead['sequence']}")
+        self.assertEqual(county.stop(), 0)
+        county.carehub("rebuild")
+        county.start()
+        self.assertEqual(told(), [mended, original])
+        self.assertEqual(county.rows("dead-letters"), [])
         self.assertEqual(county.stop(), 0)
         receiver.stop()
 

@@ -76,6 +76,43 @@ TEST_CASE("a delivery that is refused for good is listed, sent again on request,
     CHECK(told.said("done, recorded as entry "));
     CHECK(desk.arrived.get(1) == sequence);
   }
+  SECTION("mended, the desk gets what stands in for it, and the file's faults are named") {
+    auto options = options_of(county, Action::mend, sequence);
+    options.event = (county.folder.path() / "mended.json").string();
+    const auto mend = [&](const std::string& text) {
+      county.folder.write("mended.json", text);
+      Told told;
+      const auto code = app::dead_letters(options, told.surroundings);
+      return std::pair(code, told.out.str() + told.err.str());
+    };
+    const auto says = [](const std::pair<ExitCode, std::string>& done, const std::string& text) {
+      return done.first == ExitCode::wrong_input &&
+             done.second.find("mended.json: " + text) != std::string::npos;
+    };
+    CHECK(says(mend(R"({"type":"safeguarding_flag",)"
+                    "\n}"),
+               "the JSON is not well-formed at line 2"));
+    CHECK(says(mend("[]"), "is not an object"));
+    CHECK(says(mend(R"({"type":"safeguarding_flag","person":{"shoe_size":"4"}})"), "person.shoe_size"));
+    auto other = SmallCounty::flag("e2");
+    other.replace(other.find("9990000018"), 10, "9990000026");
+    CHECK(says(mend(other), "person: "));
+    Told show;
+    auto shown = options_of(county, Action::show, sequence);
+    shown.role = "auditor";
+    shown.json = true;
+    REQUIRE(app::dead_letters(shown, show.surroundings) == ExitCode::ok);
+    auto text = show.out.str();
+    text.replace(text.find("raised"), 6, "closed");
+    const auto done = mend(text);
+    CHECK(done.first == ExitCode::ok);
+    CHECK(done.second.find(" stands in for entry " + std::to_string(sequence)) != std::string::npos);
+    CHECK(desk.arrived.get(1) > sequence);
+    CHECK(listed(county) == "no dead letters\n");
+    const auto again = mend(text);
+    CHECK(again.first == ExitCode::wrong_input);
+    CHECK(again.second.find("it is mended already") != std::string::npos);
+  }
   SECTION("shown, it is what the role may see") {
     auto options = options_of(county, Action::show, sequence);
     options.subscription = "council-desk";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <map>
 
 #include "broker/base/event_fields.hpp"
 #include "broker/core/disclosure.hpp"
@@ -120,6 +121,58 @@ TEST_CASE("a timeline says to whom each event was offered and who took it") {
   CHECK(school == "offered");
   const auto council = past.timeline(kCouncil, "nhs:" + test_nhs_number(1), "social-care-duty");
   for (const auto& row : council.rows) CHECK(row->subscription != "holm-notices");
+}
+
+TEST_CASE("what was mended is shown to its subscription's agency and to operators, and replayed to no role") {
+  Past past;
+  constexpr const char* kDesk = "council-duty-desk";
+  past.hub.subscribe(kCouncil, kDesk, "social-care-duty");
+  const auto original = past.publish(1);
+  past.hub.nak(kCouncil, kDesk, original, ledger::NakKind::rejected);
+  wire::HandleDeadLetterT frame;
+  frame.action = wire::DeadLetterAction::mend;
+  frame.subscription = kDesk;
+  frame.sequence = original;
+  frame.event = pack_event(make_event(EventSpec{}));
+  frame.reason = "a wrong code";
+  past.hub.send(kOperator, std::move(frame));
+  const auto mended = past.hub.entries(storage::EntryKind::event).back().first;
+  REQUIRE(mended > original);
+  const auto child = "nhs:" + test_nhs_number(1);
+  const auto commissioner = EngineHarness::peer(3, "march-commissioner");
+
+  for (const auto& page :
+       {past.timeline(kOperator, child, "auditor"), past.timeline(kCouncil, child, "social-care-duty")}) {
+    CHECK(events_of(page) == Sequences{mended, original});
+    CHECK(page.rows[0]->text == "stands in for entry " + std::to_string(original));
+    CHECK(page.rows[0]->subscription == kDesk);
+    CHECK(page.rows[0]->marks == std::vector<ledger::Mark>{ledger::Mark::mended});
+  }
+  CHECK(events_of(past.timeline(commissioner, child, "tier4-case-manager")) == Sequences{original});
+  wire::QueryT scan;
+  scan.kind = wire::QueryKind::timeline;
+  scan.agency = "elwick-hospital";
+  scan.role = "tier4-case-manager";
+  CHECK(events_of(past.ask(commissioner, scan)) == Sequences{original});
+  scan.role = "auditor";
+  CHECK(events_of(past.ask(kOperator, scan)) == Sequences{original, mended});
+
+  core::AskReplay replay;
+  replay.peer = kOperator;
+  replay.replay.role = "auditor";
+  const auto part = past.history()->replay(replay, 1);
+  REQUIRE(part.frame.deliveries.size() == 1);
+  CHECK(part.frame.deliveries[0]->sequence == original);
+  CHECK(part.frame.withheld == 0);
+  replay.replay.preview = true;
+  std::map<std::string, std::uint64_t> matched;
+  for (const auto& count : past.history()->replay(replay, 1).frame.counts)
+    matched[count->subscription] += count->matched;
+  CHECK(matched[kDesk] == 2);
+  CHECK(matched["tier4-notice"] == 1);
+  CHECK(matched[""] == 1);
+  replay.replay.into = "tier4-notice";
+  CHECK(past.history()->replay(replay, 1).frame.matched == 1);
 }
 
 TEST_CASE("nobody by that identifier, and an identifier that is none, are told apart") {

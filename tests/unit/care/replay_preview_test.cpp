@@ -60,6 +60,18 @@ TEST_CASE("each subscription is counted by its own filter and role, by type of e
   CHECK(moved->withheld == 1);
 }
 
+TEST_CASE("what was mended for one subscription is counted for that one alone") {
+  Counted counted;
+  EventSpec spec;
+  care::PastEvent past;
+  past.bytes = pack_event(make_event(spec));
+  past.event = verified_event(past.bytes);
+  past.mended_for = "holm-notices";
+  counted.preview.count(past);
+  CHECK(counted.of("council-duty-desk", EventType::admission) == nullptr);
+  CHECK(counted.of("holm-notices", EventType::admission)->matched == 1);
+}
+
 TEST_CASE("what one asker is shown stands under no subscription's name") {
   Counted counted;
   counted.preview.count(EventType::discharge, true);
