@@ -147,6 +147,8 @@ class Commands(unittest.TestCase):
         mended, original = told()
         self.assertEqual(original["sequence"], dead["sequence"])
         self.assertEqual(mended["text"], f"stands in for entry {dead['sequence']}")
+        replayed = county.rows("replay", "--role", "auditor", *asked)
+        self.assertEqual([row["sequence"] for row in replayed if "event" in row], [dead["sequence"]])
         self.assertEqual(county.stop(), 0)
         county.carehub("rebuild")
         county.start()
