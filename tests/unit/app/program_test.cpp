@@ -62,23 +62,6 @@ TEST_CASE("the three ways to run differ in their parts alone") {
   CHECK(adapter.config == "hub.toml");
 }
 
-TEST_CASE("conditions of a filter keep their order and their words") {
-  const auto watch =
-      parsed<WatchOptions>({"watch", "hub.toml", "--role", "tier4-case-manager", "--type", "admission",
-                            "--type", "discharge", "--tier", "4", "--age-max", "18", "--json"});
-  CHECK(watch.role == "tier4-case-manager");
-  CHECK(watch.json);
-  CHECK(watch.filter ==
-        FilterWords{{"types", "admission"}, {"types", "discharge"}, {"tiers", "4"}, {"age_max", "18"}});
-}
-
-TEST_CASE("options may come before or after the configuration") {
-  CHECK(parsed<PublishOptions>({"publish", "hub.toml", "--agency", "council", "event.json"}).file ==
-        "event.json");
-  CHECK(parsed<PublishOptions>({"publish", "hub.toml", "event.json", "--agency", "council"}).agency ==
-        "council");
-}
-
 TEST_CASE("a bench publishes unless history is named, and keeps to the hub's bounds") {
   const auto plain = parsed<BenchOptions>({"bench"});
   CHECK(plain.work == BenchOptions::Work::publish);
@@ -92,72 +75,6 @@ TEST_CASE("a bench publishes unless history is named, and keeps to the hub's bou
   CHECK(left({"bench", "--window", "5000"}).code == ExitCode::usage);
   CHECK(left({"bench", "--children", "1000000"}).code == ExitCode::usage);
   CHECK(left({"bench", "--events", "0"}).code == ExitCode::usage);
-}
-
-TEST_CASE("a single dash stands for standard input") {
-  CHECK(parsed<TryOptions>({"try", "hub.toml", "--channel", "adt", "-"}).file == "-");
-  const auto timeline = parsed<TimelineOptions>(
-      {"timeline", "hub.toml", "--person", "-", "--role", "r", "--by", "b", "--reason", "why"});
-  CHECK(timeline.person.text == "-");
-}
-
-TEST_CASE("a question about a child says who asks, why, and about whom") {
-  CHECK(left({"timeline", "hub.toml", "--person", "nhs:1", "--role", "r", "--by", "b"}).code ==
-        ExitCode::usage);
-  CHECK(left({"timeline", "hub.toml", "--person", "nhs:1", "--role", "r", "--reason", "x"}).code ==
-        ExitCode::usage);
-  CHECK(left({"timeline", "hub.toml", "--role", "r", "--by", "b", "--reason", "x"}).code == ExitCode::usage);
-  CHECK(left({"timeline", "hub.toml", "--person", "nhs:1", "--person-file", "f", "--role", "r", "--by", "b",
-              "--reason", "x"})
-            .code == ExitCode::usage);
-  CHECK(parsed<ReplayOptions>({"replay", "hub.toml", "--role", "r", "--by", "b", "--reason", "x", "--preview",
-                               "--first", "3", "--last", "9"})
-            .last == 9);
-}
-
-TEST_CASE("a person that is given as nothing was given all the same") {
-  const auto replay = parsed<ReplayOptions>(
-      {"replay", "hub.toml", "--role", "r", "--by", "b", "--reason", "x", "--person", ""});
-  CHECK(replay.person.given());
-  CHECK_FALSE(parsed<ReplayOptions>({"replay", "hub.toml", "--role", "r", "--by", "b", "--reason", "x"})
-                  .person.given());
-}
-
-TEST_CASE("a replay names where it goes, once, and its file is no number") {
-  const std::vector<std::string> asked = {"replay", "hub.toml", "--by", "b", "--reason", "x"};
-  const auto with = [&asked](std::vector<std::string> more) {
-    auto words = asked;
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-  };
-  CHECK(parsed<ReplayOptions>(with({"--into", "desk", "--rate", "120"})).rate == 120);
-  CHECK(parsed<ReplayOptions>(with({"--role", "r", "--to", "f.json", "--resume"})).resume);
-  for (const auto& wrong : std::vector<std::vector<std::string>>{{},
-                                                                 {"--role", "r", "--into", "desk"},
-                                                                 {"--into", "desk", "--to", "f.json"},
-                                                                 {"--role", "r", "--to", "17"},
-                                                                 {"--role", "r", "--resume"},
-                                                                 {"--role", "r", "--raise-notices"}}) {
-    CHECK(left(with(wrong)).code == ExitCode::usage);
-  }
-}
-
-TEST_CASE("handling a dead letter names it, the person who decides and the reason") {
-  using Action = DeadLetterOptions::Action;
-  CHECK(parsed<DeadLetterOptions>({"dead-letters", "hub.toml"}).action == Action::list);
-  CHECK(left({"dead-letters", "hub.toml", "discard"}).code == ExitCode::usage);
-  CHECK(left({"dead-letters", "hub.toml", "burn"}).code == ExitCode::usage);
-  CHECK(left({"dead-letters", "hub.toml", "2"}).code == ExitCode::usage);
-  CHECK(left({"dead-letters", "hub.toml", "send-again", "--all"}).code == ExitCode::usage);
-  CHECK(parsed<DeadLetterOptions>({"dead-letters", "hub.toml", "discard", "--all", "--code", "http 422",
-                                   "--by", "a", "--reason", "b"})
-            .code == "http 422");
-  CHECK(left({"dead-letters", "hub.toml", "show", "--by", "a", "--reason", "b"}).code == ExitCode::usage);
-  const auto again =
-      parsed<DeadLetterOptions>({"dead-letters", "hub.toml", "send-again", "--subscription", "desk",
-                                 "--sequence", "7", "--by", "A", "--reason", "mended"});
-  CHECK(again.action == Action::send_again);
-  CHECK(again.sequence == 7);
 }
 
 TEST_CASE("a loss is accepted by name, with a reason, and by nothing less") {
@@ -217,19 +134,4 @@ TEST_CASE("what the runbook says can be typed as it stands") {
       CHECK(leave->code == ExitCode::ok);
     }
   }
-}
-
-TEST_CASE("a subscription is changed by name, by whom and why, and only a reset says where to") {
-  using Action = SubscriptionsOptions::Action;
-  CHECK(parsed<SubscriptionsOptions>({"subscriptions", "hub.toml"}).action == Action::list);
-  CHECK(left({"subscriptions", "hub.toml", "pause", "desk"}).code == ExitCode::usage);
-  CHECK(left({"subscriptions", "hub.toml", "reset", "desk", "--by", "a", "--reason", "b"}).code ==
-        ExitCode::usage);
-  CHECK(left({"subscriptions", "hub.toml", "pause", "desk", "--by", "a", "--reason", "b", "--to", "now"})
-            .code == ExitCode::usage);
-  const auto reset = parsed<SubscriptionsOptions>(
-      {"subscriptions", "hub.toml", "reset", "desk", "--to", "1234", "--by", "a", "--reason", "b"});
-  CHECK(reset.action == Action::reset);
-  CHECK(reset.name == "desk");
-  CHECK(reset.to == "1234");
 }

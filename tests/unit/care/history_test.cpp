@@ -175,13 +175,6 @@ TEST_CASE("what was mended is shown to its subscription's agency and to operator
   CHECK(past.history()->replay(replay, 1).frame.matched == 1);
 }
 
-TEST_CASE("nobody by that identifier, and an identifier that is none, are told apart") {
-  Past past;
-  CHECK(past.timeline(kOperator, "nhs:" + test_nhs_number(5), "auditor").error == wire::ErrorKind::not_found);
-  CHECK(past.timeline(kOperator, "nhs:1234567890", "auditor").error == wire::ErrorKind::invalid);
-  CHECK(past.timeline(kOperator, "name:Ashdown", "auditor").error == wire::ErrorKind::invalid);
-}
-
 TEST_CASE("a timeline ends with a word where an entry has been erased") {
   Past past;
   const auto sequence = past.publish(1);
@@ -189,6 +182,16 @@ TEST_CASE("a timeline ends with a word where an entry has been erased") {
   const auto page = past.timeline(kOperator, "nhs:" + test_nhs_number(1), "auditor");
   CHECK(events_of(page).empty());
   CHECK(page.text.find("erased") != std::string::npos);
+  const auto kept = past.publish(2);
+  wire::QueryT scan;
+  scan.kind = wire::QueryKind::timeline;
+  scan.agency = "elwick-hospital";
+  scan.role = "auditor";
+  const auto all = past.ask(kOperator, scan);
+  CHECK(events_of(all) == Sequences{kept});
+  REQUIRE(all.rows.size() > 1);
+  CHECK(all.rows.front()->kind == "erased");
+  CHECK(all.rows.front()->sequence == sequence);
 }
 
 TEST_CASE("a journey and an agency are found by a bounded scan, oldest first") {
@@ -245,76 +248,6 @@ TEST_CASE("subscriptions and status say how much waits") {
   CHECK(status.rows[0]->sequence == past.hub.ledger.head());
 }
 
-TEST_CASE("a replay is a marked stream of its own, by filter and person, and a preview only counts") {
-  Past past;
-  for (int child = 1; child <= 4; ++child) past.publish(child);
-  past.publish(1, event::EventType::movement);
-  core::AskReplay ask{kCouncil, {}};
-  ask.replay.number = 4;
-  ask.replay.role = "social-care-duty";
-  const auto part = past.history()->replay(ask, 0);
-  CHECK(part.frame.last);
-  CHECK(part.frame.matched == 4);
-  CHECK(part.frame.withheld == 1);
-  REQUIRE(part.frame.deliveries.size() == 4);
-  for (const auto& delivery : part.frame.deliveries) CHECK(delivery->replay);
-  ask.replay.person = "nhs:" + test_nhs_number(1);
-  CHECK(past.history()->replay(ask, 0).frame.deliveries.size() == 1);
-  ask.replay.preview = true;
-  const auto preview = past.history()->replay(ask, 0);
-  CHECK(preview.frame.matched == 1);
-  CHECK(preview.frame.deliveries.empty());
-}
-
-namespace {
-
-/// "who type matched/withheld" of each count.
-std::vector<std::string> counted(const wire::ReplayedT& frame) {
-  std::vector<std::string> lines;
-  for (const auto& count : frame.counts) {
-    lines.push_back(count->subscription + " " + std::string(event_type_name(count->type)) + " " +
-                    std::to_string(count->matched) + "/" + std::to_string(count->withheld));
-  }
-  return lines;
-}
-
-}  // namespace
-
-TEST_CASE("a preview counts by subscriber and type what each would be shown, and what not") {
-  Past past;
-  past.publish(1);
-  past.publish(2, event::EventType::discharge);
-  past.publish(2, event::EventType::movement);
-  core::AskReplay ask{kOperator, {}};
-  ask.replay.role = "auditor";
-  ask.replay.preview = true;
-  auto lines = counted(past.history()->replay(ask, 0).frame);
-  const std::vector<std::string> expected = {" admission 1/0",
-                                             " movement 1/0",
-                                             " discharge 1/0",
-                                             "council-duty-desk admission 1/0",
-                                             "council-duty-desk movement 0/1",
-                                             "council-duty-desk discharge 1/0",
-                                             "holm-notices admission 1/0",
-                                             "holm-notices movement 0/1",
-                                             "holm-notices discharge 1/0"};
-  REQUIRE(lines.size() > expected.size());
-  CHECK(lines[expected.size()].starts_with("tier4-notice admission 1/0"));
-  lines.resize(expected.size());
-  CHECK(lines == expected);
-
-  ask.replay.into = "council-duty-desk";
-  ask.replay.role = "social-care-duty";
-  const auto into = past.history()->replay(ask, 0).frame;
-  CHECK(counted(into) == std::vector<std::string>(expected.begin() + 3, expected.begin() + 6));
-  CHECK(into.matched == 2);
-  CHECK(into.withheld == 1);
-  CHECK(into.last);
-  ask.replay.filter = std::make_unique<ledger::FilterT>();
-  ask.replay.filter->channels = {"fenbrook-adt"};
-  CHECK(counted(past.history()->replay(ask, 0).frame).empty());
-}
-
 TEST_CASE("a replay into a subscription is listed with what it goes into and how far it is") {
   Past past;
   past.publish(1);
@@ -339,30 +272,6 @@ TEST_CASE("a replay into a subscription is listed with what it goes into and how
   past.hub.subscribe(kCouncil, "council-duty-desk", "social-care-duty");
   past.hub.pass_ms(1'000);
   CHECK(listed().text.ends_with(": offered 1, taken 0, withheld 0"));
-}
-
-TEST_CASE("a long replay goes on part by part and misses nothing") {
-  Past past;
-  std::vector<wire::PublishItemT> items;
-  for (int child = 1; child <= 600; ++child) {
-    EventSpec spec;
-    spec.child = child;
-    items.push_back(item_of(spec));
-  }
-  past.hub.publish(kHospital, std::move(items));
-  core::AskReplay ask{kCouncil, {}};
-  ask.replay.role = "social-care-duty";
-  const auto history = past.history();
-  std::size_t got = 0;
-  Sequence from = 0;
-  for (int parts = 0; parts < 10; ++parts) {
-    const auto part = history->replay(ask, from);
-    got += part.frame.deliveries.size();
-    CHECK(part.frame.deliveries.size() <= limits::kDeliverItemsMax);
-    from = part.next;
-    if (part.frame.last) break;
-  }
-  CHECK(got == 600);
 }
 
 TEST_CASE("large views are split over parts and pages that a frame holds, and none is missed") {
