@@ -220,6 +220,47 @@ Result<void> fold_skipped(const FoldEntry& entry, const ledger::SubscriptionChan
   return count_replay(rows, subscription, &core::ReplayCounts::skipped, waiting - backlog->pending);
 }
 
+Result<void> fold_forgotten(const FoldEntry& entry, const std::string& subscription, const PersonKey& person,
+                            Rows& rows) {
+  constexpr std::size_t kRows = 1024;
+  auto backlog = backlog_row(rows, subscription);
+  if (!backlog) return tl::unexpected(backlog.error());
+  const auto before = *backlog;
+  while (true) {
+    auto found = rows.deliveries().pending_of(subscription, person, 0, kRows);
+    if (!found) return tl::unexpected(found.error());
+    for (const auto& pending : *found) {
+      rows.deliveries().settle(subscription, pending, ShownState::skipped, entry.appended_at);
+      --backlog->pending;
+    }
+    if (found->size() < kRows) break;
+  }
+  for (Sequence after = 0; backlog->dead > 0;) {
+    auto found = rows.scan(row_keys::dead_of(subscription), row_keys::dead(subscription, after + 1), kRows);
+    if (!found) return tl::unexpected(found.error());
+    for (const auto& row : *found) {
+      after = row_keys::last_sequence(row.key);
+      auto dead = decode_dead(after, row.value);
+      if (!dead) return tl::unexpected(dead.error());
+      if (dead->delivery.person != person) continue;
+      rows.remove(row.key);
+      --backlog->dead;
+    }
+    if (found->size() < kRows) break;
+  }
+  auto gap_key = row_keys::gap(subscription, person);
+  auto gap = rows.get(gap_key);
+  if (!gap) return tl::unexpected(gap.error());
+  if (*gap) {
+    rows.remove(gap_key);
+    --backlog->gaps;
+  }
+  const auto skipped = before.pending - backlog->pending;
+  if (skipped > 0 || before.dead != backlog->dead || before.gaps != backlog->gaps)
+    put_backlog(rows, subscription, *backlog);
+  return count_replay(rows, subscription, &core::ReplayCounts::skipped, skipped);
+}
+
 Result<void> fold_operator_action(const ledger::OperatorAction& action, Rows& rows) {
   if (action.action() == nullptr || action.subscription() == nullptr) return {};
   const auto done = action.action()->string_view();

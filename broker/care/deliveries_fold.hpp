@@ -15,6 +15,9 @@ Result<void> fold_nacked(const ledger::Nacked& nacked, Rows& rows);
 Result<void> fold_dead_letter(const FoldEntry& entry, const ledger::DeadLetter& letter, Rows& rows);
 /// What was pending in the range of a `skipped` is over; nothing for another change.
 Result<void> fold_skipped(const FoldEntry& entry, const ledger::SubscriptionChanged& change, Rows& rows);
+/// A child was erased: what was pending for them is settled as skipped, their dead letters and gaps are gone.
+Result<void> fold_forgotten(const FoldEntry& entry, const std::string& subscription, const PersonKey& person,
+                            Rows& rows);
 Result<void> fold_operator_action(const ledger::OperatorAction& action, Rows& rows);
 
 struct DeadRow {

@@ -35,6 +35,16 @@ std::string replay_text(const core::ReplayInto& replay, const core::Course& cour
          ", taken " + std::to_string(counts.taken) + ", withheld " + std::to_string(counts.withheld);
 }
 
+/// Stands where an event was; whose it was, and by whom, nobody can tell any more.
+std::unique_ptr<wire::RowT> erased_row(const storage::EntryHeader& header) {
+  auto row = std::make_unique<wire::RowT>();
+  row->sequence = header.sequence;
+  row->appended_at = header.appended_at.us;
+  row->kind = "erased";
+  row->text = "this event has been erased";
+  return row;
+}
+
 }  // namespace
 
 struct History::Impl {
@@ -205,7 +215,11 @@ History::Impl::AnyPage History::Impl::scan(const core::Ask& ask) const {
     const auto before = std::exchange(page.next_after, sealed.header.sequence);
     auto event = past.open(sealed);
     if (!event) return tl::unexpected(event.error());
-    if (!*event) continue;
+    if (!*event) {
+      const bool erased = sealed.header.kind == storage::EntryKind::event;
+      if (erased && ask.peer.is_operator) page.rows.push_back(erased_row(sealed.header));
+      continue;
+    }
     if (!query.journey.empty() && (*event)->journey != query.journey) continue;
     if (!query.agency.empty() && (*event)->agency != query.agency) continue;
     auto row = row_of(**event, *subscribed, ask);

@@ -60,6 +60,29 @@ void fold_refused(const FoldEntry& entry, const ledger::Refusal& refusal, Rows& 
   if (refusal.fingerprint() == nullptr) return;
   const auto fingerprint = fingerprint_from(*refusal.fingerprint());
   rows.put(row_keys::fingerprint(fingerprint), encode(fingerprint, entry));
+  if (refusal.kept()) rows.put(row_keys::refused_under(entry.key_id), std::string(text_of(fingerprint)));
+}
+
+Result<void> remove_publication(Sequence sequence, const ledger::EventEntry& event, Rows& rows) {
+  if (event.fingerprint() == nullptr || event.identity() == nullptr) return {};
+  auto key = reuses_its_identity(event) ? row_keys::fingerprint(fingerprint_from(*event.fingerprint()))
+                                        : row_keys::identity(key_from<KeyedHash>(*event.identity()));
+  const auto row = publication_row(rows, key);
+  if (!row) return tl::unexpected(row.error());
+  if (*row && (*row)->sequence == sequence) rows.remove(key);
+  return {};
+}
+
+Result<void> remove_refused(const KeyId& key, Rows& rows) {
+  const auto name = row_keys::refused_under(key);
+  const auto row = rows.get(name);
+  if (!row) return tl::unexpected(row.error());
+  Fingerprint fingerprint{};
+  if (!*row || (*row)->size() != fingerprint.size()) return {};
+  std::memcpy(fingerprint.data(), (*row)->data(), fingerprint.size());
+  rows.remove(row_keys::fingerprint(fingerprint));
+  rows.remove(name);
+  return {};
 }
 
 Result<core::KnownPublication> known_publication(const RowReads& rows, const Fingerprint& fingerprint,

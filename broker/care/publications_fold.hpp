@@ -10,6 +10,10 @@ namespace carehub::care {
 
 void fold_publications(const FoldEntry& entry, const ledger::EventEntry& event, Rows& rows);
 /// A refused message is known again, too, unless nothing says what makes it the same one.
+/// The rows of an event that is being erased.
+Result<void> remove_publication(Sequence sequence, const ledger::EventEntry& event, Rows& rows);
+/// And of the message that was refused under a key of its own.
+Result<void> remove_refused(const KeyId& key, Rows& rows);
 void fold_refused(const FoldEntry& entry, const ledger::Refusal& refusal, Rows& rows);
 
 Result<core::KnownPublication> known_publication(const RowReads& rows, const Fingerprint& fingerprint,

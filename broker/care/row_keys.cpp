@@ -63,6 +63,10 @@ std::string day_key(std::string_view purpose, std::int64_t day) {
 
 std::string newest() { return start('t'); }
 
+std::string erased_keys() { return start('x'); }
+std::string erased_key(const KeyId& key) { return start('x').append(text_of(key.bytes)); }
+std::string refused_under(const KeyId& key) { return start('w').append(text_of(key.bytes)); }
+
 Sequence last_sequence(std::string_view key) {
   const auto size = sizeof(Sequence);
   return key.size() < size ? 0 : RowReader(key.substr(key.size() - size)).number<Sequence>();

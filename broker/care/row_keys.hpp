@@ -38,7 +38,10 @@ std::string course(std::string_view name);
 std::string policies();  // v: prefix
 std::string policy(std::uint64_t version);
 std::string day_key(std::string_view purpose, std::int64_t day);  // k: KeyId
-std::string newest();                                             // t: when the newest entry was appended
+std::string erased_keys();                                        // x: prefix of keys that were erased
+std::string erased_key(const KeyId& key);                         // the Erasure's number
+std::string refused_under(const KeyId& key);  // w: fingerprint of the message refused under this key
+std::string newest();                         // t: when the newest entry was appended
 
 /// The sequence at the end of a pending, gate or dead key.
 Sequence last_sequence(std::string_view key);

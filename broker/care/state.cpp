@@ -8,6 +8,7 @@
 #include "broker/base/assert.hpp"
 #include "broker/base/fault.hpp"
 #include "broker/care/deliveries_fold.hpp"
+#include "broker/care/erasure_fold.hpp"
 #include "broker/care/people_fold.hpp"
 #include "broker/care/publications_fold.hpp"
 #include "broker/care/row_codec.hpp"
@@ -30,10 +31,11 @@ Result<void> fold_refusal(const FoldEntry& entry, const ledger::Refusal& refusal
     return value == nullptr ? std::string_view() : value->string_view();
   };
   fold_refused(entry, refusal, rows);
+  if (refusal.kept()) return {};  // its key is its own
   return fold_day_key(entry, core::refusal_purpose(text(refusal.agency()), text(refusal.channel())), rows);
 }
 
-Result<void> fold_body(const FoldEntry& entry, const ledger::Body& body, Rows& rows) {
+Result<void> fold_body(const FoldEntry& entry, const ledger::Body& body, Rows& rows, const PastBodies& past) {
   switch (body.entry_type()) {
     case ledger::Entry::EventEntry:
       fold_publications(entry, *body.entry_as_EventEntry(), rows);
@@ -52,17 +54,18 @@ Result<void> fold_body(const FoldEntry& entry, const ledger::Body& body, Rows& r
     case ledger::Entry::PolicyChanged:
       fold_policy_changed(entry, *body.entry_as_PolicyChanged(), rows);
       return {};
+    case ledger::Entry::Erasure: return fold_erasure(entry, *body.entry_as_Erasure(), past, rows);
     default: return {};
   }
 }
 
-Result<void> fold(const FoldEntry& entry, Rows& rows) {
+Result<void> fold(const FoldEntry& entry, Rows& rows, const PastBodies& past) {
   if (entry.kind != storage::EntryKind::event && entry.kind != storage::EntryKind::refusal) {
     if (auto kept = fold_day_key(entry, core::kHubPurpose, rows); !kept) return kept;
   }
   if (!entry.body.empty()) {
     const auto* body = flatbuffers::GetRoot<ledger::Body>(entry.body.data());
-    if (auto folded = fold_body(entry, *body, rows); !folded) return folded;
+    if (auto folded = fold_body(entry, *body, rows, past); !folded) return folded;
   }
   return {};
 }
@@ -82,6 +85,7 @@ struct State::Impl {
     Sequence sequence = 0;
     Timestamp appended_at;
     Bytes bytes;
+    KeyId key_id;
   };
 
   Rows rows;
@@ -115,15 +119,12 @@ State::~State() = default;
 
 namespace {
 
-/// No erasure is recorded in this version, so a key that is not there means a vault older than its ledger.
-/// To go on would lose what the key seals.
+/// Nothing where the vault has it on record that the key was destroyed. A key that it never had means a vault
+/// older than its ledger: to go on would lose what the key seals.
 Result<Bytes> open(const storage::SealedEntry& sealed, const storage::Sealer& sealer) {
   const auto name = "entry " + std::to_string(sealed.header.sequence);
   auto body = sealer.open(sealed);
-  if (!body && body.error().kind == ErrorKind::not_found) {
-    return fail(ErrorKind::corrupt,
-                name + ": its key is not in the vault and no erasure is recorded: restore the newest vault");
-  }
+  if (!body && body.error().kind == ErrorKind::not_found) return Bytes();
   if (body && !verified(*body)) {
     return fail(ErrorKind::corrupt, name + " opens but is no ledger body: stop and ask");
   }
@@ -154,12 +155,20 @@ Result<void> State::Impl::catch_up_some(Sequence all) {
     return fail(ErrorKind::corrupt, "the ledger ends at entry " + std::to_string(head) + " but its head is " +
                                         std::to_string(all) + ": run carehub audit");
   }
+  const PastBodies past = [this](Sequence sequence) -> Result<core::StoredBody> {
+    const auto found = ledger.read(sequence, 1, 1);
+    if (!found) return tl::unexpected(found.error());
+    if (found->empty()) return fail(ErrorKind::corrupt, "entry " + std::to_string(sequence) + " is missing");
+    auto body = open(found->front(), sealer);
+    if (!body) return tl::unexpected(body.error());
+    return core::StoredBody{std::move(*body), found->front().header.appended_at, {}};
+  };
   for (const auto& sealed : *entries) {
     const auto body = open(sealed, sealer);
     if (!body) return tl::unexpected(body.error());
     const auto& header = sealed.header;
     const FoldEntry entry{header.sequence, header.appended_at, header.kind, header.key_id, *body};
-    if (auto folded = fold(entry, rows); !folded) return folded;
+    if (auto folded = fold(entry, rows, past); !folded) return folded;
     head = header.sequence;
     newest = header.appended_at;
   }
@@ -215,15 +224,19 @@ Result<core::EngineState> State::engine_state() const {
   return state;
 }
 
+Result<std::vector<KeyId>> State::erased_keys() const { return erased_key_rows(impl_->rows); }
+
 Sequence State::append(core::NewEntry entry, Timestamp at) {
   auto& self = *impl_;
   const Sequence sequence = ++self.head;
   self.newest = std::max(self.newest, at);
   const FoldEntry folded{sequence, self.newest, entry.kind, entry.key_id, entry.body};
-  if (self.health) self.health = fold(folded, self.rows);
+  if (self.health) {
+    self.health = fold(folded, self.rows, [this](Sequence past) { return body(past); });
+  }
   ++self.size.entries;
   self.size.bytes += entry.body.size();
-  self.bodies.push_back({sequence, self.newest, entry.body});
+  self.bodies.push_back({sequence, self.newest, entry.body, entry.key_id});
   self.drafted.push_back({sequence, self.newest, std::move(entry)});
   return sequence;
 }
@@ -354,7 +367,10 @@ Result<core::StoredBody> State::body(Sequence sequence) const {
   const auto& bodies = impl_->bodies;
   if (!bodies.empty() && sequence >= bodies.front().sequence) {
     const auto place = sequence - bodies.front().sequence;
-    if (place < bodies.size()) return core::StoredBody{bodies[place].bytes, bodies[place].appended_at};
+    if (place < bodies.size()) {
+      const auto& body = bodies[place];
+      return core::StoredBody{body.bytes, body.appended_at, body.key_id};
+    }
   }
   auto entries = impl_->ledger.read(sequence, 1, 1);
   if (!entries) return tl::unexpected(entries.error());
@@ -363,7 +379,8 @@ Result<core::StoredBody> State::body(Sequence sequence) const {
   }
   auto body = open(entries->front(), impl_->sealer);
   if (!body) return tl::unexpected(body.error());
-  return core::StoredBody{std::move(*body), entries->front().header.appended_at};
+  const auto& header = entries->front().header;
+  return core::StoredBody{std::move(*body), header.appended_at, header.key_id};
 }
 
 }  // namespace carehub::care

@@ -91,9 +91,9 @@ struct Answer {
 };
 
 /// A question for the hub; the answer is the frame that belongs to it.
-using Question =
-    std::variant<wire::QueryT, wire::ReplayT, wire::HandleDeadLetterT, wire::HandleSubscriptionT>;
-using Reply = std::variant<wire::PageT, wire::ReplayedT, wire::HandledT>;
+using Question = std::variant<wire::QueryT, wire::ReplayT, wire::HandleDeadLetterT, wire::HandleSubscriptionT,
+                              wire::EraseT>;
+using Reply = std::variant<wire::PageT, wire::ReplayedT, wire::HandledT, wire::ErasedT>;
 
 /// A connection that mends itself: after socket loss it says Hello again, publishes again what has no
 /// outcome, and subscribes again. Thread-safe. Callbacks run on the client's thread and must not block.

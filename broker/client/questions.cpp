@@ -7,6 +7,7 @@ namespace carehub::client {
 namespace {
 
 constexpr std::int64_t kAnswerMs = 60'000;
+constexpr std::int64_t kSearchMs = 3'600'000;  // the hub looks through its whole ledger
 
 }  // namespace
 
@@ -59,6 +60,13 @@ void Questions::handled(const wire::Handled& frame) {
   finish(number, Reply(std::move(handled)));
 }
 
+void Questions::erased(const wire::Erased& frame) {
+  wire::ErasedT erased;
+  frame.UnPackTo(&erased);
+  const std::uint64_t number = erased.number;
+  finish(number, Reply(std::move(erased)));
+}
+
 bool Questions::rejected(std::uint64_t number, const Error& error) {
   if (!all_.contains(number)) return false;
   finish(number, tl::unexpected(error));
@@ -76,10 +84,11 @@ void Questions::fail_sent(const Error& error) {
 void Questions::fail_late(std::int64_t now_ms) {
   std::vector<std::uint64_t> numbers;
   for (const auto& [number, one] : all_) {
-    if (now_ms - one.heard_ms > kAnswerMs) numbers.push_back(number);
+    const bool searches = std::holds_alternative<wire::EraseT>(one.question);
+    if (now_ms - one.heard_ms > (searches ? kSearchMs : kAnswerMs)) numbers.push_back(number);
   }
   for (const std::uint64_t number : numbers) {
-    finish(number, fail(ErrorKind::unavailable, "the hub did not answer within a minute; ask again"));
+    finish(number, fail(ErrorKind::unavailable, "the hub did not answer in time; ask again"));
   }
 }
 

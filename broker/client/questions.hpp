@@ -20,6 +20,7 @@ class Questions {
   void page(const wire::Page& frame);
   void replayed(const wire::Replayed& frame, std::int64_t now_ms);
   void handled(const wire::Handled& frame);
+  void erased(const wire::Erased& frame);
 
   /// False when no question has this number.
   bool rejected(std::uint64_t number, const Error& error);

@@ -373,8 +373,6 @@ std::optional<Fingerprint> Admission::refusal_fingerprint(const Subject& subject
 
 Result<Admission::Recorded> Admission::record_refusal(Subject& subject, const Fault& fault,
                                                       const std::optional<Fingerprint>& fingerprint) {
-  auto key = day_keys_.key(refusal_purpose(subject.agency, subject.channel), subject.now);
-  if (!key) return tl::unexpected(key.error());
   ledger::RefusalT refusal;
   refusal.agency = subject.agency;
   refusal.channel = subject.channel;
@@ -396,6 +394,10 @@ Result<Admission::Recorded> Admission::record_refusal(Subject& subject, const Fa
   refusal.kept = !original.empty() && original.size() <= limits::kOriginalBytesMax;
   subject.original_kept = refusal.kept || original.empty();
   if (refusal.kept) refusal.original.assign(original.begin(), original.end());
+  // What keeps a message can be erased by itself.
+  auto key = refusal.kept ? vault_.mint()
+                          : day_keys_.key(refusal_purpose(subject.agency, subject.channel), subject.now);
+  if (!key) return tl::unexpected(key.error());
   flatbuffers::FlatBufferBuilder builder;
   auto body = finish_body(builder, ledger::Refusal::Pack(builder, &refusal));
   return Recorded{journal_.append({storage::EntryKind::refusal, *key, std::move(body)}, subject.now),

@@ -202,6 +202,15 @@ void Children::trim() {
   wanted_.clear();
 }
 
+void Children::forget(const PersonKey& person) {
+  const auto found = children_.find(person);
+  if (found == children_.end()) return;
+  unqueue(person, found->second);
+  held_ -= found->second.waiting.size();
+  children_.erase(found);
+  std::erase(wanted_, person);
+}
+
 bool Children::has_head(const PersonKey& person, Sequence sequence) const {
   const auto found = children_.find(person);
   if (found == children_.end() || found->second.busy || found->second.waiting.empty()) return false;

@@ -70,6 +70,8 @@ class Children {
 
   /// Forgets what has not been sent once: it is on disk. Views are let go.
   void trim();
+  /// Lets go of everything of this child, busy or not.
+  void forget(const PersonKey& person);
   /// Whether a child is not busy and this is its next delivery.
   bool has_head(const PersonKey& person, Sequence sequence) const;
   /// Takes such a head away: it was answered after its time.

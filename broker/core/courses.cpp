@@ -286,6 +286,7 @@ bool Courses::is_for(const Subscription& subscription, const ledger::EventEntry&
 Result<void> Courses::look_at(Delivery& delivery, Sequence sequence) {
   const auto stored = context_.state.body(sequence);
   if (!stored) return tl::unexpected(stored.error());
+  if (stored->bytes.empty()) return {};  // it has been erased
   const auto* entry = flatbuffers::GetRoot<ledger::Body>(stored->bytes.data())->entry_as_EventEntry();
   if (entry == nullptr || entry->event() == nullptr || entry->person() == nullptr) return {};
   const Bytes bytes(entry->event()->begin(), entry->event()->end());

@@ -62,6 +62,9 @@ class Delivery {
   /// an Offered of its own.
   void start_over(Timestamp now);
 
+  /// A child was erased: nothing of theirs is sent any more, and no answer to what is in flight counts.
+  void forget(const PersonKey& person);
+
   /// From here on this connection gets the deliveries, `credit` of them before it returns any. Of the
   /// configured rate and `rate_per_minute` the lower holds; 0: none.
   void attach(ConnectionId connection, std::uint32_t credit, std::uint32_t rate_per_minute, Timestamp now);

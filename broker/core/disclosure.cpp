@@ -81,6 +81,8 @@ Result<std::shared_ptr<const View>> Disclosure::view(const StateReader& state, S
                                                      const std::string& agency_id) const {
   auto stored = state.body(sequence);
   if (!stored) return tl::unexpected(stored.error());
+  if (stored->bytes.empty())
+    return fail(ErrorKind::not_found, "entry " + std::to_string(sequence) + " has been erased");
   const auto* body = flatbuffers::GetRoot<ledger::Body>(stored->bytes.data());
   const auto* entry = body->entry_as_EventEntry();
   if (entry == nullptr || entry->event() == nullptr) {

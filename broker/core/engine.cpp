@@ -7,6 +7,7 @@
 #include "broker/core/admission.hpp"
 #include "broker/core/courses.hpp"
 #include "broker/core/deliveries.hpp"
+#include "broker/core/erasures.hpp"
 #include "broker/core/questions.hpp"
 #include "broker/core/replays_into.hpp"
 #include "broker/core/subscribers.hpp"
@@ -73,6 +74,7 @@ struct Engine::Impl {
           replays(context, deliveries),
           subscribers(context, deliveries, replays),
           courses(context, deliveries, subscribers, replays),
+          erasures(context, deliveries, impl.vault),
           questions(context, deliveries),
           admission(rules, impl.state, impl.journal, impl.vault, impl.day_keys, impl.random, impl.counters,
                     [this](const RecordedEvent& recorded) { return deliveries.route(recorded); }) {}
@@ -83,6 +85,7 @@ struct Engine::Impl {
     ReplaysInto replays;
     Subscribers subscribers;
     Courses courses;
+    Erasures erasures;
     Questions questions;
     Admission admission;
   };
@@ -232,6 +235,7 @@ Result<void> Engine::handle(const Peer& peer, const wire::Frame& frame, Timestam
     case wire::Message::Replay: return self.replay(peer, *frame.message_as_Replay(), at, out);
     case wire::Message::HandleDeadLetter:
       return running.questions.handle_dead_letter(peer, *frame.message_as_HandleDeadLetter(), at, out);
+    case wire::Message::Erase: return running.erasures.ask(peer, *frame.message_as_Erase(), at, out);
     case wire::Message::HandleSubscription:
       return running.courses.handle(peer, *frame.message_as_HandleSubscription(), self.journal.head(), at,
                                     out);
@@ -292,6 +296,13 @@ Result<Timestamp> Engine::advance(Timestamp now, Decision& out) {
   if (courses.has_more(impl_->journal.head())) due = at;
   return due;
 }
+
+Result<void> Engine::erase(const AskErasure& ask, ErasureFindings findings, Timestamp now, Decision& out) {
+  return impl_->running().erasures.erase(ask, std::move(findings), impl_->journal.head(), impl_->tick(now),
+                                         out);
+}
+
+Result<void> Engine::destroy(const std::vector<KeyId>& keys) { return impl_->vault.destroy(keys); }
 
 const Counters& Engine::counters() const { return impl_->counters; }
 

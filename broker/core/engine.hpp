@@ -37,6 +37,30 @@ struct AskReplay {
   wire::ReplayT replay;
 };
 
+/// A search for all that is about one person, through the whole ledger, and what it found. `names` are their
+/// identifiers in clear, which nobody writes down. `again`: an erasure that is there is looked at once more.
+struct AskErasure {
+  Peer peer;
+  wire::EraseT erase;
+};
+struct ErasureFindings {
+  std::vector<PersonKey> people;  // who the hub was told are one
+  std::vector<KeyId> keys;        // that seal what is about them
+  std::vector<std::string> names;
+  std::vector<Sequence> shared;  // events that are about somebody else, too
+  std::uint64_t events = 0;
+  std::uint64_t refusals = 0;
+  std::uint64_t refusals_kept = 0;  // under a key that seals others' refusals as well
+  Sequence through = 0;             // the last entry that was looked at
+  bool again = false;
+};
+/// Keys that are to go once the Erasure that names them is durable, and what is said then.
+struct Destruction {
+  Peer peer;
+  std::vector<KeyId> keys;
+  wire::ErasedT answer;
+};
+
 /// Something an operator should know. `code` is stable and listed in the runbook; no personal data.
 struct Alarm {
   std::string code;
@@ -51,6 +75,8 @@ struct Decision {
   std::vector<Ask> asks;
   std::vector<AskReplay> replays;
   std::vector<Alarm> alarms;
+  std::vector<AskErasure> erasures = {};
+  std::vector<Destruction> destructions = {};
 };
 
 /// Counts since start; read by the metrics.
@@ -79,6 +105,12 @@ class Engine {
   /// Ends a step: writes the batched Offered, Acked, Nacked and Withheld, times out deliveries, and sends
   /// what is ready within credit. The moment of the next thing that is due.
   Result<Timestamp> advance(Timestamp now, Decision& out);
+
+  /// Decides about an Erase frame once its search has come to its end: writes the Erasures, from which the
+  /// state's rows go, and gives up what is pending or in flight for them. A preview writes nothing.
+  Result<void> erase(const AskErasure& ask, ErasureFindings findings, Timestamp now, Decision& out);
+  /// Once they are durable. Error `unavailable`: try again later; the next start does, too.
+  Result<void> destroy(const std::vector<KeyId>& keys);
 
   const Counters& counters() const;
 

@@ -83,6 +83,8 @@ Mending::Checked Mending::prepare(const wire::HandleDeadLetter& frame, const Pen
 Mending::Checked Mending::check_original(const Pending& dead, Mended& mended) const {
   const auto stored = context_.state.body(dead.sequence);
   if (!stored) return tl::unexpected(stored.error());
+  if (stored->bytes.empty())
+    return std::optional(Refusal{ErrorKind::not_found, "the original has been erased"});
   const auto* original = flatbuffers::GetRoot<ledger::Body>(stored->bytes.data())->entry_as_EventEntry();
   if (original == nullptr || original->agency() == nullptr)
     return fail(ErrorKind::corrupt,

@@ -19,6 +19,7 @@ Result<std::optional<PersonKey>> person_of_entry(const StateReader& state, std::
   const auto stored = state.body(sequence);
   if (!stored && stored.error().kind == ErrorKind::not_found) return std::optional<PersonKey>();
   if (!stored) return tl::unexpected(stored.error());
+  if (stored->bytes.empty()) return std::optional<PersonKey>();
   const auto* entry = flatbuffers::GetRoot<ledger::Body>(stored->bytes.data())->entry_as_EventEntry();
   if (entry == nullptr || entry->person() == nullptr) return std::optional<PersonKey>();
   return std::optional(key_from<PersonKey>(*entry->person()));

@@ -42,10 +42,11 @@ struct Pending {
   bool nacked = false;  // the newest attempt was answered no: the next needs an Offered of its own
 };
 
-/// A ledger::Body as it was appended.
+/// A ledger::Body as it was appended; no bytes where the entry has been erased.
 struct StoredBody {
   Bytes bytes;
   Timestamp appended_at;
+  KeyId key_id = {};
 };
 
 /// What has become of a replay into a subscription so far.
@@ -80,7 +81,7 @@ class StateReader {
   /// already.
   virtual Result<std::optional<KeyId>> day_key(const std::string& purpose, std::int64_t day) const = 0;
   /// The body (ledger::Body) of an entry, durable or not. `corrupt`: it does not open, or the
-  /// vault does not hold its key.
+  /// vault never held its key.
   virtual Result<StoredBody> body(Sequence sequence) const = 0;
   /// Whether an event was ever offered to a subscription.
   virtual Result<bool> was_offered(const std::string& subscription, Sequence sequence) const = 0;

@@ -80,6 +80,7 @@ Bytes handled_frame(std::uint64_t number, std::optional<ErrorKind> error, const 
 
 Bytes page_frame(const wire::PageT& page) { return packed(page); }
 Bytes replayed_frame(const wire::ReplayedT& replayed) { return packed(replayed); }
+Bytes erased_frame(const wire::ErasedT& erased) { return packed(erased); }
 
 Bytes refused_page(std::uint64_t number, ErrorKind kind, const std::string& text) {
   wire::PageT page;

@@ -24,6 +24,7 @@ Bytes handled_frame(std::uint64_t number, std::optional<ErrorKind> error, const 
                     Sequence sequence, const std::string& subscription = {});
 Bytes page_frame(const wire::PageT& page);
 Bytes replayed_frame(const wire::ReplayedT& replayed);
+Bytes erased_frame(const wire::ErasedT& erased);
 
 /// The rejection as Page, Replayed or Handled, so that the client's question ends.
 Bytes refused_page(std::uint64_t number, ErrorKind kind, const std::string& text);

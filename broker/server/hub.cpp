@@ -11,6 +11,7 @@
 
 #include "broker/base/limits.hpp"
 #include "broker/core/disclosure.hpp"
+#include "broker/server/erasures.hpp"
 #include "broker/server/log.hpp"
 #include "broker/server/loop.hpp"
 #include "broker/server/recover.hpp"
@@ -158,7 +159,16 @@ Result<void> Hub::Impl::open_state() {
 
 Result<void> Hub::Impl::catch_up() {
   state = std::make_unique<care::State>(*store, *ledger, *sealer);
-  return state->catch_up(options.progress ? options.progress : [](Sequence, Sequence) {});
+  auto caught = state->catch_up(options.progress ? options.progress : [](Sequence, Sequence) {});
+  if (!caught) return caught;
+  auto finished = finish_erasures(*state, *vault);
+  if (!finished) return tl::unexpected(finished.error());
+  if (*finished > 0) {
+    log_notice("erasure-finished", std::to_string(*finished) +
+                                       " keys that the ledger says are erased were in the vault, and are "
+                                       "destroyed now");
+  }
+  return {};
 }
 
 Result<core::Decision> Hub::Impl::start_engine() {
@@ -266,13 +276,18 @@ tl::expected<std::unique_ptr<Hub>, StartError> Hub::start(HubOptions options) {
   if (!started) return failed(started.error(), Part::decisions);
   if (auto opened = impl->open_network(); !opened) return failed(opened.error(), Part::network);
   impl->batch_sealer = std::make_unique<Worker>("seal");
-  impl->loop = std::make_unique<Loop>(LoopParts{
-      *impl->transport, *impl->engine, *impl->state, *impl->history, *impl->ledger, *impl->sealer,
-      *impl->clock, impl->options.name, apart(*impl->batch_sealer), [self = impl.get()](Statistics& to) {
-        to.frames_unaddressed = self->transport->unaddressed();
-        to.frames_beyond_limit = self->transport->beyond_limit();
-        to.keys_refused = self->authenticator->refused();
-      }});
+  impl->loop = std::make_unique<Loop>(
+      LoopParts{*impl->transport, *impl->engine, *impl->state, *impl->history, *impl->ledger, *impl->sealer,
+                *impl->clock, impl->options.name, apart(*impl->batch_sealer),
+                [self = impl.get()](Statistics& to) {
+                  to.frames_unaddressed = self->transport->unaddressed();
+                  to.frames_beyond_limit = self->transport->beyond_limit();
+                  to.keys_refused = self->authenticator->refused();
+                },
+                [self = impl.get()](std::string person) {
+                  return std::make_unique<care::ErasureSearch>(*self->ledger, *self->sealer, *self->store,
+                                                               *self->vault, std::move(person));
+                }});
   impl->state_writer = std::make_unique<Worker>("state");
   impl->state->set_pace(
       {kStateRowsMin, apart(*impl->state_writer), [to = impl->transport.get()] { to->wake(); }});

@@ -19,6 +19,7 @@ constexpr std::uint32_t kBacklogRetryMs = 1;
 constexpr std::int64_t kTouchUs = 250 * kMillisecondUs;
 constexpr std::int64_t kFlushUs = kSecondUs;
 constexpr std::size_t kSealedApartMin = 16;
+constexpr std::int64_t kDestroyAgainUs = 60 * kSecondUs;
 constexpr std::int64_t kDrainUs = 10 * kSecondUs;
 constexpr std::int64_t kSlowUs = 2 * kSecondUs;        // without a finished batch, and publishers are told
 constexpr std::int64_t kSlowAgainUs = 60 * kSecondUs;  // of a time without slowness, before it is told anew
@@ -46,6 +47,7 @@ Loop::Loop(LoopParts parts)
       backlog_(parts_.transport),
       questions_(parts_.history, backlog_, [this](wire::PageT& page) { add_counts(statistics(), page); }),
       replays_(parts_.history, backlog_),
+      erasures_(parts_.search),
       completions_(std::make_shared<Completions>()),
       durable_(parts_.ledger.head()),
       now_(parts_.clock.now()),
@@ -105,7 +107,7 @@ Result<void> Loop::begin(core::Decision started) {
 }
 
 std::uint32_t Loop::wait_ms(std::uint32_t wait_ms_max) {
-  if (may_decide() && (!inbox_.empty() || question_ready_ || replay_ready_)) return 0;
+  if (may_decide() && (!inbox_.empty() || question_ready_ || replay_ready_ || erasures_.active())) return 0;
   Timestamp until{now_.us + us_of(wait_ms_max)};
   until = std::min(until, Timestamp{touched_.us + kTouchUs});
   if (may_decide()) until = std::min(until, due_);
@@ -131,6 +133,7 @@ Result<void> Loop::step(std::uint32_t wait_ms_max) {
     receive();
     core::Decision decision;
     if (auto handled = handle_inbox(decision); !handled) return handled;
+    if (auto erased = erase(decision); !erased) return erased;
     auto due = parts_.engine.advance(now_, decision);
     if (!due) return tl::unexpected(due.error());
     due_ = *due;
@@ -283,10 +286,42 @@ Result<void> Loop::handle(const Received& received, core::Decision& out) {
     case wire::Message::Query:
     case wire::Message::Replay:
     case wire::Message::HandleDeadLetter:
+    case wire::Message::Erase:
     case wire::Message::HandleSubscription: return decide(*peer, *frame, out);
     default:
       refuse(received.connection, ErrorKind::invalid, "this hub does not know that verb", false);
       return {};
+  }
+}
+
+/// The next part of a search, and the decision once it has found all.
+Result<void> Loop::erase(core::Decision& out) {
+  auto found = erasures_.advance();
+  if (!found) return {};
+  if (found->findings) return parts_.engine.erase(found->ask, std::move(*found->findings), now_, out);
+  out.sends.push_back({found->ask.peer.connection, Erasures::failed(found->ask, found->findings.error())});
+  return {};
+}
+
+void Loop::destroy(core::Destruction& destruction) {
+  if (auto destroyed = parts_.engine.destroy(destruction.keys); !destroyed) {
+    log_alarm("erasure_unfinished", "a recorded erasure waits for the vault: " + destroyed.error().text);
+    ++statistics_.alarms;
+    left_.insert(left_.end(), destruction.keys.begin(), destruction.keys.end());
+    left_tried_ = now_;
+    destruction.answer.complete = false;
+    destruction.answer.text =
+        "recorded, but the vault cannot be written yet: the hub tries again each minute";
+  }
+  send(destruction.peer.connection, core::erased_frame(destruction.answer));
+}
+
+void Loop::destroy_left() {
+  if (left_.empty() || now_.us - left_tried_.us < kDestroyAgainUs) return;
+  left_tried_ = now_;
+  if (parts_.engine.destroy(left_)) {
+    log_notice("erasure-finished", "an erasure that had waited for the vault is finished");
+    left_.clear();
   }
 }
 
@@ -346,7 +381,7 @@ Result<void> Loop::commit(core::Decision decision) {
   }
   auto drafted = parts_.state.take_batch();
   if (!drafted.empty()) append(std::move(drafted));
-  const bool leaves = !decision.sends.empty() || !decision.asks.empty() || !decision.replays.empty();
+  const bool leaves = !decision.sends.empty() || waits_for_state(decision);
   const Sequence needs = kFault == Fault::sends_before_sync ? 0 : parts_.state.head();
   if (leaves) held_.push_back({needs, received_at_, std::move(decision)});
   release();
@@ -393,7 +428,7 @@ void Loop::release() {
     Held held = std::move(held_.front());
     held_.pop_front();
     let_go(held.decision);
-    if (!held.decision.asks.empty() || !held.decision.replays.empty()) asking_.push_back(std::move(held));
+    if (waits_for_state(held.decision)) asking_.push_back(std::move(held));
   }
 }
 
@@ -414,6 +449,19 @@ void Loop::answer(core::Decision& decision) {
     if (auto refused = replays_.start(std::move(ask))) send(connection, std::move(*refused));
     replay_ready_ = true;
   }
+  for (core::AskErasure& ask : decision.erasures) {
+    if (peers_.find(ask.peer.connection) == nullptr) continue;
+    const ConnectionId connection = ask.peer.connection;
+    if (auto refused = erasures_.start(std::move(ask))) send(connection, std::move(*refused));
+  }
+  for (core::Destruction& destruction : decision.destructions) destroy(destruction);
+}
+
+/// Questions are answered from the state as of their entry; and it is written without a person's rows before
+/// their keys go, so that no crash leaves it with rows that nobody could find any more.
+bool Loop::waits_for_state(const core::Decision& decision) {
+  return !decision.asks.empty() || !decision.replays.empty() || !decision.erasures.empty() ||
+         !decision.destructions.empty();
 }
 
 void Loop::send(ConnectionId connection, Bytes frame) {
@@ -429,6 +477,7 @@ void Loop::disconnect(ConnectionId connection, core::Parting parting) {
   backlog_.forget(connection);
   questions_.forget(connection);
   replays_.forget(connection);
+  erasures_.forget(connection);
   pushback_.forget(connection);
   if (peers_.find(connection) == nullptr) return;
   peers_.forget(connection);
@@ -436,6 +485,7 @@ void Loop::disconnect(ConnectionId connection, core::Parting parting) {
 }
 
 void Loop::keep_in_touch() {
+  destroy_left();
   if (now_.us - touched_.us < kTouchUs) return;
   touched_ = now_;
   for (const ConnectionId connection : peers_.unspoken({now_.us - us_of(limits::kHeartbeatMs)})) {

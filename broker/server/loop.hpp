@@ -10,6 +10,7 @@
 #include "broker/care/state.hpp"
 #include "broker/core/engine.hpp"
 #include "broker/server/backlog.hpp"
+#include "broker/server/erasures.hpp"
 #include "broker/server/metrics.hpp"
 #include "broker/server/peers.hpp"
 #include "broker/server/pushback.hpp"
@@ -37,6 +38,8 @@ struct LoopParts {
   std::function<void(std::function<void()>)> seal_apart = {};
   /// Fills in what the network has counted. Empty: nothing.
   std::function<void(Statistics&)> count_network = {};
+  /// Begins a search for all that is about one person. Empty: nothing is erased here.
+  Erasures::Search search = {};
 };
 
 /// Drain, decide, append one batch with one sync, send (decisions 3 and 4). Nothing leaves before all that
@@ -90,6 +93,9 @@ class Loop {
   void keep(Received received);
   Result<void> handle_inbox(core::Decision& out);
   Result<void> handle(const Received& received, core::Decision& out);
+  Result<void> erase(core::Decision& out);
+  void destroy(core::Destruction& destruction);
+  void destroy_left();
   Result<void> decide(const core::Peer& peer, const wire::Frame& frame, core::Decision& out);
   Result<void> take_hello(const Received& received, const wire::Hello& hello, core::Decision& out);
   void refuse(ConnectionId connection, ErrorKind kind, const std::string& text, bool closing);
@@ -97,6 +103,7 @@ class Loop {
   void append(std::vector<care::State::Drafted> drafted);
   void seal(const std::vector<care::State::Drafted>& drafted);
   void release();
+  static bool waits_for_state(const core::Decision& decision);
   void let_go(core::Decision& decision);
   void answer(core::Decision& decision);
   void send(ConnectionId connection, Bytes frame);
@@ -108,6 +115,7 @@ class Loop {
   Backlog backlog_;
   Questions questions_;
   Replays replays_;
+  Erasures erasures_;
   Pushback pushback_;
   std::shared_ptr<Completions> completions_;
 
@@ -128,6 +136,8 @@ class Loop {
   std::optional<Timestamp> stalled_;  // since when nothing may be decided, and no batch has been finished
   std::optional<Timestamp> slow_;     // when the disk was last slow
   std::optional<Error> failed_;
+  std::vector<KeyId> left_;  // to be destroyed, and the vault could not be written
+  Timestamp left_tried_;
   bool question_ready_ = false;
   bool replay_ready_ = false;
   Statistics statistics_;

@@ -1,6 +1,7 @@
 #include "broker/server/rebuild.hpp"
 
 #include "broker/care/state.hpp"
+#include "broker/server/erasures.hpp"
 #include "broker/server/hub.hpp"
 #include "broker/server/log.hpp"
 #include "broker/storage/file_vault.hpp"
@@ -37,6 +38,8 @@ Result<Sequence> rebuild_state(const RebuildOptions& options) {
   {
     care::State state(**store, *ledger->ledger, sealer);
     if (auto folded = state.catch_up(options.progress); !folded) return tl::unexpected(folded.error());
+    if (auto finished = finish_erasures(state, *vault->vault); !finished)
+      return tl::unexpected(finished.error());
   }
   const Sequence head = ledger->ledger->head();
   if (auto closed = (*store)->close(); !closed) return tl::unexpected(closed.error());

@@ -192,9 +192,9 @@ Result<Look> look(const RecoverOptions& options, storage::Vault& vault, Random& 
   const auto intent = intended(options.data);
   bool recorded = false;
   auto loss = storage::find_loss(options.data, [&](const storage::SealedEntry& entry) -> Result<void> {
-    if (!vault.key(entry.header.key_id)) {
+    if (const auto key = vault.key(entry.header.key_id); !key && key.error().kind != ErrorKind::not_found) {
       return fail(ErrorKind::corrupt, "entry " + std::to_string(entry.header.sequence) +
-                                          ": its key is not in the vault and no erasure is recorded. That "
+                                          ": its key is not in the vault and was never destroyed there. That "
                                           "is no loss to accept: restore the newest vault");
     }
     if (intent && entry.header.sequence == intent->whole + 1) {

@@ -52,7 +52,7 @@ class FileVault final : public Vault {
     }
     return fail(ErrorKind::corrupt, file_.path().string() +
                                         ": no such key was ever minted in it, so it is older than what the "
-                                        "key sealed. Restore the newest vault");
+                                        "key sealed: restore the newest vault");
   }
 
   Result<void> destroy(const std::vector<KeyId>& ids) override {

@@ -19,7 +19,7 @@ Result<SecretKey> MemoryVault::key(const KeyId& id) const {
   const auto found = keys_.find(id);
   if (found != keys_.end()) return found->second;
   if (destroyed_.contains(id)) return fail(ErrorKind::not_found, "the key was destroyed");
-  return fail(ErrorKind::corrupt, "the vault has no such key: it was never minted here");
+  return fail(ErrorKind::corrupt, "the vault has no such key: it was never minted here: restore the newest vault");
 }
 
 Result<void> MemoryVault::destroy(const std::vector<KeyId>& ids) {
@@ -28,6 +28,12 @@ Result<void> MemoryVault::destroy(const std::vector<KeyId>& ids) {
     if (keys_.erase(id) > 0) destroyed_.insert(id);
   }
   return {};
+}
+
+void MemoryVault::lose(const KeyId& id) {
+  const std::lock_guard lock(mutex_);
+  keys_.erase(id);
+  destroyed_.erase(id);
 }
 
 }  // namespace carehub::storage

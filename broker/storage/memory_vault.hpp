@@ -21,6 +21,9 @@ class MemoryVault final : public Vault {
   Result<void> destroy(const std::vector<KeyId>& ids) override;
   std::vector<std::string> copies_with(const std::vector<KeyId>&) const override { return {}; }
 
+  /// From here on the key was never minted here, as in a vault that is older than its ledger.
+  void lose(const KeyId& id);
+
  private:
   mutable std::mutex mutex_;  // the vault is read by the loop and by queries
   Random& random_;

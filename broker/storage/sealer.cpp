@@ -116,9 +116,9 @@ Result<SealedEntry> Sealer::seal(EntryKind kind, const KeyId& key_id, Sequence s
 }
 
 Result<Bytes> Sealer::open(const SealedEntry& entry) const {
-  const Result<SecretKey> key = vault_.key(entry.header.key_id);
-  if (!key) return tl::unexpected(key.error());
   const std::string name = "ledger entry " + std::to_string(entry.header.sequence);
+  const Result<SecretKey> key = vault_.key(entry.header.key_id);
+  if (!key) return fail(key.error().kind, name + ": " + key.error().text);
   if (entry.ciphertext.size() < kTagBytes) return fail(ErrorKind::corrupt, name + " is cut short");
   const auto clear = clear_bytes(entry.header);
   Bytes plain(entry.ciphertext.size() - kTagBytes);

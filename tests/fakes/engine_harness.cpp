@@ -2,6 +2,8 @@
 
 #include "broker/base/assert.hpp"
 #include "broker/base/identifiers.hpp"
+#include "broker/care/erasure_search.hpp"
+#include "broker/core/wire_frames.hpp"
 
 namespace carehub::fakes {
 namespace {
@@ -159,6 +161,8 @@ std::vector<Received> EngineHarness::commit(core::Decision decision) {
   for (auto& alarm : decision.alarms) alarms.push_back(std::move(alarm));
   for (auto& ask : decision.asks) asks.push_back(std::move(ask));
   for (auto& replay : decision.replays) replays.push_back(std::move(replay));
+  for (auto& erasure : decision.erasures) erasures.push_back(std::move(erasure));
+  for (auto& destruction : decision.destructions) destructions.push_back(std::move(destruction));
   std::vector<Received> received;
   for (const auto& sent : decision.sends) {
     flatbuffers::Verifier verifier(sent.frame.data(), sent.frame.size());
@@ -266,6 +270,31 @@ std::vector<Received> EngineHarness::nak(const core::Peer& peer, const std::stri
   return send(peer, std::move(nak));
 }
 
+wire::ErasedT EngineHarness::erase(const core::Peer& peer, wire::EraseT frame, bool destroy) {
+  auto received = send(peer, std::move(frame));
+  if (erasures.empty()) return std::move(frames_of<wire::ErasedT>(received).at(0));
+  const auto ask = std::move(erasures.front());
+  erasures.clear();
+  require(state->flush().has_value(), "the rows are written");
+  care::ErasureSearch search(ledger, *sealer, store, vault, ask.erase.person);
+  auto done = search.advance();
+  while (done && !*done) done = search.advance();
+  core::Decision decision;
+  if (!done) {
+    wire::ErasedT failed;
+    failed.error = core::to_wire(done.error().kind);
+    failed.text = done.error().text;
+    return failed;
+  }
+  require(engine->erase(ask, search.take(), clock.now(), decision).has_value(), "the engine decides");
+  received = commit(std::move(decision));
+  if (destructions.empty()) return std::move(frames_of<wire::ErasedT>(received).at(0));
+  if (destroy) require(engine->destroy(destructions.front().keys).has_value(), "the keys are destroyed");
+  auto answer = destructions.front().answer;
+  destructions.clear();
+  return answer;
+}
+
 std::vector<std::pair<Sequence, ledger::BodyT>> EngineHarness::entries(storage::EntryKind kind) const {
   std::vector<std::pair<Sequence, ledger::BodyT>> found;
   const auto all = ledger.read(1, 1'000'000, 1U << 30U);
@@ -273,6 +302,7 @@ std::vector<std::pair<Sequence, ledger::BodyT>> EngineHarness::entries(storage::
   for (const auto& sealed : *all) {
     if (sealed.header.kind != kind) continue;
     const auto body = sealer->open(sealed);
+    if (!body && body.error().kind == ErrorKind::not_found) continue;  // erased
     require(body.has_value(), "every entry opens");
     found.emplace_back(sealed.header.sequence, ledger::BodyT());
     ledger::GetBody(body->data())->UnPackTo(&found.back().second);

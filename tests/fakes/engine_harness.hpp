@@ -44,6 +44,8 @@ class EngineHarness {
   std::vector<core::Alarm> alarms;
   std::vector<core::Ask> asks;
   std::vector<core::AskReplay> replays;
+  std::vector<core::AskErasure> erasures;
+  std::vector<core::Destruction> destructions;  // that the server has not been told to do yet
   Timestamp due;
 
   /// Starts over the ledger and the state as they are.
@@ -78,6 +80,9 @@ class EngineHarness {
   std::vector<Received> ack(const core::Peer& peer, const std::string& subscription, Sequence sequence);
   std::vector<Received> nak(const core::Peer& peer, const std::string& subscription, Sequence sequence,
                             ledger::NakKind kind, std::uint32_t retry_after_ms = 0);
+
+  /// An Erase frame, its search and what it decides. Keys are destroyed only with `destroy`.
+  wire::ErasedT erase(const core::Peer& peer, wire::EraseT frame, bool destroy = true);
 
   /// All entries of one kind, opened, with their sequences.
   std::vector<std::pair<Sequence, ledger::BodyT>> entries(storage::EntryKind kind) const;

@@ -86,7 +86,7 @@ TEST_CASE("a vault that lacks a key of the ledger stops the hub, whether the sta
   EngineHarness hub;
   live_a_little(hub);
   const auto event = hub.entries(storage::EntryKind::event)[0].first;
-  REQUIRE(hub.vault.destroy({hub.ledger.read(event, 1, 1)->front().header.key_id}));
+  hub.vault.lose(hub.ledger.read(event, 1, 1)->front().header.key_id);
   storage::MemoryStateStore fresh;
   for (auto* store : {&fresh, &hub.store}) {
     const auto rows = EngineHarness::rows(*store).size();

@@ -417,7 +417,7 @@ TEST_CASE("an event whose key the vault has lost stops the hub; no delivery of i
   Desk desk;
   const auto lost = desk.publish(1);
   desk.subscribe(0);
-  REQUIRE(desk.hub.vault.destroy({desk.hub.ledger.read(lost, 1, 1)->front().header.key_id}));
+  desk.hub.vault.lose(desk.hub.ledger.read(lost, 1, 1)->front().header.key_id);
   wire::FrameT frame;
   wire::CreditT credit;
   credit.subscription = kDesk;

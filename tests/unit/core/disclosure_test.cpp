@@ -78,13 +78,18 @@ TEST_CASE("a faulty policy is refused with its place") {
   CHECK(parsed.error().text.find("policy.toml:5:") != std::string::npos);
 }
 
-TEST_CASE("no view is made of an event that no rule shows, nor of one whose key the vault has lost") {
+TEST_CASE(
+    "no view is made of an event that no rule shows, nor of one that was erased or whose key the vault has "
+    "lost") {
   EngineHarness hub;
   const auto disclosure = two_policies(hub);
   const auto lost = publish(hub);
   const auto unshown = publish(hub, event::EventType::movement);
   CHECK(disclosure.view(*hub.state, unshown, 1, kRole, kCouncil).error().kind == ErrorKind::not_found);
-  REQUIRE(hub.vault.destroy({hub.ledger.read(lost, 1, 1)->front().header.key_id}));
+  const auto key = hub.ledger.read(lost, 1, 1)->front().header.key_id;
+  REQUIRE(hub.vault.destroy({key}));
+  CHECK(disclosure.view(*hub.state, lost, 1, kRole, kCouncil).error().kind == ErrorKind::not_found);
+  hub.vault.lose(key);
   CHECK(disclosure.view(*hub.state, lost, 1, kRole, kCouncil).error().kind == ErrorKind::corrupt);
 }
 

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "broker/base/ids.hpp"
+#include "broker/base/result.hpp"
+#include "broker/storage/master_key.hpp"
+
+namespace carehub::server {
+
+/// The OperatorAction that records a new master key.
+constexpr const char* kRotateAction = "rotate master key";
+
+struct RotateOptions {
+  std::filesystem::path data;
+  storage::MasterKeySource master_key;
+  std::filesystem::path new_key_file;  // where the master key does not come from a file
+  std::string by;
+  std::string reason;
+  std::function<void(Sequence done, Sequence all)> progress;
+};
+
+/// Gives the vault of a stopped hub a new master key, and records that first; the entry. Cut short behind it,
+/// the old or the new key opens the vault, and who asks again gets another. Errors: `not_found` (no ledger),
+/// `unavailable` (a hub runs, disk), and those of storage::rotate_master_key().
+Result<Sequence> rotate_master_key(const RotateOptions& options);
+
+}  // namespace carehub::server

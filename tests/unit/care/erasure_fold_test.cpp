@@ -1,0 +1,52 @@
+#include "broker/care/erasure_fold.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "broker/base/ledger_keys.hpp"
+#include "broker/core/identity.hpp"
+#include "tests/fakes/erasing.hpp"
+
+using namespace carehub;
+using namespace carehub::fakes;
+
+TEST_CASE("after an erasure a rebuilt state is the live one, row by row, whatever was pending or given up") {
+  Erasing past;
+  past.publish(3);
+  past.erase(Erasing::name(1));
+  past.publish(2);
+  past.erase(Erasing::name(3));
+  past.check_rebuilt();
+}
+
+TEST_CASE("an erasure that was cut short is finished at the next start, from the ledger alone") {
+  Erasing past;
+  const auto erased = past.erase(Erasing::name(1), false, false);
+  CHECK(past.opens(past.of_one[0]));
+  SECTION("with its state") { past.hub.restart(); }
+  SECTION("with a state that is behind") { past.hub.restart(3); }
+  SECTION("without it") { past.hub.restart_without_state(); }
+  const auto keys = past.hub.state->erased_keys().value();
+  CHECK(keys.size() == 2);
+  REQUIRE(past.hub.vault.destroy(keys));
+  CHECK(!past.opens(past.of_one[0]));
+  CHECK(past.opens(past.of_two[0]));
+  past.check_rebuilt();
+  CHECK(erased.sequence != 0);
+}
+
+TEST_CASE("a state that knows rows of what cannot be read any more asks to be made again") {
+  Erasing past;
+  REQUIRE(past.hub.state->flush());
+  const auto hash = core::identifier_hash(past.hub.vault.index_key(), Erasing::name(1));
+  const auto person = past.hub.state->linked({hash}).value().front();
+  REQUIRE(person);
+  care::Rows rows(past.hub.store);
+  ledger::ErasureT erasure;
+  erasure.person = std::make_unique<ledger::Key>(to_ledger(*person));
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(ledger::Erasure::Pack(builder, &erasure));
+  const auto* entry = flatbuffers::GetRoot<ledger::Erasure>(builder.GetBufferPointer());
+  const auto folded = care::fold_erasure({}, *entry, [](Sequence) { return core::StoredBody{}; }, rows);
+  REQUIRE(!folded);
+  CHECK(folded.error().kind == ErrorKind::corrupt);
+}

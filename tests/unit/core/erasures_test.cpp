@@ -1,0 +1,117 @@
+#include "broker/core/erasures.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "tests/fakes/erasing.hpp"
+
+using namespace carehub;
+using namespace carehub::fakes;
+
+TEST_CASE("an erasure takes a child's events and refusals, and leaves everybody else's") {
+  Erasing past;
+  const auto preview = past.erase(Erasing::name(1), true);
+  CHECK(preview.error == wire::ErrorKind::unknown);
+  CHECK(preview.events == 3);
+  CHECK(preview.refusals == 1);
+  CHECK(preview.sequence == 0);
+  CHECK(past.opens(past.of_one[0]));
+  CHECK(past.hub.entries(storage::EntryKind::erasure).empty());
+  CHECK(past.hub.entries(storage::EntryKind::access).size() == 1);
+
+  const auto erased = past.erase(Erasing::name(1));
+  CHECK(erased.error == wire::ErrorKind::unknown);
+  CHECK(erased.complete);
+  CHECK(erased.events == 3);
+  CHECK(erased.refusals == 1);
+  for (const auto sequence : past.of_one) CHECK(!past.opens(sequence));
+  for (const auto sequence : past.of_two) CHECK(past.opens(sequence));
+  CHECK(past.hub.entries(storage::EntryKind::refusal).size() == 1);
+  const auto entries = past.hub.entries(storage::EntryKind::erasure);
+  REQUIRE(entries.size() == 1);
+  CHECK(entries.front().first == erased.sequence);
+  const auto& entry = entry_of<ledger::ErasureT>(entries.front().second);
+  CHECK(entry.keys.size() == 2);
+  CHECK(entry.complete);
+  CHECK(entry.reason == "asked for by the family");
+  CHECK(past.erase(Erasing::name(1)).error == wire::ErrorKind::not_found);
+}
+
+TEST_CASE("what waited or was given up for an erased child is settled, and the others go on") {
+  Erasing past;
+  const auto before = past.hub.state->pending(Erasing::kDesk, 0, 100).value();
+  REQUIRE(std::ranges::any_of(before, [&](const auto& one) { return one.sequence == past.of_one[2]; }));
+  REQUIRE(past.hub.state->dead_letter(Erasing::kDesk, past.of_one[1]).value());
+  past.erase(Erasing::name(1));
+  const auto after = past.hub.state->pending(Erasing::kDesk, 0, 100).value();
+  CHECK(after.size() + 1 == before.size());
+  CHECK(!past.hub.state->dead_letter(Erasing::kDesk, past.of_one[1]).value());
+  CHECK(past.hub.state->dead_letter(Erasing::kDesk, past.of_two[0]).value());
+  // An answer to what was in flight is nobody's; the other child's is taken.
+  past.hub.ack(past.council, Erasing::kDesk, past.of_one[2]);
+  past.hub.ack(past.council, Erasing::kDesk, past.of_two[1]);
+  CHECK(!past.hub.state->pending(Erasing::kDesk, 0, 100).value().empty());
+  auto sent = past.hub.pass_ms(1000);
+  for (const auto& each : deliveries_of(sent, Erasing::kDesk)) CHECK(each.sequence != past.of_one[2]);
+}
+
+TEST_CASE("a new event after an erasure is a new person's, under a new key") {
+  Erasing past;
+  past.erase(Erasing::name(1));
+  const auto fresh = past.publish(1);
+  CHECK(past.opens(fresh));
+  const auto events = past.hub.entries(storage::EntryKind::event);
+  const auto& entry = entry_of<ledger::EventEntryT>(events.back().second);
+  CHECK(entry.new_person);
+  CHECK(entry.previous_of_person == 0);
+  CHECK(past.erase(Erasing::name(1)).events == 1);
+}
+
+TEST_CASE("only an operator erases, with a reason and a name, and somebody whom the hub knows") {
+  Erasing past;
+  wire::EraseT frame;
+  frame.person = Erasing::name(1);
+  frame.reason = "because";
+  frame.by = "A Person";
+  CHECK(past.hub.erase(past.hospital, frame).error == wire::ErrorKind::denied);
+  frame.reason.clear();
+  CHECK(past.hub.erase(past.asker, frame).error == wire::ErrorKind::invalid);
+  frame.reason = "because";
+  frame.by.clear();
+  CHECK(past.hub.erase(past.asker, frame).error == wire::ErrorKind::invalid);
+  CHECK(past.erase(Erasing::name(77)).error == wire::ErrorKind::not_found);
+  CHECK(past.erase("nhs:1").error == wire::ErrorKind::invalid);
+  CHECK(past.erase("sequence:999999").error == wire::ErrorKind::not_found);
+  CHECK(past.erase("sequence:" + std::to_string(past.of_two[0]), true).events == 3);
+  CHECK(past.hub.entries(storage::EntryKind::erasure).empty());
+}
+
+TEST_CASE(
+    "an erasure can be asked for once more by its own number, once older copies of the vault are gone") {
+  Erasing past;
+  const auto first = past.erase(Erasing::name(1));
+  const auto again = past.erase("sequence:" + std::to_string(first.sequence));
+  CHECK(again.error == wire::ErrorKind::unknown);
+  CHECK(again.complete);
+  CHECK(past.hub.entries(storage::EntryKind::erasure).size() == 2);
+  past.check_rebuilt();
+}
+
+TEST_CASE("a refused message is found by the numbers in its bytes, spaced or not, and not by short ones") {
+  const auto named = [](const std::string& original, const std::vector<std::string>& names) {
+    ledger::RefusalT refusal;
+    refusal.original.assign(original.begin(), original.end());
+    refusal.original_media_type = "x-application/hl7-v2+er7";
+    flatbuffers::FlatBufferBuilder builder;
+    builder.Finish(ledger::Refusal::Pack(builder, &refusal));
+    return core::names_any(*flatbuffers::GetRoot<ledger::Refusal>(builder.GetBufferPointer()), names);
+  };
+  const auto number = test_nhs_number(1);
+  const auto spaced = number.substr(0, 3) + " " + number.substr(3, 3) + " " + number.substr(6);
+  CHECK(named("PID|1||" + number + "^^^NHS", {"nhs:" + number}));
+  CHECK(named("PID|1||" + spaced, {"nhs:" + number}));
+  CHECK(!named("PID|1||" + test_nhs_number(2), {"nhs:" + number}));
+  CHECK(named("PID|1||MRN-77881", {"local:RZX01:MRN-77881"}));
+  CHECK(!named("PID|1||12345", {"local:RZX01:12345"}));
+  CHECK(!named("", {"nhs:" + number}));
+  CHECK(!named("PID", {}));
+}
