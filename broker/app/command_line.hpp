@@ -29,6 +29,8 @@ struct Reading {
   StatusOptions status;
   RebuildOptions rebuild;
   RecoverOptions recover;
+  EraseOptions erase;
+  VaultOptions vault;
   KeysOptions keys;
   BenchOptions bench;
   VersionOptions version;

@@ -128,6 +128,27 @@ struct SubscriptionsOptions {
 };
 ExitCode subscriptions(const SubscriptionsOptions& options, Surroundings& surroundings);
 
+struct EraseOptions {
+  std::filesystem::path config;
+  PersonOption person;  // sequence:N of an Erasure looks at that one again
+  std::string by;
+  std::string reason;
+  bool preview = false;
+  bool yes = false;  // do not ask
+  bool json = false;
+};
+ExitCode erase(const EraseOptions& options, Surroundings& surroundings);
+
+struct VaultOptions {
+  std::filesystem::path config;
+  enum class Action : std::uint8_t { rotate } action = Action::rotate;
+  std::filesystem::path new_key_file;  // where the master key does not come from a file
+  std::string by;
+  std::string reason;
+  bool json = false;
+};
+ExitCode vault(const VaultOptions& options, Surroundings& surroundings);
+
 struct StatusOptions {
   std::filesystem::path config;
   bool json = false;

@@ -21,6 +21,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kConnectWait{5'000};
 constexpr milliseconds kConnectPoll{10};
 constexpr std::chrono::seconds kAnswerWait{60};
+constexpr std::chrono::seconds kSearchWait{3600};  // the hub looks through its whole ledger
 constexpr std::size_t kPersonBytesMax = 256;
 
 std::string not_running(const std::string& endpoint) {
@@ -46,14 +47,16 @@ class LossReason {
 };
 
 template <class Frame>
-Result<Frame> answer_of(client::HubClient& hub, client::Question question) {
+Result<Frame> answer_of(client::HubClient& hub, client::Question question,
+                        std::chrono::seconds wait = kAnswerWait) {
   auto answered = std::make_shared<std::promise<Result<client::Reply>>>();
   auto future = answered->get_future();
   auto asked = hub.ask(std::move(question),
                        [answered](Result<client::Reply> reply) { answered->set_value(std::move(reply)); });
   if (!asked) return tl::unexpected(asked.error());
-  if (future.wait_for(kAnswerWait) != std::future_status::ready) {
-    return fail(ErrorKind::unavailable, "the hub did not answer within a minute; ask it what it has done");
+  if (future.wait_for(wait) != std::future_status::ready) {
+    return fail(ErrorKind::unavailable, "the hub did not answer within " + std::to_string(wait.count()) +
+                                            " s; ask it what it has done");
   }
   auto reply = future.get();
   if (!reply) return tl::unexpected(reply.error());
@@ -133,6 +136,10 @@ Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleDeadLetterT quest
 }
 Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleSubscriptionT question) {
   return answer_of<wire::HandledT>(hub, std::move(question));
+}
+
+Result<wire::ErasedT> ask(client::HubClient& hub, wire::EraseT question) {
+  return answer_of<wire::ErasedT>(hub, std::move(question), kSearchWait);
 }
 
 Result<std::size_t> each_row(client::HubClient& hub, wire::QueryT query,

@@ -25,6 +25,8 @@ Result<std::unique_ptr<client::HubClient>> connect(const server::HubConfig& conf
 Result<wire::PageT> ask(client::HubClient& hub, wire::QueryT query);
 Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleDeadLetterT question);
 Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleSubscriptionT question);
+/// Waits for as long as the hub searches its ledger.
+Result<wire::ErasedT> ask(client::HubClient& hub, wire::EraseT question);
 
 /// Asks page after page and hands every row on; the number of rows.
 Result<std::size_t> each_row(client::HubClient& hub, wire::QueryT query,

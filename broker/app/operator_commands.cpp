@@ -168,6 +168,24 @@ void add_subscriptions_command(CLI::App& program, Reading& reading) {
   });
 }
 
+void add_erase_command(CLI::App& program, Reading& reading) {
+  auto* command = add(
+      program, "erase", "Erase all that is about one person; says first what will go, and cannot be undone",
+      "carehub erase hub.toml --preview --person-file id.txt --by 'A Name' --reason 'request 7'\n  "
+      "carehub erase hub.toml --person-file id.txt --by 'A Name' --reason 'request 7'");
+  auto& options = reading.erase;
+  add_config(command, options.config);
+  add_person(command, options.person, true);
+  command->add_option("--by,--operator", options.by, "Who decides, for the record")
+      ->required()
+      ->type_name("NAME");
+  command->add_option("--reason", options.reason, "Why, for the record")->required()->type_name("TEXT");
+  command->add_flag("--preview", options.preview, "Only say what would go; the asking is recorded");
+  command->add_flag("--yes", options.yes, "Do not ask first");
+  add_json(command, options.json);
+  choose(command, reading, &Reading::erase);
+}
+
 }  // namespace
 
 void add_operator_commands(CLI::App& program, Reading& reading) {
@@ -175,6 +193,7 @@ void add_operator_commands(CLI::App& program, Reading& reading) {
   add_replay_command(program, reading);
   add_dead_letter_command(program, reading);
   add_subscriptions_command(program, reading);
+  add_erase_command(program, reading);
 }
 
 }  // namespace carehub::app

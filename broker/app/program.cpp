@@ -73,6 +73,23 @@ void add_hub_commands(CLI::App& program, Reading& reading) {
   choose(recover, reading, &Reading::recover);
 }
 
+void add_vault_command(CLI::App& program, Reading& reading) {
+  auto* command =
+      add(program, "vault", "Give the vault of a stopped hub a new master key; the ledger only records it",
+          "carehub vault rotate hub.toml --reason 'an administrator has left'\n  "
+          "carehub vault rotate hub.toml --new-key-file next.key --reason 'yearly'");
+  auto& options = reading.vault;
+  add_choice(command, "ACTION", options.action, "rotate", {{"rotate", VaultOptions::Action::rotate}});
+  add_config(command, options.config);
+  command
+      ->add_option("--new-key-file", options.new_key_file,
+                   "64 hexadecimal characters; where the master key is a credential or a command's output")
+      ->type_name("FILE");
+  add_record(command, options.by, options.reason, "Who decides");
+  add_json(command, options.json);
+  choose(command, reading, &Reading::vault);
+}
+
 void add_configuration_commands(CLI::App& program, Reading& reading) {
   auto* check =
       add(program, "check", "Find every fault of the configuration, its policy and its mapping packs",
@@ -183,6 +200,7 @@ std::variant<Command, Leave> parse_command(std::vector<std::string> arguments) {
   program.require_subcommand(1);
   program.footer(kExitCodes);
   add_hub_commands(program, reading);
+  add_vault_command(program, reading);
   add_configuration_commands(program, reading);
   add_event_commands(program, reading);
   add_operator_commands(program, reading);
@@ -224,6 +242,8 @@ ExitCode run_program(std::vector<std::string> arguments, Surroundings& surroundi
     ExitCode operator()(const StatusOptions& options) const { return status(options, surroundings); }
     ExitCode operator()(const RebuildOptions& options) const { return rebuild(options, surroundings); }
     ExitCode operator()(const RecoverOptions& options) const { return recover(options, surroundings); }
+    ExitCode operator()(const EraseOptions& options) const { return erase(options, surroundings); }
+    ExitCode operator()(const VaultOptions& options) const { return vault(options, surroundings); }
     ExitCode operator()(const KeysOptions& options) const { return keys(options, surroundings); }
     ExitCode operator()(const BenchOptions& options) const { return bench(options, surroundings); }
     ExitCode operator()(const VersionOptions& options) const { return version(options, surroundings); }

@@ -11,7 +11,7 @@ namespace carehub::app {
 using Command =
     std::variant<RunOptions, CheckOptions, TryOptions, PublishOptions, WatchOptions, TimelineOptions,
                  ReplayOptions, DeadLetterOptions, StatusOptions, SubscriptionsOptions, RebuildOptions,
-                 RecoverOptions, KeysOptions, BenchOptions, VersionOptions>;
+                 RecoverOptions, EraseOptions, VaultOptions, KeysOptions, BenchOptions, VersionOptions>;
 
 /// What to print and how to leave when there is nothing to do: help, or a wrong command line.
 struct Leave {

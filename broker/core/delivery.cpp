@@ -168,15 +168,6 @@ void Delivery::start_over(Timestamp now) {
   on_disk_ = true;
 }
 
-void Delivery::forget(const PersonKey& person) {
-  for (auto next = in_flight_.begin(); next != in_flight_.end();) {
-    const auto flight = next++;
-    if (flight->second.delivery.pending.person == person) static_cast<void>(land(flight));
-  }
-  std::erase_if(overdue_, [&](const auto& late) { return late.second == person; });
-  children_.forget(person);
-}
-
 bool Delivery::wants_more(std::size_t held_max) const {
   return connection_ && !on_disk_ && !paused() && !held_back_ &&
          children_.held() + in_flight_.size() < held_max;

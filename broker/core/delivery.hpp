@@ -63,7 +63,15 @@ class Delivery {
   void start_over(Timestamp now);
 
   /// A child was erased: nothing of theirs is sent any more, and no answer to what is in flight counts.
-  void forget(const PersonKey& person);
+  void forget(const PersonKey& person) {
+    std::erase_if(in_flight_, [&](const auto& flight) {
+      const bool theirs = flight.second.delivery.pending.person == person;
+      if (theirs) in_flight_bytes_ -= flight.second.bytes;
+      return theirs;
+    });
+    std::erase_if(overdue_, [&](const auto& late) { return late.second == person; });
+    children_.forget(person);
+  }
 
   /// From here on this connection gets the deliveries, `credit` of them before it returns any. Of the
   /// configured rate and `rate_per_minute` the lower holds; 0: none.

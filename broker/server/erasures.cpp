@@ -3,16 +3,23 @@
 #include <algorithm>
 
 #include "broker/core/wire_frames.hpp"
+#include "broker/server/log.hpp"
 
 namespace carehub::server {
 
-Bytes Erasures::failed(const core::AskErasure& ask, const Error& error) {
+namespace {
+
+constexpr std::int64_t kAgainUs = 60 * kSecondUs;
+
+Bytes failed(const core::AskErasure& ask, const Error& error) {
   wire::ErasedT erased;
   erased.number = ask.erase.number;
   erased.error = core::to_wire(error.kind);
   erased.text = error.text;
   return core::erased_frame(erased);
 }
+
+}  // namespace
 
 std::optional<Bytes> Erasures::start(core::AskErasure ask) {
   if (!search_) return failed(ask, {ErrorKind::unavailable, "nothing is erased here"});
@@ -22,20 +29,37 @@ std::optional<Bytes> Erasures::start(core::AskErasure ask) {
   return std::nullopt;
 }
 
-std::optional<Erasures::Found> Erasures::advance() {
-  if (waiting_.empty()) return std::nullopt;
+Result<void> Erasures::advance(Timestamp now, core::Decision& out) {
+  if (waiting_.empty()) return {};
   if (active_ == nullptr) active_ = search_(waiting_.front().erase.person);
-  auto done = active_->advance();
-  if (done && !*done) return std::nullopt;
-  Found found{std::move(waiting_.front()), tl::unexpected(Error{})};
-  if (done) {
-    found.findings = active_->take();
-  } else {
-    found.findings = tl::unexpected(done.error());
-  }
-  active_.reset();
+  const auto done = active_->advance();
+  if (done && !*done) return {};
+  const auto ask = std::move(waiting_.front());
+  const auto search = std::move(active_);
   waiting_.pop_front();
-  return found;
+  if (done) return engine_.erase(ask, search->take(), now, out);
+  out.sends.push_back({ask.peer.connection, failed(ask, done.error())});
+  return {};
+}
+
+Bytes Erasures::destroy(core::Destruction& destruction, Timestamp now) {
+  if (auto destroyed = engine_.destroy(destruction.keys); !destroyed) {
+    log_alarm("erasure_unfinished", "a recorded erasure waits for the vault: " + destroyed.error().text);
+    left_.insert(left_.end(), destruction.keys.begin(), destruction.keys.end());
+    tried_ = now;
+    destruction.answer.complete = false;
+    destruction.answer.text =
+        "recorded, but the vault cannot be written yet: the hub tries again each minute";
+  }
+  return core::erased_frame(destruction.answer);
+}
+
+void Erasures::try_again(Timestamp now) {
+  if (left_.empty() || now.us - tried_.us < kAgainUs) return;
+  tried_ = now;
+  if (!engine_.destroy(left_)) return;
+  log_notice("erasure-finished", "an erasure that had waited for the vault is finished");
+  left_.clear();
 }
 
 void Erasures::forget(ConnectionId connection) {

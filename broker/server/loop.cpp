@@ -11,6 +11,8 @@
 #include "broker/core/wire_frames.hpp"
 #include "broker/server/log.hpp"
 
+// Long because: one loop owns what is read, decided, written and sent, and says here in which order.
+
 namespace carehub::server {
 
 namespace {
@@ -19,7 +21,6 @@ constexpr std::uint32_t kBacklogRetryMs = 1;
 constexpr std::int64_t kTouchUs = 250 * kMillisecondUs;
 constexpr std::int64_t kFlushUs = kSecondUs;
 constexpr std::size_t kSealedApartMin = 16;
-constexpr std::int64_t kDestroyAgainUs = 60 * kSecondUs;
 constexpr std::int64_t kDrainUs = 10 * kSecondUs;
 constexpr std::int64_t kSlowUs = 2 * kSecondUs;        // without a finished batch, and publishers are told
 constexpr std::int64_t kSlowAgainUs = 60 * kSecondUs;  // of a time without slowness, before it is told anew
@@ -47,7 +48,7 @@ Loop::Loop(LoopParts parts)
       backlog_(parts_.transport),
       questions_(parts_.history, backlog_, [this](wire::PageT& page) { add_counts(statistics(), page); }),
       replays_(parts_.history, backlog_),
-      erasures_(parts_.search),
+      erasures_(parts_.engine, parts_.search),
       completions_(std::make_shared<Completions>()),
       durable_(parts_.ledger.head()),
       now_(parts_.clock.now()),
@@ -133,7 +134,7 @@ Result<void> Loop::step(std::uint32_t wait_ms_max) {
     receive();
     core::Decision decision;
     if (auto handled = handle_inbox(decision); !handled) return handled;
-    if (auto erased = erase(decision); !erased) return erased;
+    if (auto erased = erasures_.advance(now_, decision); !erased) return erased;
     auto due = parts_.engine.advance(now_, decision);
     if (!due) return tl::unexpected(due.error());
     due_ = *due;
@@ -294,37 +295,6 @@ Result<void> Loop::handle(const Received& received, core::Decision& out) {
   }
 }
 
-/// The next part of a search, and the decision once it has found all.
-Result<void> Loop::erase(core::Decision& out) {
-  auto found = erasures_.advance();
-  if (!found) return {};
-  if (found->findings) return parts_.engine.erase(found->ask, std::move(*found->findings), now_, out);
-  out.sends.push_back({found->ask.peer.connection, Erasures::failed(found->ask, found->findings.error())});
-  return {};
-}
-
-void Loop::destroy(core::Destruction& destruction) {
-  if (auto destroyed = parts_.engine.destroy(destruction.keys); !destroyed) {
-    log_alarm("erasure_unfinished", "a recorded erasure waits for the vault: " + destroyed.error().text);
-    ++statistics_.alarms;
-    left_.insert(left_.end(), destruction.keys.begin(), destruction.keys.end());
-    left_tried_ = now_;
-    destruction.answer.complete = false;
-    destruction.answer.text =
-        "recorded, but the vault cannot be written yet: the hub tries again each minute";
-  }
-  send(destruction.peer.connection, core::erased_frame(destruction.answer));
-}
-
-void Loop::destroy_left() {
-  if (left_.empty() || now_.us - left_tried_.us < kDestroyAgainUs) return;
-  left_tried_ = now_;
-  if (parts_.engine.destroy(left_)) {
-    log_notice("erasure-finished", "an erasure that had waited for the vault is finished");
-    left_.clear();
-  }
-}
-
 /// A frame that the engine rejects counts as refused, too.
 Result<void> Loop::decide(const core::Peer& peer, const wire::Frame& frame, core::Decision& out) {
   const std::size_t before = out.sends.size();
@@ -454,7 +424,8 @@ void Loop::answer(core::Decision& decision) {
     const ConnectionId connection = ask.peer.connection;
     if (auto refused = erasures_.start(std::move(ask))) send(connection, std::move(*refused));
   }
-  for (core::Destruction& destruction : decision.destructions) destroy(destruction);
+  for (core::Destruction& each : decision.destructions)
+    send(each.peer.connection, erasures_.destroy(each, now_));
 }
 
 /// Questions are answered from the state as of their entry; and it is written without a person's rows before
@@ -485,7 +456,7 @@ void Loop::disconnect(ConnectionId connection, core::Parting parting) {
 }
 
 void Loop::keep_in_touch() {
-  destroy_left();
+  erasures_.try_again(now_);
   if (now_.us - touched_.us < kTouchUs) return;
   touched_ = now_;
   for (const ConnectionId connection : peers_.unspoken({now_.us - us_of(limits::kHeartbeatMs)})) {

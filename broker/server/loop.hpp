@@ -93,9 +93,6 @@ class Loop {
   void keep(Received received);
   Result<void> handle_inbox(core::Decision& out);
   Result<void> handle(const Received& received, core::Decision& out);
-  Result<void> erase(core::Decision& out);
-  void destroy(core::Destruction& destruction);
-  void destroy_left();
   Result<void> decide(const core::Peer& peer, const wire::Frame& frame, core::Decision& out);
   Result<void> take_hello(const Received& received, const wire::Hello& hello, core::Decision& out);
   void refuse(ConnectionId connection, ErrorKind kind, const std::string& text, bool closing);
@@ -136,8 +133,6 @@ class Loop {
   std::optional<Timestamp> stalled_;  // since when nothing may be decided, and no batch has been finished
   std::optional<Timestamp> slow_;     // when the disk was last slow
   std::optional<Error> failed_;
-  std::vector<KeyId> left_;  // to be destroyed, and the vault could not be written
-  Timestamp left_tried_;
   bool question_ready_ = false;
   bool replay_ready_ = false;
   Statistics statistics_;
