@@ -58,12 +58,8 @@ std::string valid_numbers(std::uint32_t children) {
   std::string all;
   all.reserve(children * kNumberDigits);
   for (std::uint32_t number = 0; all.size() < children * kNumberDigits; ++number) {
-    // NHS Data Dictionary: weights 10 to 2, modulus 11; a number whose check digit would be 10 is not used.
     const std::string digits = fmt::format("999{:06}", number);
-    int sum = 0;
-    for (int at = 0; at < 9; ++at) sum += (digits[static_cast<std::size_t>(at)] - '0') * (10 - at);
-    const int check = (11 - sum % 11) % 11;
-    if (check != 10) all += digits + static_cast<char>('0' + check);
+    if (const auto check = nhs_check_digit(digits)) all += digits + *check;
   }
   return all;
 }

@@ -4,11 +4,10 @@
 #include <iostream>
 
 #include "broker/app/program.hpp"
+#include "broker/server/log.hpp"
 
 int main(int count, char** values) {
-  // A core file would hold what children's records say.
-  const rlimit none = {0, 0};
-  setrlimit(RLIMIT_CORE, &none);
+  carehub::server::forbid_core_dumps();
   // A connection is a file: as many as the system allows, so that a client that opens them without end takes
   // none from the ledger.
   rlimit files = {};

@@ -14,6 +14,13 @@ constexpr std::string_view kUpnLetters = "ABCDEFGHJKLMNPQRTUVWXYZ";
 
 }  // namespace
 
+std::optional<char> nhs_check_digit(std::string_view nine) {
+  int sum = 0;
+  for (std::size_t at = 0; at < nine.size(); ++at) sum += (nine[at] - '0') * (10 - static_cast<int>(at));
+  const int check = (11 - sum % 11) % 11;
+  return check == 10 ? std::nullopt : std::optional(static_cast<char>('0' + check));
+}
+
 Result<NhsNumber> NhsNumber::parse(std::string_view text) {
   std::string digits;
   for (const char c : text) {
@@ -28,10 +35,7 @@ Result<NhsNumber> NhsNumber::parse(std::string_view text) {
     return fail(ErrorKind::invalid,
                 "an NHS number has 10 digits and nothing else. Correct it at its source.");
   }
-  int sum = 0;
-  for (std::size_t i = 0; i < 9; ++i) sum += (digits[i] - '0') * static_cast<int>(10 - i);
-  const int check = (11 - sum % 11) % 11;
-  if (check != digits[9] - '0') {
+  if (nhs_check_digit(std::string_view(digits).substr(0, 9)) != digits[9]) {
     return fail(ErrorKind::invalid, "the NHS number's check digit is wrong. Correct it at its source.");
   }
   // Ten equal digits pass modulus 11; they are a form's filler, and would make one person out of many.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,10 @@ class CheckedText {
 
   std::string text_;
 };
+
+/// The tenth digit of an NHS number that begins with these nine (NHS Data Dictionary NHS NUMBER: weights 10
+/// to 2, modulus 11); nullopt where it would be 10, which is never issued.
+std::optional<char> nhs_check_digit(std::string_view nine);
 
 /// NHS Data Dictionary NHS NUMBER: 10 digits with a modulus 11 check digit. Spaces and hyphens are dropped.
 class NhsNumber : public CheckedText<NhsNumber> {

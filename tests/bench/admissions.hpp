@@ -6,17 +6,16 @@
 #include <string>
 #include <vector>
 
+#include "broker/base/identifiers.hpp"
+
 /// Admissions as a hospital's PAS sends them, of people who do not exist.
 namespace carehub::bench {
 
 /// The n-th valid NHS number of the test range (999), or empty where that number has no check digit.
 inline std::string nhs_number(unsigned number) {
-  std::string digits = fmt::format("999{:06}", number % 1'000'000);
-  int sum = 0;
-  for (std::size_t at = 0; at < digits.size(); ++at) sum += (digits[at] - '0') * (10 - static_cast<int>(at));
-  const int check = (11 - sum % 11) % 11;
-  if (check == 10) return {};
-  return digits + std::to_string(check);
+  const std::string digits = fmt::format("999{:06}", number % 1'000'000);
+  const auto check = nhs_check_digit(digits);
+  return check ? digits + *check : std::string();
 }
 
 /// An ADT^A01 of about 900 bytes about one of some 400,000 children; each control id is used once.

@@ -68,6 +68,15 @@ class Faults(unittest.TestCase):
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
+    def test_a_hub_that_falls_leaves_no_core_file(self):
+        self.county.start(preexec=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2))
+        pid = self.county.hub.pid
+        limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
+        self.assertRegex(limits, r"Max core file size +0 +0 ")
+        # What nobody may dump belongs to root, and a pipe that collects core files gets none, whatever its limit.
+        self.assertEqual(os.stat(f"/proc/{pid}/environ").st_uid, 0)
+        self.county.kill()
+
     def test_a_port_that_is_taken(self):
         with socket.socket() as holder:
             holder.bind(("127.0.0.1", self.county.http))
