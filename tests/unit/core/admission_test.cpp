@@ -236,22 +236,33 @@ TEST_CASE("a message that could not be mapped is kept sealed with its reason, an
   CHECK(entry_of<ledger::RefusalT>(refusals[0].second).original == Bytes{'M', 'S', 'H'});
 }
 
-TEST_CASE("a channel's refusals of one day share a key, also after a restart, and the next day has another") {
+TEST_CASE(
+    "a channel's refusals that keep no message share a key a day, also after a restart; one that keeps a "
+    "message has its own") {
   EngineHarness hub;
+  const auto empty_item = [] {
+    auto item = problem_item();
+    item.original.clear();
+    return item;
+  };
   const auto key_of = [&](Sequence sequence) {
     return hub.ledger.read(sequence, 1, 1)->front().header.key_id;
   };
-  const auto first = hub.publish_one(kHospital, problem_item()).sequence;
-  const auto second = hub.publish_one(kHospital, problem_item()).sequence;
+  const auto first = hub.publish_one(kHospital, empty_item()).sequence;
+  const auto second = hub.publish_one(kHospital, empty_item()).sequence;
   hub.restart();
-  const auto third = hub.publish_one(kHospital, problem_item()).sequence;
+  const auto third = hub.publish_one(kHospital, empty_item()).sequence;
   hub.restart_without_state();
-  const auto fourth = hub.publish_one(kHospital, problem_item()).sequence;
+  const auto fourth = hub.publish_one(kHospital, empty_item()).sequence;
   hub.clock.advance_ms(86'400'000);
-  const auto next_day = hub.publish_one(kHospital, problem_item()).sequence;
+  const auto next_day = hub.publish_one(kHospital, empty_item()).sequence;
   CHECK(key_of(first) == key_of(second));
   CHECK(key_of(first) == key_of(third));
   CHECK(key_of(first) == key_of(fourth));
+  const auto kept = hub.publish_one(kHospital, problem_item()).sequence;
+  const auto also_kept = hub.publish_one(kHospital, problem_item()).sequence;
+  CHECK_FALSE(key_of(kept) == key_of(next_day));
+  CHECK_FALSE(key_of(kept) == key_of(also_kept));
   CHECK_FALSE(key_of(first) == key_of(next_day));
 }
 
