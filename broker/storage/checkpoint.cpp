@@ -37,12 +37,6 @@ std::string keyed_base64(BytesView key) {
   return text;
 }
 
-bool good_origin(std::string_view origin) {
-  return !origin.empty() && origin.size() <= limits::kNameBytesMax && is_utf8(origin) &&
-         std::all_of(origin.begin(), origin.end(),
-                     [](char c) { return c != '+' && c != 0x7F && static_cast<std::uint8_t>(c) > 0x20; });
-}
-
 tl::unexpected<Error> failed(const std::filesystem::path& path, const char* what) {
   return fail(ErrorKind::unavailable, path.string() + ": cannot " + what + ": " +
                                           std::generic_category().message(errno) + ". Check the disk");
@@ -62,7 +56,7 @@ CheckpointSigner::~CheckpointSigner() {
 }
 
 Result<CheckpointSigner> CheckpointSigner::make(const std::string& origin, Random& random) {
-  if (!good_origin(origin)) {
+  if (!is_origin(origin)) {
     return fail(ErrorKind::invalid,
                 "an origin has 1 to 128 characters and no space or plus: write it like a web address without "
                 "https://, such as hub.northmarch.example/ledger");
@@ -80,13 +74,15 @@ Result<CheckpointSigner> CheckpointSigner::parse(std::string_view text) {
   text.remove_prefix(kSecretPrefix.size());
   const auto plus = text.find('+');
   const auto second = plus == std::string_view::npos ? plus : text.find('+', plus + 1);
-  if (second == std::string_view::npos || !good_origin(text.substr(0, plus))) return wrong;
+  if (second == std::string_view::npos || !is_origin(text.substr(0, plus))) return wrong;
   const std::string_view digits = text.substr(second + 1);
   std::array<std::uint8_t, 34> bytes{};
   std::size_t size = 0;
   const int read = sodium_base642bin(bytes.data(), bytes.size(), digits.data(), digits.size(), nullptr, &size,
                                      nullptr, sodium_base64_VARIANT_ORIGINAL);
-  if (read != 0 || size != 33 || bytes[0] != kEd25519) return wrong;
+  const bool ascii =
+      std::all_of(digits.begin(), digits.end(), [](char c) { return static_cast<std::uint8_t>(c) < 0x7F; });
+  if (!ascii || read != 0 || size != 33 || bytes[0] != kEd25519) return wrong;
   std::array<std::uint8_t, 32> seed{};
   std::copy_n(bytes.begin() + 1, seed.size(), seed.begin());
   CheckpointSigner signer(std::string(text.substr(0, plus)), seed);
@@ -119,6 +115,12 @@ std::string CheckpointSigner::sign(std::uint64_t size, const Hash& root) const {
                                secret_.data());
   note += "\n\xE2\x80\x94 " + origin_ + " " + base64(signature) + "\n";
   return note;
+}
+
+bool is_origin(std::string_view origin) {
+  return !origin.empty() && origin.size() <= limits::kNameBytesMax && is_utf8(origin) &&
+         std::all_of(origin.begin(), origin.end(),
+                     [](char c) { return c != '+' && c != 0x7F && static_cast<std::uint8_t>(c) > 0x20; });
 }
 
 std::string default_origin(std::string_view hub_name) {

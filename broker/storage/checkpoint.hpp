@@ -41,6 +41,9 @@ class CheckpointSigner {
   std::array<std::uint8_t, 64> secret_{};
 };
 
+/// Can a signed note carry it? 1 to 128 characters, no space, plus or control character.
+bool is_origin(std::string_view text);
+
 /// The origin of a hub that configures none: carehub/ and its name, in letters that an origin may have.
 std::string default_origin(std::string_view hub_name);
 

@@ -56,6 +56,15 @@ Result<Mark> Mark::open(const std::filesystem::path& path) {
   return mark;
 }
 
+Result<Mark> Mark::open_to_read(const std::filesystem::path& path) {
+  Result<File> file = File::open_to_read(path);
+  if (!file) return tl::unexpected(file.error());
+  Mark mark(std::move(*file));
+  if (Result<void> locked = mark.file_.lock(); !locked) return tl::unexpected(locked.error());
+  if (Result<void> read = mark.read(); !read) return tl::unexpected(read.error());
+  return mark;
+}
+
 Result<void> Mark::read() {
   Result<Bytes> bytes = file_.read_at(0, 4 * kSlotBytes);
   if (!bytes) return tl::unexpected(bytes.error());

@@ -27,6 +27,9 @@ class Mark {
   /// Opens and locks the file, or makes it where there is none. `unavailable` when another process has it.
   static Result<Mark> open(const std::filesystem::path& path);
 
+  /// The same without the right to write; `not_found` where there is none.
+  static Result<Mark> open_to_read(const std::filesystem::path& path);
+
   /// What the file says. Nothing when it was just made or holds no readable checkpoint.
   const std::optional<State>& found() const { return found_; }
   bool made() const { return made_; }

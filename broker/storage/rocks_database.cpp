@@ -85,20 +85,23 @@ Result<Tile> LedgerDatabase::full_tile(TileId id) const {
               place_.string() + ": " + describe_tile(id) + " is damaged: " + tile.error().text);
 }
 
-Result<Hash> LedgerDatabase::leaf(std::uint64_t index) const {
+Result<SealedEntry> LedgerDatabase::entry(Sequence sequence) const {
   std::string value;
   rocksdb::ReadOptions options;
   options.verify_checksums = true;
   options.fill_cache = false;
-  const Sequence sequence = index + 1;
   const rocksdb::Status status =
       database_->Get(options, database_->DefaultColumnFamily(), ledger_key(sequence), &value);
   if (status.IsNotFound()) return missing_entry(place_, sequence);
   if (!status.ok())
     return rocks_error(status, place_, "cannot read ledger entry " + std::to_string(sequence));
-  const Result<SealedEntry> entry = decode(bytes_of(value), sequence);
-  if (!entry) return tl::unexpected(entry.error());
-  return entry->leaf;
+  return decode(bytes_of(value), sequence);
+}
+
+Result<Hash> LedgerDatabase::leaf(std::uint64_t index) const {
+  const Result<SealedEntry> stored = entry(index + 1);
+  if (!stored) return tl::unexpected(stored.error());
+  return stored->leaf;
 }
 
 Result<TileEdge> LedgerDatabase::edge(std::uint64_t size) const {

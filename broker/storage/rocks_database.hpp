@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "broker/storage/entry.hpp"
 #include "broker/storage/tiles.hpp"
 
 namespace carehub::storage {
@@ -32,7 +33,9 @@ class LedgerDatabase {
 
   /// A full tile as stored. `corrupt` where it is missing or no tile: the text names it and its entries.
   Result<Tile> full_tile(TileId id) const;
-  /// The leaf of an entry that is stored; `index` starts at 0. `corrupt` where it is missing or damaged.
+  /// An entry that is stored. `corrupt` where it is missing or damaged.
+  Result<SealedEntry> entry(Sequence sequence) const;
+  /// Its leaf; `index` starts at 0.
   Result<Hash> leaf(std::uint64_t index) const;
   /// The right edge of the stored tree of that size, read from the tiles and up to 255 entries.
   Result<TileEdge> edge(std::uint64_t size) const;

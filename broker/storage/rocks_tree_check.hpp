@@ -2,16 +2,12 @@
 
 #include "broker/storage/rocks_check.hpp"
 #include "broker/storage/rocks_database.hpp"
-#include "broker/storage/verify_note.hpp"
+#include "broker/storage/signing_key.hpp"
 
 namespace carehub::storage {
 
-/// The newest signed checkpoint outside the database, every key that may have signed, and the one that stood
-/// there when a person last accepted a loss; each may be absent.
-constexpr const char* kCheckpointFile = "checkpoint";
-constexpr const char* kCheckpointKeysFile = "checkpoint.keys";
-constexpr const char* kLostCheckpointFile = "checkpoint.lost";
-
+/// The newest signed checkpoint outside the database, every key that may have signed, and whether a person
+/// has accepted a loss; each may be absent.
 struct SignedState {
   std::string checkpoint;  // as read; empty where there is none
   std::vector<verify::Key> keys;

@@ -7,6 +7,12 @@
 
 namespace carehub::storage {
 
+/// In the data directory: the newest signed checkpoint, every key that may have signed, and the checkpoint
+/// that stood there when a person accepted a loss.
+constexpr const char* kCheckpointFile = "checkpoint";
+constexpr const char* kCheckpointKeysFile = "checkpoint.keys";
+constexpr const char* kLostCheckpointFile = "checkpoint.lost";
+
 /// Where a log's keys lie.
 struct SigningPlace {
   std::filesystem::path secret_file;  // of the key that signs now; 0600, one line
