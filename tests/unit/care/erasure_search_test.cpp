@@ -65,3 +65,28 @@ TEST_CASE("a search comes to an end in bounded parts, and says how far it looked
   CHECK(found.refusals == 1);
   CHECK(found.refusals_kept == 0);
 }
+
+TEST_CASE("what comes in while the ledger is searched is erased as well, whether it is durable or not") {
+  Erasing past;
+  REQUIRE(past.hub.state->flush());
+  care::ErasureSearch search(past.hub.ledger, *past.hub.sealer, past.hub.store, past.hub.vault,
+                             Erasing::name(1));
+  auto done = search.advance();
+  while (done && !*done) done = search.advance();
+  REQUIRE(done);
+  const auto late = past.publish(1);
+  past.refuse(1);
+  core::AskErasure ask;
+  ask.peer = past.asker;
+  ask.erase.by = "A Person";
+  ask.erase.reason = "a test";
+  core::Decision decision;
+  REQUIRE(past.hub.engine->erase(ask, search.take(), past.hub.clock.now(), decision));
+  REQUIRE(decision.destructions.size() == 1);
+  CHECK(decision.destructions[0].answer.events == 4);
+  past.hub.step();
+  REQUIRE(past.hub.engine->destroy(decision.destructions[0].keys));
+  CHECK(!past.opens(late));
+  CHECK(past.hub.entries(storage::EntryKind::refusal).size() == 1);
+  past.check_rebuilt();
+}

@@ -1,5 +1,6 @@
 #include "broker/core/erasures.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "tests/fakes/erasing.hpp"
@@ -114,4 +115,26 @@ TEST_CASE("a refused message is found by the numbers in its bytes, spaced or not
   CHECK(!named("PID|1||12345", {"local:RZX01:12345"}));
   CHECK(!named("", {"nhs:" + number}));
   CHECK(!named("PID", {}));
+}
+
+TEST_CASE("a replay that is under way leaves an erased child out and comes to its end") {
+  Erasing past;
+  wire::ReplayT replay;
+  replay.into = Erasing::kDesk;
+  replay.by = "An Operator";
+  replay.reason = "a test";
+  replay.rate_per_minute = 60;
+  auto received = past.hub.send(past.asker, std::move(replay));
+  const auto made = frames_of<wire::HandledT>(received).at(0).subscription;
+  REQUIRE(!made.empty());
+  past.hub.pass_ms(1500);
+  past.erase(Erasing::name(1));
+  auto sent = past.hub.pass_ms(120'000);
+  for (const auto& each : deliveries_of(sent, made)) {
+    CHECK(std::ranges::find(past.of_one, each.sequence) == past.of_one.end());
+  }
+  for (const auto& pending : past.hub.state->pending(made, 0, 100).value()) {
+    CHECK(std::ranges::find(past.of_one, pending.sequence) == past.of_one.end());
+  }
+  past.check_rebuilt();
 }
