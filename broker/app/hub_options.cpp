@@ -14,6 +14,8 @@ Result<server::HubOptions> hub_options(const server::HubConfig& config) {
   options.data = config.data;
   options.endpoints = config.listen;
   options.master_key = config.master_key;
+  options.origin = config.origin;
+  options.signing_key_file = config.signing_key_file;
   options.vault_copies = config.vault_copies;
   options.rules = config.rules;
   options.allowed = config.clients;

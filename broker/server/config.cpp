@@ -11,6 +11,7 @@
 #include "broker/base/identifiers.hpp"
 #include "broker/base/names.hpp"
 #include "broker/server/filter_config.hpp"
+#include "broker/storage/checkpoint.hpp"
 
 namespace carehub::server {
 namespace {
@@ -62,6 +63,7 @@ class Reader {
     const std::string data = hub->text("data");
     if (!data.empty()) config_.data = beside(document_, data);
     read_vault(*hub);
+    read_signing(*hub);
     const auto packs = hub->optional_text("packs");
     config_.packs = beside(document_, packs.value_or("."));
     if (hub->has("packs"))
@@ -71,6 +73,16 @@ class Reader {
     if (policy.empty()) return;
     config_.rules.policy_file = beside(document_, policy).string();
     policy_place_ = *hub;
+  }
+
+  void read_signing(ConfigTable& hub) {
+    config_.origin = hub.optional_text("origin").value_or(storage::default_origin(config_.name));
+    if (hub.has("origin") && !storage::is_origin(config_.origin)) {
+      hub.fault("origin", "an origin that no checkpoint can carry",
+                "Write it like a web address without https://, such as hub.northmarch.example/ledger.");
+    }
+    if (const auto file = hub.optional_text("signing_key_file"))
+      config_.signing_key_file = beside(document_, *file);
   }
 
   void read_vault(ConfigTable& hub) {

@@ -20,6 +20,7 @@
 #include "broker/storage/file_vault.hpp"
 #include "broker/storage/rocks_ledger.hpp"
 #include "broker/storage/rocks_state_store.hpp"
+#include "broker/storage/signing_key.hpp"
 
 namespace carehub::server {
 
@@ -109,7 +110,12 @@ Result<void> Hub::Impl::open_storage() {
                                         "`: a loss was accepted and is not recorded yet. Run carehub "
                                         "recover --accept-loss again: it finishes that");
   }
-  auto opened = storage::RocksLedger::open(options.data);
+  auto signer = storage::open_signing_key(
+      {options.signing_key_file.empty() ? options.data / kSigningKeyFile : options.signing_key_file,
+       options.data / storage::kCheckpointKeysFile},
+      options.origin.empty() ? storage::default_origin(options.name) : options.origin, *random);
+  if (!signer) return tl::unexpected(signer.error());
+  auto opened = storage::RocksLedger::open(options.data, std::move(*signer));
   if (!opened) return tl::unexpected(opened.error());
   tell(opened->notices);
   ledger = std::move(opened->ledger);

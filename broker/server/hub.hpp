@@ -21,12 +21,15 @@ constexpr const char* kInprocEndpoint = "inproc://carehub";
 
 /// A file in the data directory, besides the ledger's and the state's own.
 constexpr const char* kVaultFile = "vault";
+constexpr const char* kSigningKeyFile = "signing.key";
 
 struct HubOptions {
   std::string name;
-  std::filesystem::path data;           // made when missing; ledger, state, vault and mark live here
-  std::vector<std::string> endpoints;   // ipc:// and tcp://; inproc is always there
-  storage::MasterKeySource master_key;  // the usual: master.key in the data directory, made with the vault
+  std::filesystem::path data;              // made when missing; ledger, state, vault and mark live here
+  std::vector<std::string> endpoints;      // ipc:// and tcp://; inproc is always there
+  std::string origin;                      // of the ledger's checkpoints; empty: made of the name
+  std::filesystem::path signing_key_file;  // empty: signing.key in the data directory; made at first start
+  storage::MasterKeySource master_key;     // the usual: master.key in the data directory, made with the vault
   std::vector<std::filesystem::path> vault_copies = {};  // directories where backups of the vault are kept
   core::HubRules rules;
   std::vector<AllowedKey> allowed;  // keys that may connect over TCP
