@@ -29,6 +29,7 @@ struct Reading {
   StatusOptions status;
   RebuildOptions rebuild;
   RecoverOptions recover;
+  AuditOptions audit;
   EraseOptions erase;
   VaultOptions vault;
   KeysOptions keys;
@@ -66,6 +67,8 @@ void choose(CLI::App* command, Reading& reading, Options Reading::* options) {
   when_chosen(command, [&reading, options] { reading.chosen = reading.*options; });
 }
 
+/// What an auditor does with a stopped hub's ledger, a backup or a proof.
+void add_audit_command(CLI::App& program, Reading& reading);
 /// What operators and auditors ask of a running hub: timeline, status, replay, dead-letters, subscriptions.
 void add_operator_commands(CLI::App& program, Reading& reading);
 

@@ -204,6 +204,7 @@ std::variant<Command, Leave> parse_command(std::vector<std::string> arguments) {
   add_configuration_commands(program, reading);
   add_event_commands(program, reading);
   add_operator_commands(program, reading);
+  add_audit_command(program, reading);
   add_bench_command(program, reading);
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
@@ -226,6 +227,7 @@ ExitCode run_program(std::vector<std::string> arguments, Surroundings& surroundi
   }
   struct Do {
     Surroundings& surroundings;
+    ExitCode operator()(const AuditOptions& options) const { return audit(options, surroundings); }
     ExitCode operator()(const RunOptions& options) const { return run(options, surroundings); }
     ExitCode operator()(const CheckOptions& options) const { return check(options, surroundings); }
     ExitCode operator()(const TryOptions& options) const { return try_message(options, surroundings); }

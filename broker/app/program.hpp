@@ -4,14 +4,15 @@
 #include <variant>
 #include <vector>
 
+#include "broker/app/audit.hpp"
 #include "broker/app/commands.hpp"
 
 namespace carehub::app {
 
-using Command =
-    std::variant<RunOptions, CheckOptions, TryOptions, PublishOptions, WatchOptions, TimelineOptions,
-                 ReplayOptions, DeadLetterOptions, StatusOptions, SubscriptionsOptions, RebuildOptions,
-                 RecoverOptions, EraseOptions, VaultOptions, KeysOptions, BenchOptions, VersionOptions>;
+using Command = std::variant<RunOptions, CheckOptions, TryOptions, PublishOptions, WatchOptions,
+                             TimelineOptions, ReplayOptions, DeadLetterOptions, StatusOptions,
+                             SubscriptionsOptions, RebuildOptions, RecoverOptions, AuditOptions, EraseOptions,
+                             VaultOptions, KeysOptions, BenchOptions, VersionOptions>;
 
 /// What to print and how to leave when there is nothing to do: help, or a wrong command line.
 struct Leave {

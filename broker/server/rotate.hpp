@@ -27,4 +27,22 @@ struct RotateOptions {
 /// `unavailable` (a hub runs, disk), and those of storage::rotate_master_key().
 Result<Sequence> rotate_master_key(const RotateOptions& options);
 
+/// The OperatorAction that records a new signing key.
+constexpr const char* kRotateSigningAction = "rotate signing key";
+
+struct RotateSigningOptions {
+  std::filesystem::path data;
+  storage::MasterKeySource master_key;
+  std::filesystem::path signing_key_file;  // empty: in the data directory
+  std::string origin;
+  std::string by;
+  std::string reason;
+  std::function<void(Sequence done, Sequence all)> progress;
+};
+
+/// Gives a stopped hub a new key for its checkpoints, and records that first; the entry. Old public keys stay
+/// listed. Cut short behind the record, who asks again gets another key. Errors: `not_found` (no ledger),
+/// `unavailable` (a hub runs, disk), and those of storage::rotate_signing_key().
+Result<Sequence> rotate_signing_key(const RotateSigningOptions& options);
+
 }  // namespace carehub::server

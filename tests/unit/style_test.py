@@ -27,6 +27,11 @@ TESTED_ELSEWHERE = {
     "adapters/transports/asio.cpp": "compiles the Boost.Asio library, holds no code",
     "broker/storage/rocks_check.cpp": "tests/contract/storage damages a real ledger in every file and opens it",
     "broker/storage/rocks_ledger.cpp": "the ledger's contract, kill -9 and full disks in tests/contract/storage",
+    "broker/storage/proof_file.cpp": "tests/unit/storage/verify_proof_test.cpp: made here, checked there",
+    "broker/storage/rocks_audit.cpp": "tests/contract/storage/ledger_audit_test.cpp",
+    "broker/storage/rocks_database.cpp": "tests/contract/storage/ledger_tree_test.cpp",
+    "broker/storage/rocks_tree_check.cpp": "tests/contract/storage/ledger_tree_test.cpp",
+    "broker/app/audit_commands.cpp": "audit_test and program_test: its options and what they refuse",
     "broker/storage/rocks_recovery.cpp": "tests/contract/storage/ledger_recovery_test.cpp",
     "broker/storage/rocks_state_store.cpp": "the state store's contract in tests/contract/storage",
     # Parts of one thing each, which only mean something over a socket: their owner's test drives them there.
