@@ -60,3 +60,18 @@ TEST_CASE("faults are printed a line each, and counted in words that fit") {
   app::print_faults({{"a", 1, 1, "x", "y"}, {"b", 1, 1, "x", "y"}}, two);
   CHECK(two.str().ends_with("2 faults\n"));
 }
+
+TEST_CASE("a pack that says that people read it makes its channel's subscription one of notices") {
+  for (const bool notice : {true, false}) {
+    const SmallCounty county;
+    county.folder.write("packs/told.toml",
+                        "[pack]\nname = \"told\"\nversion = \"1\"\nformat = \"json\"\ndirection = \"out\"\n" +
+                            std::string(notice ? "notice = true\n" : "") +
+                            "[[field]]\nto = \"notice\"\nfrom = \"id\"\n");
+    county.change("role = \"desk\"\n", "role = \"desk\"\npack = \"told.toml\"\n");
+    const auto configuration = read_configuration(county.config());
+    for (const auto& fault : configuration.faults) FAIL(to_string(fault));
+    REQUIRE(configuration.hub.rules.subscriptions.size() == 1);
+    CHECK(configuration.hub.rules.subscriptions[0].notice == notice);
+  }
+}
