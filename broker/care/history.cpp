@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/care/as_of.hpp"
 #include "broker/care/deliveries_fold.hpp"
 #include "broker/care/past_reader.hpp"
 #include "broker/care/people_fold.hpp"
 #include "broker/care/replay_answers.hpp"
 #include "broker/care/row_keys.hpp"
 #include "broker/care/subscriptions_fold.hpp"
+#include "broker/care/trail.hpp"
 #include "broker/core/disclosure.hpp"
 
 namespace carehub::care {
@@ -73,8 +75,25 @@ History::~History() = default;
 
 void History::use_policy(core::Policy policy) { impl_->past.use_policy(std::move(policy)); }
 
+std::unique_ptr<PastSearch> History::search(const core::Ask& ask) const {
+  if (ask.query.kind == wire::QueryKind::as_of) return std::make_unique<AsOf>(impl_->past, ask.query);
+  if (ask.query.kind == wire::QueryKind::trail) return std::make_unique<Trail>(impl_->past, ask.query);
+  return nullptr;
+}
+
+wire::PageT History::page_of(PastSearch& search, const Result<bool>& done, const core::Ask& ask) {
+  auto page = done ? search.take() : failed(done.error());
+  page.number = ask.query.number;
+  return page;
+}
+
 wire::PageT History::answer(const core::Ask& ask) const {
   const auto& query = ask.query;
+  if (const auto searching = search(ask)) {
+    Result<bool> done = false;
+    while (done && !*done) done = searching->advance();
+    return page_of(*searching, done, ask);
+  }
   const auto page = [&]() -> Impl::AnyPage {
     switch (query.kind) {
       case wire::QueryKind::timeline: return query.person.empty() ? impl_->scan(ask) : impl_->timeline(ask);

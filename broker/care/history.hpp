@@ -1,5 +1,6 @@
 #pragma once
 
+#include "broker/care/past_search.hpp"
 #include "broker/care/replay_answers.hpp"
 #include "broker/care/state.hpp"
 #include "broker/core/engine.hpp"
@@ -22,9 +23,13 @@ class History {
   void use_policy(core::Policy policy);
 
   /// timeline (of a person, newest first; of a journey or an agency, oldest first), dead_letters,
-  /// subscriptions, status. A page that has more says in next_after what the next question's `after` is.
-  /// Errors become the page's error and text.
+  /// subscriptions, status, as_of (newest first), trail (oldest first). A page that has more says in
+  /// next_after what the next question's `after` is. Errors become the page's error and text.
   wire::PageT answer(const core::Ask& ask) const;
+  /// as_of and trail are looked for in parts; nullptr for what is answered at once. The history outlives it.
+  std::unique_ptr<PastSearch> search(const core::Ask& ask) const;
+  /// The page of a search that has come to its end, or to an error.
+  static wire::PageT page_of(PastSearch& search, const Result<bool>& done, const core::Ask& ask);
 
   /// The next part of a replay from sequence `from`: at most a Deliver frame's worth, and `deliveries_max`.
   /// `last` when it is over; `next` is where to go on. Its counts are this part's. A preview counts by

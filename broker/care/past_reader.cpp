@@ -52,6 +52,35 @@ Result<std::vector<core::Subscription>> PastReader::visible(const core::Peer& pe
   return all;
 }
 
+Result<Bytes> PastReader::body(const storage::SealedEntry& sealed) const {
+  auto body = sealer_.open(sealed);
+  if (!body && body.error().kind == ErrorKind::not_found) return Bytes();
+  if (!body) return body;
+  flatbuffers::Verifier verifier(body->data(), body->size());
+  if (!verifier.VerifyBuffer<ledger::Body>(nullptr)) {
+    return fail(ErrorKind::corrupt,
+                "entry " + std::to_string(sealed.header.sequence) + " opens but does not verify");
+  }
+  return body;
+}
+
+Result<Sequence> PastReader::first_since(Timestamp at) const {
+  Sequence first = 1;
+  Sequence behind = ledger_.head() + 1;
+  // The time of appending never goes back.
+  while (first < behind) {
+    const Sequence middle = first + (behind - first) / 2;
+    auto entries = ledger_.read(middle, 1, 1);
+    if (!entries) return tl::unexpected(entries.error());
+    if (entries->empty() || entries->front().header.appended_at >= at) {
+      behind = middle;
+    } else {
+      first = middle + 1;
+    }
+  }
+  return first;
+}
+
 Result<std::optional<PastEvent>> PastReader::event_at(Sequence sequence) const {
   auto entries = ledger_.read(sequence, 1, 1);
   if (!entries) return tl::unexpected(entries.error());

@@ -38,6 +38,10 @@ class PastReader {
   Result<std::optional<PastEvent>> open(const storage::SealedEntry& sealed) const {
     return open_event(sealed, sealer_);
   }
+  /// A verified ledger::Body; no bytes where its key is gone.
+  Result<Bytes> body(const storage::SealedEntry& sealed) const;
+  /// The first durable entry that was appended then or later; one behind the head where there is none.
+  Result<Sequence> first_since(Timestamp at) const;
   /// nullopt: there is no such entry, it is no event, or its key is gone.
   Result<std::optional<PastEvent>> event_at(Sequence sequence) const;
   /// Of an identifier, or of `sequence:N`. Error `not_found`: the hub knows nobody by it.

@@ -84,7 +84,10 @@ void Questions::fail_sent(const Error& error) {
 void Questions::fail_late(std::int64_t now_ms) {
   std::vector<std::uint64_t> numbers;
   for (const auto& [number, one] : all_) {
-    const bool searches = std::holds_alternative<wire::EraseT>(one.question);
+    const auto* query = std::get_if<wire::QueryT>(&one.question);
+    const bool searches = query != nullptr
+                              ? query->kind == wire::QueryKind::as_of || query->kind == wire::QueryKind::trail
+                              : std::holds_alternative<wire::EraseT>(one.question);
     if (now_ms - one.heard_ms > (searches ? kSearchMs : kAnswerMs)) numbers.push_back(number);
   }
   for (const std::uint64_t number : numbers) {

@@ -88,10 +88,20 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
                 nullptr)) {
     return refuse(ErrorKind::invalid, too_large_text());
   }
+  const bool audits = query.kind() == wire::QueryKind::as_of || query.kind() == wire::QueryKind::trail;
+  if (audits) {
+    if (!peer.is_operator)
+      return refuse(ErrorKind::denied, "only an operator's connection asks as an auditor");
+    if (text_of(query.reason()).empty()) return refuse(ErrorKind::invalid, "say the reason: it is recorded");
+  }
+  if (query.kind() == wire::QueryKind::as_of &&
+      (text_of(query.person()).empty() || text_of(query.agency()).empty() || query.at() <= 0)) {
+    return refuse(ErrorKind::invalid, "what was offered by then is asked of an agency, a person and a time");
+  }
   if (about_children) {
     if (const auto why = denial(peer, text_of(query.role()))) return refuse(ErrorKind::denied, *why);
   }
-  if (about_children || query.kind() == wire::QueryKind::dead_letters) {
+  if (about_children || audits || query.kind() == wire::QueryKind::dead_letters) {
     Asked asked{wire::EnumNameQueryKind(query.kind()),
                 text_of(query.by()),
                 text_of(query.role()),
@@ -103,6 +113,7 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
     if (query.journey() != nullptr) asked.what += " one journey";
     if (query.agency() != nullptr) asked.what += " agency " + text_of(query.agency());
     if (query.subscription() != nullptr) asked.what += " subscription " + text_of(query.subscription());
+    if (query.at() != 0) asked.what += " as of " + to_rfc3339({query.at()});
     if (auto recorded = record_access(peer, asked, now); !recorded) return recorded;
   }
   Ask ask{peer, {}};

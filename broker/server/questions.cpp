@@ -7,27 +7,39 @@
 namespace carehub::server {
 
 std::optional<Bytes> Questions::add(core::Ask ask) {
-  const auto of_peer = std::count_if(waiting_.begin(), waiting_.end(), [&](const core::Ask& each) {
-    return each.peer.connection == ask.peer.connection;
+  const auto of_peer = std::count_if(waiting_.begin(), waiting_.end(), [&](const Waiting& each) {
+    return each.ask.peer.connection == ask.peer.connection;
   });
   if (waiting_.size() >= kWaitingMax || static_cast<std::size_t>(of_peer) >= kPeerWaitingMax) {
     return core::refused_page(ask.query.number, ErrorKind::overloaded,
                               "too many questions wait; ask again when one has been answered");
   }
-  waiting_.push_back(std::move(ask));
+  waiting_.push_back({std::move(ask), nullptr});
   return std::nullopt;
 }
 
 std::optional<ConnectionId> Questions::advance(bool& answered) {
-  const auto next = std::find_if(waiting_.begin(), waiting_.end(), [this](const core::Ask& each) {
-    return !backlog_.holds(each.peer.connection);
+  const auto next = std::find_if(waiting_.begin(), waiting_.end(), [this](const Waiting& each) {
+    return !backlog_.holds(each.ask.peer.connection);
   });
   answered = next != waiting_.end();
   if (!answered) return std::nullopt;
-  const core::Ask ask = std::move(*next);
+  if (next->search == nullptr) next->search = history_.search(next->ask);
+  wire::PageT page;
+  if (next->search != nullptr) {
+    const auto done = next->search->advance();
+    if (done && !*done) {
+      // The others have their turn before its next part.
+      waiting_.splice(waiting_.end(), waiting_, next);
+      return std::nullopt;
+    }
+    page = care::History::page_of(*next->search, done, next->ask);
+  } else {
+    page = history_.answer(next->ask);
+  }
+  const core::Ask ask = std::move(next->ask);
   waiting_.erase(next);
   const ConnectionId connection = ask.peer.connection;
-  wire::PageT page = history_.answer(ask);
   if (add_counts_ && ask.query.kind == wire::QueryKind::status && ask.peer.is_operator &&
       page.error == wire::ErrorKind::unknown) {
     add_counts_(page);
@@ -37,7 +49,7 @@ std::optional<ConnectionId> Questions::advance(bool& answered) {
 }
 
 void Questions::forget(ConnectionId connection) {
-  waiting_.remove_if([connection](const core::Ask& each) { return each.peer.connection == connection; });
+  waiting_.remove_if([connection](const Waiting& each) { return each.ask.peer.connection == connection; });
 }
 
 }  // namespace carehub::server

@@ -21,8 +21,8 @@ class Questions {
   /// A page that says no when there are too many, else nullopt.
   std::optional<Bytes> add(core::Ask ask);
 
-  /// Answers one question whose asker has room. A connection that is gone, or over the backlog's bound, is
-  /// returned. `answered` is whether there was one.
+  /// Answers one question whose asker has room, or looks at one part of the ledger for it. A connection that
+  /// is gone, or over the backlog's bound, is returned. `answered` is whether there was one.
   std::optional<ConnectionId> advance(bool& answered);
 
   void forget(ConnectionId connection);
@@ -34,7 +34,11 @@ class Questions {
   const care::History& history_;
   Backlog& backlog_;
   std::function<void(wire::PageT& page)> add_counts_;
-  std::list<core::Ask> waiting_;  // in the order they came
+  struct Waiting {
+    core::Ask ask;
+    std::unique_ptr<care::PastSearch> search;  // once it has begun, where the answer is looked for in parts
+  };
+  std::list<Waiting> waiting_;  // in the order of their turns
 };
 
 }  // namespace carehub::server

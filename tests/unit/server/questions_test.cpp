@@ -99,3 +99,17 @@ TEST_CASE("the questions of a connection that is gone are forgotten") {
   CHECK_FALSE(asked.answer_one());
   CHECK(asked.transport.sent_count(1) == 0);
 }
+
+TEST_CASE("an answer that is looked for in parts lets the others have their turn") {
+  Asked asked;
+  core::Ask trail;
+  trail.peer.connection = 1;
+  trail.peer.is_operator = true;
+  trail.query.kind = wire::QueryKind::as_of;
+  trail.query.person = "sequence:1";
+  CHECK_FALSE(asked.questions.add(std::move(trail)));
+  CHECK(asked.ask(2, 1));
+  int turns = 0;
+  while (asked.answer_one()) ++turns;
+  CHECK(turns >= 2);
+}

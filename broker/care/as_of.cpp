@@ -1,0 +1,311 @@
+#include "broker/care/as_of.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "broker/base/ledger_keys.hpp"
+#include "broker/care/people_fold.hpp"
+#include "broker/care/subscriptions_fold.hpp"
+#include "broker/core/delivery.hpp"
+#include "broker/core/disclosure.hpp"
+
+namespace carehub::care {
+namespace {
+
+std::string text_of(const flatbuffers::String* text) { return text == nullptr ? "" : text->str(); }
+
+/// The subscription that a replay went into; any other name as it is.
+std::string_view target_of(std::string_view name) {
+  return core::is_replay_name(name) ? name.substr(0, name.find('/')) : name;
+}
+
+void add_text(std::string& text, const std::string& more) { text += (text.empty() ? "" : "; ") + more; }
+
+}  // namespace
+
+AsOf::AsOf(const PastReader& past, wire::QueryT query) : past_(past), query_(std::move(query)) {}
+
+Result<bool> AsOf::advance() {
+  if (phase_ == Phase::begins) {
+    auto begun = begin();
+    if (!begun) return tl::unexpected(begun.error());
+    phase_ = Phase::walks;
+    return false;
+  }
+  return phase_ == Phase::walks ? walk() : scan();
+}
+
+Result<void> AsOf::begin() {
+  auto person = past_.person_of(query_.person);
+  if (!person) return tl::unexpected(person.error());
+  person_ = *person;
+  auto record = person_record(past_.rows(), person_);
+  if (!record) return tl::unexpected(record.error());
+  next_ = query_.after != 0 ? query_.after : (*record ? (*record)->last : 0);
+  auto subscribed = subscription_rows(past_.rows());
+  if (!subscribed) return tl::unexpected(subscribed.error());
+  for (auto& one : *subscribed) owners_[one.name] = one.agency;
+  // A name belongs to one agency for ever, so that whose it was then is whose it is.
+  auto former = former_subscription_rows(past_.rows());
+  if (!former) return tl::unexpected(former.error());
+  for (auto& one : *former) owners_.emplace(one.name, one.agency);
+  return {};
+}
+
+/// The child's events that were there by then, from one to the one before.
+Result<bool> AsOf::walk() {
+  for (std::size_t looked = 0; looked < kScanEntries; ++looked) {
+    if (next_ == 0 || events_.size() == kEventsMax) {
+      if (events_.empty()) return true;
+      page_.more = next_ != 0;
+      page_.next_after = next_;
+      restart();
+      return false;
+    }
+    auto event = past_.event_at(next_);
+    if (!event) return tl::unexpected(event.error());
+    if (!*event || (*event)->person != person_) {
+      page_.text = "what came before entry " + std::to_string(next_) + " has been erased";
+      next_ = 0;
+      continue;
+    }
+    next_ = (*event)->previous_of_person;
+    if ((*event)->appended_at.us <= query_.at) events_.push_back({(*event)->sequence, next_});
+  }
+  return false;
+}
+
+void AsOf::restart() {
+  answers_.clear();
+  held_ = 0;
+  for (const auto& event : events_) answers_[event.sequence];
+  next_ = events_.back().sequence;
+  phase_ = Phase::scans;
+}
+
+/// An event that very many were shown has a page with fewer others, or for itself.
+bool AsOf::narrow() {
+  if (events_.size() == 1) return false;
+  events_.resize(events_.size() / 2);
+  page_.text.clear();
+  page_.more = true;
+  page_.next_after = events_.back().previous;
+  restart();
+  return true;
+}
+
+Result<bool> AsOf::scan() {
+  auto entries = past_.ledger().read(next_, kScanEntries, kScanBytes);
+  if (!entries) return tl::unexpected(entries.error());
+  for (const auto& sealed : *entries) {
+    if (sealed.header.appended_at.us > query_.at) {
+      entries->clear();
+      break;
+    }
+    if (auto done = read(sealed); !done) return tl::unexpected(done.error());
+    if (held_ > kAnswersMax) {
+      if (narrow()) return false;
+      return fail(ErrorKind::overloaded, "entry " + std::to_string(events_.front().sequence) +
+                                             " was offered more than " + std::to_string(kAnswersMax) +
+                                             " times: too often for one answer");
+    }
+    next_ = sealed.header.sequence + 1;
+  }
+  if (!entries->empty()) return false;
+  if (auto done = finish(); !done) return tl::unexpected(done.error());
+  return true;
+}
+
+Result<void> AsOf::read(const storage::SealedEntry& sealed) {
+  using storage::EntryKind;
+  const auto kind = sealed.header.kind;
+  if (kind != EntryKind::offered && kind != EntryKind::acked && kind != EntryKind::withheld) return {};
+  auto body = past_.body(sealed);
+  if (!body) return tl::unexpected(body.error());
+  if (body->empty()) return {};
+  const auto* stored = flatbuffers::GetRoot<ledger::Body>(body->data());
+  const auto at = sealed.header.appended_at;
+  if (const auto* entry = stored->entry_as_Offered()) offered(*entry, at);
+  if (const auto* entry = stored->entry_as_Acked()) acked(*entry, at);
+  if (const auto* entry = stored->entry_as_Withheld()) withheld(*entry, at);
+  return {};
+}
+
+bool AsOf::of_agency(std::string_view subscription, std::string_view role) const {
+  if (!subscription.empty() && subscription.front() == core::kWatchMark) {
+    const auto& roles = past_.agency_of(query_.agency).roles;
+    return std::ranges::find(roles, role) != roles.end();
+  }
+  const auto owner = owners_.find(target_of(subscription));
+  return owner != owners_.end() && owner->second == query_.agency;
+}
+
+AsOf::Answer& AsOf::add(Sequence event) {
+  ++held_;
+  return answers_[event].emplace_back();
+}
+
+void AsOf::offered(const ledger::Offered& entry, Timestamp at) {
+  if (entry.subscription() == nullptr || entry.runs() == nullptr) return;
+  const auto name = entry.subscription()->string_view();
+  const auto role = text_of(entry.role());
+  if (!of_agency(name, role)) return;
+  for (const auto* run : *entry.runs()) {
+    if (run->range() == nullptr) continue;
+    const auto last = run->range()->last();
+    for (auto found = answers_.lower_bound(run->range()->first());
+         found != answers_.end() && found->first <= last; ++found) {
+      auto& answers = found->second;
+      const auto before = std::find_if(answers.rbegin(), answers.rend(), [&](const Answer& answer) {
+        return answer.subscription == name && !answer.withheld;
+      });
+      // A further attempt is the same decision.
+      if (run->attempt() > 1 && before != answers.rend() &&
+          before->policy_version == entry.policy_version()) {
+        before->attempts = run->attempt();
+        continue;
+      }
+      auto& answer = add(found->first);
+      answer.subscription = name;
+      answer.role = role;
+      answer.policy_version = entry.policy_version();
+      answer.legal_basis = text_of(entry.legal_basis());
+      answer.late = entry.late();
+      answer.attempts = run->attempt();
+      answer.at = at;
+    }
+  }
+}
+
+void AsOf::acked(const ledger::Acked& entry, Timestamp at) {
+  if (entry.subscription() == nullptr || entry.ranges() == nullptr) return;
+  const auto name = entry.subscription()->string_view();
+  for (const auto* range : *entry.ranges()) {
+    for (auto found = answers_.lower_bound(range->first());
+         found != answers_.end() && found->first <= range->last(); ++found) {
+      auto& answers = found->second;
+      // The newest offer is the one that was taken.
+      const auto offer = std::find_if(answers.rbegin(), answers.rend(), [&](const Answer& answer) {
+        return answer.subscription == name && !answer.withheld;
+      });
+      if (offer != answers.rend() && !offer->acked_at) offer->acked_at = at;
+    }
+  }
+}
+
+void AsOf::withheld(const ledger::Withheld& entry, Timestamp at) {
+  if (entry.subscription() == nullptr || entry.ranges() == nullptr) return;
+  const auto role = text_of(entry.role());
+  if (!of_agency(entry.subscription()->string_view(), role)) return;
+  for (const auto* range : *entry.ranges()) {
+    for (auto found = answers_.lower_bound(range->first());
+         found != answers_.end() && found->first <= range->last(); ++found) {
+      auto& answer = add(found->first);
+      answer.subscription = entry.subscription()->str();
+      answer.role = role;
+      answer.policy_version = entry.policy_version();
+      answer.rule = text_of(entry.rule());
+      answer.withheld = true;
+      answer.at = at;
+    }
+  }
+}
+
+Result<void> AsOf::finish() {
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < events_.size(); ++i) {
+    const auto& answers = answers_[events_[i].sequence];
+    if (answers.empty()) continue;
+    auto event = past_.event_at(events_[i].sequence);
+    if (!event) return tl::unexpected(event.error());
+    if (!*event) continue;  // erased while this was looked for
+    const auto rows = page_.rows.size();
+    auto added = add_rows(**event, answers);
+    if (!added) return tl::unexpected(added.error());
+    bytes += *added;
+    const bool full = bytes > kPageBytes || page_.rows.size() > limits::kQueryRowsMax;
+    if (!full || rows == 0) continue;
+    page_.rows.resize(rows);
+    page_.text.clear();
+    page_.more = true;
+    page_.next_after = events_[i].sequence;
+    return {};
+  }
+  return {};
+}
+
+/// The bytes of the views that were added: of each event, one for every role and policy.
+Result<std::size_t> AsOf::add_rows(const PastEvent& event, const std::vector<Answer>& answers) {
+  std::size_t bytes = 0;
+  std::set<std::pair<std::string, std::uint64_t>> seen;
+  for (const auto& answer : answers) {
+    auto row = std::make_unique<wire::RowT>();
+    row->sequence = event.sequence;
+    row->appended_at = answer.at.us;
+    row->kind = answer.withheld ? "withheld" : answer.acked_at ? "acknowledged" : "offered";
+    row->type = event.event->type();
+    row->agency = query_.agency;
+    row->subscription = answer.subscription;
+    row->role = answer.role;
+    row->policy_version = answer.policy_version;
+    row->rule = answer.rule;
+    row->legal_basis = answer.legal_basis;
+    row->attempts = answer.attempts;
+    if (answer.acked_at) row->since = answer.acked_at->us;
+    if (answer.late) add_text(row->text, "offered again");
+    if (core::is_replay_name(answer.subscription)) add_text(row->text, "by a replay");
+    if (answer.subscription.starts_with(core::kWatchMark)) {
+      row->agency.clear();
+      add_text(row->text, "watched in a role that the agency has; by whom is not written down");
+    }
+    if (!answer.withheld) {
+      auto shown = show(event, answer, *row);
+      if (!shown) return tl::unexpected(shown.error());
+      if (!shown->empty()) add_text(row->text, *shown);
+      if (seen.emplace(answer.role, answer.policy_version).second) {
+        bytes += row->view.size();
+      } else {
+        row->view.clear();
+      }
+    }
+    page_.rows.push_back(std::move(row));
+  }
+  return bytes;
+}
+
+/// Puts the view into the row, or says why there is none.
+Result<std::string> AsOf::show(const PastEvent& event, const Answer& answer, wire::RowT& row) {
+  auto decided = policy(answer.policy_version);
+  if (!decided) return tl::unexpected(decided.error());
+  const auto* rule = *decided == nullptr
+                         ? nullptr
+                         : (*decided)->rule_for(answer.role, past_.agency_of(query_.agency), *event.event);
+  if (rule == nullptr || rule->legal_basis != answer.legal_basis)
+    return std::string("what was seen cannot be shown again: the agency's codes are other ones now");
+  row.rule = rule->name;
+  auto view = core::deliverable(*event.event, *rule, event.sequence);
+  if (view) {
+    row.view = std::move(*view);
+    return std::string();
+  }
+  if (view.error().kind == ErrorKind::invalid) return view.error().text;
+  return tl::unexpected(view.error());
+}
+
+/// nullptr: no policy of this version is known.
+Result<const core::Policy*> AsOf::policy(std::uint64_t version) {
+  if (policies_.empty()) {
+    auto known = policy_rows(past_.rows());
+    if (!known) return tl::unexpected(known.error());
+    for (const auto& one : *known) {
+      auto parsed =
+          core::Disclosure::parse_policy(one.text, "policy " + std::to_string(one.version), one.version);
+      if (!parsed) return tl::unexpected(parsed.error());
+      policies_.emplace(one.version, std::move(*parsed));
+    }
+  }
+  const auto found = policies_.find(version);
+  return found == policies_.end() ? nullptr : &found->second;
+}
+
+}  // namespace carehub::care

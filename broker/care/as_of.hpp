@@ -1,0 +1,79 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/care/past_reader.hpp"
+#include "broker/care/past_search.hpp"
+
+namespace carehub::care {
+
+/// What an agency had been offered of a person by a moment: the events newest first, and for each, in the
+/// order in which it was decided, every offer and every withholding by then, with the policy that decided and
+/// the view that it made. Read from the Offered, Acked and Withheld entries themselves, from the oldest event
+/// of the page to the moment: what came later, or who was shown it again since, changes nothing.
+class AsOf final : public PastSearch {
+ public:
+  /// `past` outlives it.
+  AsOf(const PastReader& past, wire::QueryT query);
+
+  Result<bool> advance() override;
+  wire::PageT take() override { return std::move(page_); }
+
+  static constexpr std::size_t kEventsMax = 64;     // on one page
+  static constexpr std::size_t kAnswersMax = 8192;  // offers and withholdings held for one page
+
+ private:
+  struct Event {
+    Sequence sequence = 0;
+    Sequence previous = 0;
+  };
+  struct Answer {
+    std::string subscription;
+    std::string role;
+    std::uint64_t policy_version = 0;
+    std::string legal_basis;  // of an offer
+    std::string rule;         // of a withholding
+    bool withheld = false;
+    bool late = false;
+    std::uint32_t attempts = 0;
+    Timestamp at;
+    std::optional<Timestamp> acked_at;
+  };
+  using Answers = std::map<Sequence, std::vector<Answer>>;
+
+  Result<void> begin();
+  Result<bool> walk();
+  Result<bool> scan();
+  Result<void> read(const storage::SealedEntry& sealed);
+  void offered(const ledger::Offered& entry, Timestamp at);
+  void acked(const ledger::Acked& entry, Timestamp at);
+  void withheld(const ledger::Withheld& entry, Timestamp at);
+  Answer& add(Sequence event);
+  bool narrow();
+  void restart();
+  /// Whether what this subscription was shown counts; a watch says no more than its role.
+  bool of_agency(std::string_view subscription, std::string_view role) const;
+
+  Result<void> finish();
+  Result<std::size_t> add_rows(const PastEvent& event, const std::vector<Answer>& answers);
+  Result<std::string> show(const PastEvent& event, const Answer& answer, wire::RowT& row);
+  Result<const core::Policy*> policy(std::uint64_t version);
+
+  const PastReader& past_;
+  wire::QueryT query_;
+  enum class Phase : std::uint8_t { begins, walks, scans } phase_ = Phase::begins;
+  PersonKey person_;
+  Sequence next_ = 0;
+  std::vector<Event> events_;                               // newest first
+  std::map<std::string, std::string, std::less<>> owners_;  // agency, by subscription
+  Answers answers_;
+  std::size_t held_ = 0;
+  std::map<std::uint64_t, core::Policy> policies_;
+  wire::PageT page_;
+};
+
+}  // namespace carehub::care

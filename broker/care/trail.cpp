@@ -1,0 +1,214 @@
+#include "broker/care/trail.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "broker/base/ledger_keys.hpp"
+#include "broker/core/identity.hpp"
+
+namespace carehub::care {
+namespace {
+
+constexpr std::string_view kBySequence = "sequence:";
+
+std::string text_of(const flatbuffers::String* text) { return text == nullptr ? "" : text->str(); }
+
+bool of_trail(storage::EntryKind kind) {
+  using storage::EntryKind;
+  switch (kind) {
+    case EntryKind::access:
+    case EntryKind::operator_action:
+    case EntryKind::subscription_changed:
+    case EntryKind::policy_changed:
+    case EntryKind::config_changed:
+    case EntryKind::erasure:
+    case EntryKind::report: return true;
+    default: return false;
+  }
+}
+
+/// That a subscription has looked at more of the ledger is nobody's act.
+bool of_hub_alone(const ledger::Body& body) {
+  const auto* change = body.entry_as_SubscriptionChanged();
+  return change != nullptr && change->change() == ledger::SubscriptionChange::advanced;
+}
+
+Sequence entry_asked_for(const ledger::Access& access) {
+  const auto what = access.what() == nullptr ? std::string_view() : access.what()->string_view();
+  if (!what.starts_with(kBySequence)) return 0;
+  Sequence sequence = 0;
+  std::from_chars(what.data() + kBySequence.size(), what.data() + what.size(), sequence);
+  return sequence;
+}
+
+/// `state` says what was done, `text` to what.
+void tell(const ledger::Access& access, wire::RowT& row) {
+  row.state = text_of(access.verb());
+  row.by = text_of(access.by());
+  row.agency = text_of(access.agency());
+  row.role = text_of(access.role());
+  row.reason = text_of(access.reason());
+  row.text = text_of(access.what());
+  row.text.erase(0, row.text.find_first_not_of(' '));
+  if (access.person() != nullptr) row.text += row.text.empty() ? "one person" : " of one person";
+}
+
+void tell(const ledger::OperatorAction& action, wire::RowT& row) {
+  row.state = text_of(action.action());
+  row.by = text_of(action.by());
+  row.reason = text_of(action.reason());
+  row.subscription = text_of(action.subscription());
+  if (action.sequence() != 0) row.text = "entry " + std::to_string(action.sequence());
+  if (const auto detail = text_of(action.detail()); !detail.empty())
+    row.text += (row.text.empty() ? "" : ", ") + detail;
+}
+
+void tell(const ledger::SubscriptionChanged& change, wire::RowT& row) {
+  row.state = ledger::EnumNameSubscriptionChange(change.change());
+  row.by = text_of(change.by());
+  row.reason = text_of(change.reason());
+  row.agency = text_of(change.agency());
+  row.role = text_of(change.role());
+  row.subscription = text_of(change.name());
+  if (const auto into = text_of(change.replay_of()); !into.empty())
+    row.text = "a replay into " + into + " of entries " + std::to_string(change.start()) + " to " +
+               std::to_string(change.last());
+  else if (change.start() != 0)
+    row.text = "from entry " + std::to_string(change.start()) +
+               (change.through() == 0 ? "" : " through " + std::to_string(change.through()));
+}
+
+void tell(const ledger::Erasure& erasure, wire::RowT& row) {
+  row.state = "erase";
+  row.by = text_of(erasure.by());
+  row.reason = text_of(erasure.reason());
+  row.text = std::to_string(erasure.keys() == nullptr ? 0 : erasure.keys()->size()) + " keys";
+}
+
+void tell_text(const char* what, std::uint64_t version, const flatbuffers::String* by,
+               const flatbuffers::String* reason, wire::RowT& row) {
+  row.state = std::string("change ") + what;
+  row.by = text_of(by);
+  row.reason = text_of(reason);
+  row.text = "version " + std::to_string(version);
+}
+
+void tell(const ledger::Body& body, wire::RowT& row) {
+  if (const auto* access = body.entry_as_Access()) tell(*access, row);
+  if (const auto* action = body.entry_as_OperatorAction()) tell(*action, row);
+  if (const auto* change = body.entry_as_SubscriptionChanged()) tell(*change, row);
+  if (const auto* erasure = body.entry_as_Erasure()) tell(*erasure, row);
+  if (const auto* policy = body.entry_as_PolicyChanged()) {
+    tell_text("policy", policy->version() == 0 ? row.sequence : policy->version(), policy->by(),
+              policy->reason(), row);
+  }
+  if (const auto* config = body.entry_as_ConfigChanged()) {
+    tell_text("configuration", config->version() == 0 ? row.sequence : config->version(), config->by(),
+              config->reason(), row);
+  }
+  if (const auto* report = body.entry_as_Report()) {
+    row.state = "report";
+    row.by = text_of(report->by());
+    row.reason = text_of(report->reason());
+    row.text = text_of(report->name());
+  }
+}
+
+std::size_t size_of(const wire::RowT& row) {
+  return sizeof(row) + row.state.size() + row.by.size() + row.reason.size() + row.agency.size() +
+         row.role.size() + row.subscription.size() + row.text.size();
+}
+
+}  // namespace
+
+Trail::Trail(const PastReader& past, wire::QueryT query)
+    : past_(past),
+      query_(std::move(query)),
+      rows_max_(query_.rows_max == 0 ? limits::kQueryRowsMax
+                                     : std::min<std::size_t>(query_.rows_max, limits::kQueryRowsMax)) {}
+
+Result<void> Trail::begin() {
+  begun_ = true;
+  if (!query_.person.empty()) {
+    auto person = past_.person_of(query_.person);
+    if (person) {
+      person_ = *person;
+    } else if (person.error().kind != ErrorKind::not_found) {
+      return tl::unexpected(person.error());
+    }
+    // A question about somebody whom the hub did not know yet was written down under the identifier's hash.
+    const auto canonical = core::canonical_identifier(query_.person);
+    if (canonical)
+      unknown_ = PersonKey{core::identifier_hash(past_.index_key(), *canonical).bytes};
+    else if (!person_)
+      return tl::unexpected(person.error());
+  }
+  next_ = query_.after + 1;
+  if (query_.first_at == 0) return {};
+  auto first = past_.first_since({query_.first_at});
+  if (!first) return tl::unexpected(first.error());
+  next_ = std::max(next_, *first);
+  return {};
+}
+
+Result<bool> Trail::about_person(const ledger::Key* key, std::uint64_t event) const {
+  if (key != nullptr) {
+    const auto of = key_from<PersonKey>(*key);
+    return (person_ && of == *person_) || (unknown_ && of == *unknown_);
+  }
+  if (event == 0 || !person_) return false;
+  auto found = past_.event_at(event);
+  if (!found) return tl::unexpected(found.error());
+  return *found && (*found)->person == *person_;
+}
+
+Result<bool> Trail::wanted(const ledger::Body& body) const {
+  if (of_hub_alone(body)) return false;
+  if (query_.person.empty()) return true;
+  if (const auto* access = body.entry_as_Access())
+    return about_person(access->person(), entry_asked_for(*access));
+  if (const auto* erasure = body.entry_as_Erasure()) return about_person(erasure->person(), 0);
+  if (const auto* action = body.entry_as_OperatorAction()) return about_person(nullptr, action->sequence());
+  if (const auto* change = body.entry_as_SubscriptionChanged()) return about_person(change->person(), 0);
+  return false;
+}
+
+Result<bool> Trail::advance() {
+  if (!begun_) {
+    if (auto begun = begin(); !begun) return tl::unexpected(begun.error());
+  }
+  auto entries = past_.ledger().read(next_, kScanEntries, kScanBytes);
+  if (!entries) return tl::unexpected(entries.error());
+  if (entries->empty()) return true;
+  for (const auto& sealed : *entries) {
+    const auto& header = sealed.header;
+    if (query_.last_at != 0 && header.appended_at.us > query_.last_at) return true;
+    next_ = header.sequence + 1;
+    if (!of_trail(header.kind)) continue;
+    auto bytes = past_.body(sealed);
+    if (!bytes) return tl::unexpected(bytes.error());
+    auto row = std::make_unique<wire::RowT>();
+    row->sequence = header.sequence;
+    row->appended_at = header.appended_at.us;
+    row->kind = storage::to_string(header.kind);
+    if (bytes->empty()) {
+      if (!query_.person.empty()) continue;
+      row->text = "its key is gone";
+    } else {
+      const auto& body = *flatbuffers::GetRoot<ledger::Body>(bytes->data());
+      auto kept = wanted(body);
+      if (!kept) return tl::unexpected(kept.error());
+      if (!*kept) continue;
+      tell(body, *row);
+    }
+    bytes_ += size_of(*row);
+    page_.rows.push_back(std::move(row));
+    if (page_.rows.size() < rows_max_ && bytes_ < kPageBytes) continue;
+    page_.more = true;
+    page_.next_after = header.sequence;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace carehub::care

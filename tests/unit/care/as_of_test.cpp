@@ -1,0 +1,189 @@
+#include "broker/care/as_of.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "broker/base/event_fields.hpp"
+#include "broker/care/history.hpp"
+#include "broker/core/disclosure.hpp"
+#include "tests/fakes/engine_harness.hpp"
+
+using namespace carehub;
+using namespace carehub::fakes;
+
+namespace {
+
+const core::Peer kHospital = EngineHarness::peer(1, "elwick-hospital");
+const core::Peer kCouncil = EngineHarness::peer(2, "northmarch-council");
+const core::Peer kOperator = EngineHarness::operator_peer(9);
+constexpr const char* kAgency = "northmarch-council";
+constexpr const char* kDesk = "council-duty-desk";
+
+struct Past {
+  EngineHarness hub;
+
+  Sequence publish(int child, event::EventType type = event::EventType::admission) {
+    EventSpec spec;
+    spec.child = child;
+    spec.type = type;
+    return hub.publish_one(kHospital, item_of(spec)).sequence;
+  }
+  wire::PageT as_of(Timestamp at, int child = 1, Sequence after = 0, const std::string& agency = kAgency) {
+    care::History history(*hub.state, hub.ledger, *hub.sealer, hub.store, hub.vault, hub.rules.agencies);
+    history.use_policy(*core::Disclosure::parse_policy(hub.rules.policy_text, "policy.toml", 1));
+    wire::QueryT query;
+    query.number = 5;
+    query.kind = wire::QueryKind::as_of;
+    query.person = "nhs:" + test_nhs_number(child);
+    query.agency = agency;
+    query.at = at.us;
+    query.after = after;
+    return history.answer({kOperator, std::move(query)});
+  }
+  Timestamp now() { return hub.clock.now(); }
+  /// Time goes on: what is done from now on is later than what was asked about.
+  Timestamp later() {
+    const auto at = now();
+    hub.pass_ms(1'000);
+    return at;
+  }
+};
+
+std::vector<std::string> kinds_of(const wire::PageT& page, const std::string& subscription = kDesk) {
+  std::vector<std::string> kinds;
+  for (const auto& row : page.rows) {
+    if (row->subscription == subscription) kinds.push_back(std::to_string(row->sequence) + " " + row->kind);
+  }
+  return kinds;
+}
+
+using Kinds = std::vector<std::string>;
+
+std::string told(Sequence sequence, const char* kind) { return std::to_string(sequence) + " " + kind; }
+
+}  // namespace
+
+TEST_CASE("an acknowledgement after the moment shows as not acknowledged by then") {
+  Past past;
+  past.hub.subscribe(kCouncil, kDesk, "social-care-duty");
+  const auto before = past.later();
+  const auto event = past.publish(1);
+  const auto offered = past.later();
+  past.hub.ack(kCouncil, kDesk, event);
+  const auto acked = past.later();
+  CHECK(past.as_of(before).rows.empty());
+  const auto then = past.as_of(offered);
+  CHECK(kinds_of(then) == Kinds{told(event, "offered")});
+  CHECK(then.rows[0]->since == 0);
+  const auto since = past.as_of(acked);
+  REQUIRE(kinds_of(since) == Kinds{told(event, "acknowledged")});
+  CHECK(since.rows[0]->since > since.rows[0]->appended_at - 1);
+  CHECK(since.rows[0]->agency == kAgency);
+  CHECK(since.rows[0]->role == "social-care-duty");
+  CHECK(since.rows[0]->attempts == 1);
+  CHECK_FALSE(since.rows[0]->legal_basis.empty());
+  CHECK_FALSE(since.rows[0]->rule.empty());
+}
+
+TEST_CASE("what an agency had been offered is the view that it saw, and no other agency's") {
+  Past past;
+  past.hub.subscribe(kCouncil, kDesk, "social-care-duty");
+  past.publish(1);
+  past.publish(2);
+  const auto page = past.as_of(past.now());
+  REQUIRE(page.error == wire::ErrorKind::unknown);
+  REQUIRE(page.rows.size() == 1);
+  const auto* view = verified_event(page.rows[0]->view);
+  REQUIRE(view != nullptr);
+  CHECK(view->admission() != nullptr);
+  CHECK((view->person() == nullptr || view->person()->birth_date() == nullptr));
+  CHECK(past.as_of(past.now(), 1, 0, "elwick-hospital").rows.empty());
+  CHECK(past.as_of(past.now(), 3).error == wire::ErrorKind::not_found);
+}
+
+TEST_CASE("what was withheld is told with the policy and the rule that decided") {
+  Past past;
+  past.hub.subscribe(kCouncil, kDesk, "social-care-duty");
+  const auto event = past.publish(1, event::EventType::movement);
+  const auto page = past.as_of(past.now());
+  REQUIRE(kinds_of(page) == Kinds{told(event, "withheld")});
+  const auto& row = *page.rows[0];
+  CHECK(row.rule == "no rule");
+  CHECK(row.role == "social-care-duty");
+  CHECK(row.policy_version != 0);
+  CHECK(row.view.empty());
+}
+
+TEST_CASE("a policy that has changed since decides nothing about what was seen then") {
+  Past past;
+  past.hub.subscribe(kCouncil, kDesk, "social-care-duty");
+  const auto event = past.publish(1);
+  const auto then = past.later();
+  const auto seen = past.as_of(then);
+  REQUIRE(kinds_of(seen) == Kinds{told(event, "offered")});
+  auto& text = past.hub.rules.policy_text;
+  const auto place = text.find("social-care-duty");
+  REQUIRE(place != std::string::npos);
+  text.replace(place, std::string("social-care-duty").size(), "social-care-other");
+  past.hub.restart();
+  const auto again = past.as_of(past.now());
+  REQUIRE(kinds_of(again) == Kinds{told(event, "offered")});
+  CHECK(again.rows[0]->view == seen.rows[0]->view);
+  CHECK(again.rows[0]->policy_version == seen.rows[0]->policy_version);
+}
+
+TEST_CASE("a subscription that is gone is still told of") {
+  Past past;
+  past.hub.subscribe(kCouncil, kDesk, "social-care-duty");
+  const auto event = past.publish(1);
+  wire::HandleSubscriptionT frame;
+  frame.action = wire::SubscriptionAction::remove;
+  frame.subscription = kDesk;
+  frame.by = "a tester";
+  frame.reason = "it is over";
+  past.hub.send(kOperator, std::move(frame));
+  past.later();
+  CHECK(kinds_of(past.as_of(past.now())) == Kinds{told(event, "offered")});
+}
+
+TEST_CASE("a delivery that was given up and sent again late shows both, each with its own moment") {
+  Past past;
+  past.hub.subscribe(kCouncil, kDesk, "social-care-duty");
+  const auto event = past.publish(1);
+  past.hub.nak(kCouncil, kDesk, event, ledger::NakKind::rejected);
+  const auto given_up = past.later();
+  wire::HandleDeadLetterT frame;
+  frame.action = wire::DeadLetterAction::send_again;
+  frame.subscription = kDesk;
+  frame.sequence = event;
+  frame.reason = "mended";
+  past.hub.send(kOperator, std::move(frame));
+  past.hub.ack(kCouncil, kDesk, event);
+  CHECK(kinds_of(past.as_of(given_up)) == Kinds{told(event, "offered")});
+  const auto page = past.as_of(past.now());
+  REQUIRE(kinds_of(page) == Kinds{told(event, "offered"), told(event, "acknowledged")});
+  CHECK(page.rows[1]->text == "offered again");
+  CHECK(page.rows[0]->appended_at <= given_up.us);
+  CHECK(page.rows[1]->appended_at > given_up.us);
+}
+
+TEST_CASE("what an agency had been offered goes on page by page, newest first") {
+  Past past;
+  past.hub.subscribe(kCouncil, kDesk, "social-care-duty");
+  Kinds expected;
+  for (std::size_t i = 0; i < care::AsOf::kEventsMax + 3; ++i) {
+    expected.insert(expected.begin(), told(past.publish(1), "offered"));
+  }
+  const auto at = past.now();
+  Kinds found;
+  Sequence after = 0;
+  int pages = 0;
+  do {
+    const auto page = past.as_of(at, 1, after);
+    REQUIRE(page.error == wire::ErrorKind::unknown);
+    for (auto& kind : kinds_of(page)) found.push_back(std::move(kind));
+    after = page.more ? page.next_after : 0;
+    ++pages;
+  } while (after != 0);
+  CHECK(found == expected);
+  CHECK(pages == 2);
+}
