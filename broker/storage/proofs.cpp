@@ -63,9 +63,9 @@ Result<Hash> TreeReader::hash(Span leaves) {
   if (count == 0) return sha256({});
   if (std::has_single_bit(count)) return perfect(leaves);
   const std::uint64_t middle = leaves.first + split_of(count);
-  const Result<Hash> left = hash({leaves.first, middle});
+  Result<Hash> left = hash({leaves.first, middle});
   if (!left) return left;
-  const Result<Hash> right = hash({middle, leaves.end});
+  Result<Hash> right = hash({middle, leaves.end});
   if (!right) return right;
   return node_hash(*left, *right);
 }
