@@ -30,7 +30,9 @@ void add_audit_command(CLI::App& program, Reading& reading) {
       ->type_name("FILE");
   add_record(command, options.by, options.reason, "Who gives the hub a new signing key, for the record");
   add_json(command, options.json);
-  when_chosen(command, [&reading] {
+  add_audit_questions(*command, reading);
+  when_chosen(command, [&reading, command] {
+    if (!command->get_subcommands().empty()) return;
     const auto& chosen = reading.audit;
     if (chosen.action == Action::prove && (chosen.subject.empty() || chosen.ledger.empty()))
       throw CLI::ValidationError("ACTION", "prove needs an entry's number and --ledger");

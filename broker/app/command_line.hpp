@@ -23,6 +23,8 @@ struct Reading {
   PublishOptions publish;
   WatchOptions watch;
   TimelineOptions timeline;
+  AsOfOptions as_of;
+  TrailOptions trail;
   ReplayOptions replay;
   DeadLetterOptions dead_letters;
   SubscriptionsOptions subscriptions;
@@ -71,5 +73,8 @@ void choose(CLI::App* command, Reading& reading, Options Reading::* options) {
 void add_audit_command(CLI::App& program, Reading& reading);
 /// What operators and auditors ask of a running hub: timeline, status, replay, dead-letters, subscriptions.
 void add_operator_commands(CLI::App& program, Reading& reading);
+
+/// What an auditor asks of a running hub, below `audit`: as-of, trail.
+void add_audit_questions(CLI::App& audit, Reading& reading);
 
 }  // namespace carehub::app

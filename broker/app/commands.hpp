@@ -68,13 +68,19 @@ ExitCode watch(const WatchOptions& options, Surroundings& surroundings);
 
 struct TimelineOptions {
   std::filesystem::path config;
-  PersonOption person;
+  PersonOption person;  // it, or `journey`, or all that `agency` sent
+  std::string journey;
   std::string role;
-  std::string agency;
+  std::string agency;  // of a person: in whose name it is asked
+  FilterWords types;
+  std::string channel;
+  std::string since;  // written down by the hub then or later; a time, or a day
+  std::string until;
   std::string by;
   std::string reason;
   bool fields = false;
   bool json = false;
+  bool csv = false;
 };
 ExitCode timeline(const TimelineOptions& options, Surroundings& surroundings);
 

@@ -1,30 +1,15 @@
 #include <ostream>
 
 #include "broker/app/commands.hpp"
+#include "broker/app/csv_line.hpp"
 #include "broker/app/hub_connection.hpp"
+#include "broker/app/moment.hpp"
 #include "broker/app/show_event.hpp"
 #include "broker/app/table.hpp"
 
 /// timeline, status: questions about the record.
 namespace carehub::app {
 namespace {
-
-/// Asks page after page and hands every row on. The last error, if any.
-template <class Row>
-Result<std::size_t> each_row(client::HubClient& hub, wire::QueryT query, Row row) {
-  std::size_t rows = 0;
-  query.rows_max = limits::kQueryRowsMax;
-  for (;;) {
-    auto page = ask(hub, query);
-    if (!page) return tl::unexpected(page.error());
-    for (const auto& each : page->rows) {
-      row(*each);
-      ++rows;
-    }
-    if (!page->more || page->next_after <= query.after) return rows;
-    query.after = page->next_after;
-  }
-}
 
 std::string type_text(event::EventType type) {
   return type == event::EventType::unknown ? std::string() : std::string(event_type_name(type));
@@ -33,6 +18,7 @@ std::string type_text(event::EventType type) {
 std::string row_json(const wire::RowT& row) {
   JsonLine line;
   if (row.sequence != 0) line.add("sequence", row.sequence);
+  if (row.occurred_at != 0) line.add("occurred_at", to_rfc3339(Timestamp{row.occurred_at}));
   if (row.appended_at != 0) line.add("appended_at", to_rfc3339(Timestamp{row.appended_at}));
   line.add("kind", row.kind);
   if (row.type != event::EventType::unknown) line.add("type", event_type_name(row.type));
@@ -50,6 +36,75 @@ std::string row_json(const wire::RowT& row) {
   }
   add_event(line, row.view);
   return line.text();
+}
+
+std::string time_text(std::int64_t at_us) {
+  return at_us == 0 ? std::string() : to_rfc3339(Timestamp{at_us});
+}
+
+std::string csv_header() {
+  CsvLine line;
+  for (const auto* name : {"sequence", "occurred_at", "appended_at", "kind", "type", "agency", "subscription",
+                           "role", "legal_basis", "attempts", "marks", "text", "event"}) {
+    line.add(name);
+  }
+  return line.text();
+}
+
+std::string row_csv(const wire::RowT& row) {
+  const auto* seen = row.view.empty() ? nullptr : verified_event(row.view);
+  CsvLine line;
+  line.add(row.sequence).add(time_text(row.occurred_at)).add(time_text(row.appended_at)).add(row.kind);
+  line.add(type_text(row.type)).add(row.agency).add(row.subscription).add(row.role).add(row.legal_basis);
+  line.add(std::uint64_t{row.attempts}).add(marks_text(row.marks)).add(row.text);
+  line.add(seen == nullptr ? std::string() : event_to_json(*seen));
+  return line.text();
+}
+
+/// When it happened and when the hub wrote it down stand side by side.
+void print_row(std::ostream& out, const wire::RowT& row, bool fields) {
+  const auto written = time_text(row.appended_at);
+  const auto happened = time_text(row.occurred_at);
+  out << (happened.empty() ? std::string(written.size(), ' ') : happened) << "  " << written << "  #"
+      << row.sequence << "  " << row.kind;
+  for (const auto& word : {type_text(row.type), row.agency, row.subscription, row.role}) {
+    if (!word.empty()) out << "  " << word;
+  }
+  if (!row.text.empty()) out << "  " << printable(row.text);
+  if (!row.marks.empty()) out << "  (" << marks_text(row.marks) << ")";
+  out << '\n';
+  if (fields) print_fields(out, row.view);
+}
+
+/// Whom or what it is about and what is let through.
+Result<wire::QueryT> question_of(const TimelineOptions& options, const server::HubConfig& config,
+                                 const std::string& person) {
+  wire::QueryT query;
+  query.kind = wire::QueryKind::timeline;
+  query.person = person;
+  query.journey = options.journey;
+  query.role = options.role;
+  // What one agency sent is asked by an operator; of a person it says in whose name.
+  auto acting = acting_agency(config, options.role, options.agency);
+  if (!acting && (!person.empty() || !options.agency.empty())) return tl::unexpected(acting.error());
+  query.agency = person.empty() ? options.agency : *acting;
+  auto filter = filter_of(options.types);
+  if (!filter) return tl::unexpected(filter.error());
+  query.types = std::move(filter->types);
+  query.channel = options.channel;
+  if (!options.since.empty()) {
+    auto since = moment(options.since, "--since", false);
+    if (!since) return tl::unexpected(since.error());
+    query.first_at = *since;
+  }
+  if (!options.until.empty()) {
+    auto until = moment(options.until, "--until", true);
+    if (!until) return tl::unexpected(until.error());
+    query.last_at = *until;
+  }
+  query.by = options.by;
+  query.reason = options.reason;
+  return query;
 }
 
 /// A count of the hub, or of one subscription: zero is an answer, too.
@@ -71,34 +126,27 @@ ExitCode timeline(const TimelineOptions& options, Surroundings& surroundings) {
   if (!config) return ExitCode::wrong_input;
   auto person = read_person(options.person, surroundings);
   if (!person) return complain(surroundings, person.error());
-  if (person->empty())
-    return complain(surroundings, ExitCode::usage, "nobody is named: give --person or --person-file");
-  auto agency = acting_agency(*config, options.role, options.agency);
-  if (!agency) return complain(surroundings, agency.error());
+  if (person->empty() && options.journey.empty() && options.agency.empty()) {
+    return complain(surroundings, ExitCode::usage,
+                    "nobody is named: give --person, --person-file, --journey or --agency");
+  }
+  auto query = question_of(options, *config, *person);
+  if (!query) return complain(surroundings, query.error());
   auto hub = connect(*config, "carehub timeline", {});
   if (!hub) return complain(surroundings, hub.error());
-
-  wire::QueryT query;
-  query.kind = wire::QueryKind::timeline;
-  query.person = *person;
-  query.role = options.role;
-  query.agency = *agency;
-  query.by = options.by;
-  query.reason = options.reason;
-  const auto rows = each_row(**hub, query, [&](const wire::RowT& row) {
-    if (options.json) {
-      surroundings.out << row_json(row) << '\n';
-      return;
-    }
-    surroundings.out << to_rfc3339(Timestamp{row.appended_at}) << "  #" << row.sequence << "  " << row.kind;
-    for (const auto& word : {type_text(row.type), row.agency, row.subscription, row.role}) {
-      if (!word.empty()) surroundings.out << "  " << word;
-    }
-    if (!row.text.empty()) surroundings.out << "  " << printable(row.text);
-    if (!row.marks.empty()) surroundings.out << "  (" << marks_text(row.marks) << ")";
-    surroundings.out << '\n';
-    if (options.fields) print_fields(surroundings.out, row.view);
-  });
+  if (options.csv) surroundings.out << csv_header() << '\n';
+  const auto rows = each_row(
+      **hub, std::move(*query),
+      [&](const wire::RowT& row) {
+        if (options.json) {
+          surroundings.out << row_json(row) << '\n';
+        } else if (options.csv) {
+          surroundings.out << row_csv(row) << '\n';
+        } else {
+          print_row(surroundings.out, row, options.fields);
+        }
+      },
+      [&](const std::string& text) { surroundings.err << text << '\n'; });
   surroundings.out << std::flush;
   if (!rows) return complain(surroundings, rows.error());
   if (*rows == 0)

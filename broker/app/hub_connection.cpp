@@ -129,7 +129,8 @@ Result<std::unique_ptr<client::HubClient>> connect(const server::HubConfig& conf
 }
 
 Result<wire::PageT> ask(client::HubClient& hub, wire::QueryT query) {
-  return answer_of<wire::PageT>(hub, std::move(query));
+  const bool searches = query.kind == wire::QueryKind::as_of || query.kind == wire::QueryKind::trail;
+  return answer_of<wire::PageT>(hub, std::move(query), searches ? kSearchWait : kAnswerWait);
 }
 Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleDeadLetterT question) {
   return answer_of<wire::HandledT>(hub, std::move(question));
@@ -143,7 +144,8 @@ Result<wire::ErasedT> ask(client::HubClient& hub, wire::EraseT question) {
 }
 
 Result<std::size_t> each_row(client::HubClient& hub, wire::QueryT query,
-                             const std::function<void(wire::RowT&)>& row) {
+                             const std::function<void(wire::RowT&)>& row,
+                             const std::function<void(const std::string&)>& remark) {
   std::size_t rows = 0;
   query.rows_max = limits::kQueryRowsMax;
   for (;;) {
@@ -151,7 +153,9 @@ Result<std::size_t> each_row(client::HubClient& hub, wire::QueryT query,
     if (!page) return tl::unexpected(page.error());
     for (const auto& each : page->rows) row(*each);
     rows += page->rows.size();
-    if (!page->more || page->next_after <= query.after) return rows;
+    if (remark && !page->text.empty()) remark(page->text);
+    // Newest first, the number goes down from page to page.
+    if (!page->more || page->next_after == query.after) return rows;
     query.after = page->next_after;
   }
 }

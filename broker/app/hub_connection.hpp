@@ -28,9 +28,10 @@ Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleSubscriptionT que
 /// Waits for as long as the hub searches its ledger.
 Result<wire::ErasedT> ask(client::HubClient& hub, wire::EraseT question);
 
-/// Asks page after page and hands every row on; the number of rows.
+/// Asks page after page and hands every row on, and what a page says beside its rows; the number of rows.
 Result<std::size_t> each_row(client::HubClient& hub, wire::QueryT query,
-                             const std::function<void(wire::RowT&)>& row);
+                             const std::function<void(wire::RowT&)>& row,
+                             const std::function<void(const std::string&)>& remark = {});
 
 /// Loads hub.toml as far as a command that talks to a running hub needs it; faults are printed.
 /// nullopt: leave with ExitCode::wrong_input.

@@ -7,15 +7,55 @@ namespace {
 
 void add_history_commands(CLI::App& program, Reading& reading) {
   auto* timeline = add(
-      program, "timeline", "What happened to one child and who was shown it, as a role may see it",
-      "carehub timeline hub.toml --person-file id.txt --role auditor --by 'A Reader' --reason 'audit 12'");
+      program, "timeline",
+      "What happened to one child and who was shown it, or along one journey, or what one agency sent, as a "
+      "role may see it",
+      "carehub timeline hub.toml --person-file id.txt --role auditor --by 'A Reader' --reason 'audit 12'\n  "
+      "carehub timeline hub.toml --agency holm-school --since 2026-01-01 --csv --role auditor --by 'A "
+      "Reader' "
+      "--reason 'audit 12'");
   add_config(timeline, reading.timeline.config);
-  add_person(timeline, reading.timeline.person, true);
-  add_role(timeline, reading.timeline.role, reading.timeline.agency);
+  add_person(timeline, reading.timeline.person, false);
+  timeline->add_option("--journey", reading.timeline.journey, "The events of this journey, oldest first")
+      ->type_name("ID");
+  timeline->add_option("--role", reading.timeline.role, "See events as this role may see them")
+      ->required()
+      ->type_name("ROLE");
+  timeline
+      ->add_option("--agency", reading.timeline.agency,
+                   "The events that this agency sent, oldest first; with a person, in whose name it is asked")
+      ->type_name("ID");
+  timeline
+      ->add_option_function<std::vector<std::string>>(
+          "--type",
+          [&reading](const std::vector<std::string>& words) {
+            for (const auto& word : words) reading.timeline.types.emplace_back("types", word);
+          },
+          "Events of this type; may be repeated")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("WORD");
+  timeline->add_option("--channel", reading.timeline.channel, "Events that came by this inbound channel")
+      ->type_name("NAME");
+  timeline
+      ->add_option("--since", reading.timeline.since,
+                   "Written down by the hub then or later: a time, or a day of UTC")
+      ->type_name("TIME");
+  timeline
+      ->add_option("--until", reading.timeline.until,
+                   "Written down before that time, or up to that day and on it")
+      ->type_name("TIME");
   add_asker(timeline, reading.timeline.by, reading.timeline.reason);
   timeline->add_flag("--fields", reading.timeline.fields, "Each event's fields below its line");
   add_json(timeline, reading.timeline.json);
-  choose(timeline, reading, &Reading::timeline);
+  timeline->add_flag("--csv", reading.timeline.csv, "CSV with a header, for a spreadsheet")
+      ->excludes("--json");
+  when_chosen(timeline, [&reading] {
+    const auto& chosen = reading.timeline;
+    if (chosen.person.given() ? !chosen.journey.empty() : chosen.journey.empty() && chosen.agency.empty())
+      throw CLI::ValidationError("timeline", "needs one of --person, --person-file, --journey and --agency");
+    reading.chosen = chosen;
+  });
 
   auto* status =
       add(program, "status", "The running hub: its ledger and its subscriptions, with what waits for each",

@@ -5,14 +5,16 @@
 #include <vector>
 
 #include "broker/app/audit.hpp"
+#include "broker/app/audit_questions.hpp"
 #include "broker/app/commands.hpp"
 
 namespace carehub::app {
 
-using Command = std::variant<RunOptions, CheckOptions, TryOptions, PublishOptions, WatchOptions,
-                             TimelineOptions, ReplayOptions, DeadLetterOptions, StatusOptions,
-                             SubscriptionsOptions, RebuildOptions, RecoverOptions, AuditOptions, EraseOptions,
-                             VaultOptions, KeysOptions, BenchOptions, VersionOptions>;
+using Command =
+    std::variant<RunOptions, CheckOptions, TryOptions, PublishOptions, WatchOptions, TimelineOptions,
+                 ReplayOptions, DeadLetterOptions, StatusOptions, SubscriptionsOptions, RebuildOptions,
+                 RecoverOptions, AuditOptions, EraseOptions, VaultOptions, KeysOptions, BenchOptions,
+                 VersionOptions, AsOfOptions, TrailOptions>;
 
 /// What to print and how to leave when there is nothing to do: help, or a wrong command line.
 struct Leave {

@@ -47,6 +47,14 @@ std::unique_ptr<wire::RowT> erased_row(const storage::EntryHeader& header) {
   return row;
 }
 
+bool fits(const wire::QueryT& query, const PastEvent& past) {
+  if (!query.types.empty() && std::ranges::find(query.types, past.event->type()) == query.types.end())
+    return false;
+  if (!query.channel.empty() && past.channel != query.channel) return false;
+  if (query.last_at != 0 && past.appended_at.us > query.last_at) return false;
+  return past.appended_at.us >= query.first_at;
+}
+
 }  // namespace
 
 struct History::Impl {
@@ -135,6 +143,8 @@ Result<History::Impl::RowPtr> History::Impl::row_of(const PastEvent& shown_event
   }
   row->sequence = shown_event.sequence;
   row->appended_at = shown_event.appended_at.us;
+  const auto* seen = row->view.empty() ? nullptr : verified_event(row->view);
+  if (seen != nullptr && seen->occurred_at() != nullptr) row->occurred_at = seen->occurred_at()->utc_us();
   row->kind = "event";
   row->type = shown_event.event->type();
   row->agency = shown_event.agency;
@@ -201,7 +211,9 @@ History::Impl::AnyPage History::Impl::timeline(const core::Ask& ask) const {
       page.text = "what came before entry " + std::to_string(next) + " has been erased";
       return page;
     }
+    if ((*event)->appended_at.us < query.first_at) return page;
     next = (*event)->previous_of_person;
+    if (!fits(query, **event)) continue;
     auto row = row_of(**event, *subscribed, ask);
     if (!row) return tl::unexpected(row.error());
     if (!*row) continue;
@@ -226,11 +238,18 @@ History::Impl::AnyPage History::Impl::scan(const core::Ask& ask) const {
   wire::PageT page;
   auto subscribed = past.visible(ask.peer);
   if (!subscribed) return tl::unexpected(subscribed.error());
-  auto entries = past.ledger().read(query.after + 1, kScanEntries, kScanBytes);
+  Sequence first = query.after + 1;
+  if (query.first_at != 0) {
+    auto since = past.first_since({query.first_at});
+    if (!since) return tl::unexpected(since.error());
+    first = std::max(first, *since);
+  }
+  auto entries = past.ledger().read(first, kScanEntries, kScanBytes);
   if (!entries) return tl::unexpected(entries.error());
   std::size_t bytes = 0;
   for (const auto& sealed : *entries) {
     if (page.rows.size() >= rows_wanted(query)) break;
+    if (query.last_at != 0 && sealed.header.appended_at.us > query.last_at) return page;
     const auto before = std::exchange(page.next_after, sealed.header.sequence);
     auto event = past.open(sealed);
     if (!event) return tl::unexpected(event.error());
@@ -239,6 +258,7 @@ History::Impl::AnyPage History::Impl::scan(const core::Ask& ask) const {
       if (erased && ask.peer.is_operator) page.rows.push_back(erased_row(sealed.header));
       continue;
     }
+    if (!fits(query, **event)) continue;
     if (!query.journey.empty() && (*event)->journey != query.journey) continue;
     if (!query.agency.empty() && (*event)->agency != query.agency) continue;
     auto row = row_of(**event, *subscribed, ask);

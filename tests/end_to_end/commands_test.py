@@ -157,6 +157,48 @@ class Commands(unittest.TestCase):
         self.assertEqual(county.stop(), 0)
         receiver.stop()
 
+    def test_an_auditor_asks_who_knew_what_when(self):
+        receiver = Receiver()
+        county = County(receiver_port=receiver.port).start()
+        number = nhs_number(705)
+        self.assertIn(b"MSA|AA|", Mllp(county.mllp).ask(admission("AUD1", number)))
+        asked = ("--by", "a tester", "--reason", "case review 4")
+
+        def audit(*arguments, check=True):
+            done = subprocess.run([CAREHUB, "audit", arguments[0], str(county.config), *arguments[1:], *asked],
+                                  capture_output=True, text=True, timeout=120)
+            if check:
+                self.assertEqual(done.returncode, 0, done.stderr)
+            return done
+
+        def as_of(agency, at):
+            done = audit("as-of", "--agency", agency, "--person", f"nhs:{number}", "--at", at, "--json", check=False)
+            self.assertIn(done.returncode, (0, 7), done.stderr)
+            return [json.loads(line) for line in done.stdout.splitlines()]
+
+        def taken():
+            rows = as_of("northmarch-council", "2999-01-01")
+            return rows if [row["kind"] for row in rows] == ["acknowledged"] else None
+        seen = wait_until(taken, "the council's acknowledgement")[0]
+        self.assertEqual(seen["subscription"], "council-duty-desk")
+        self.assertEqual(seen["role"], "social-care-duty")
+        self.assertIn("admission", seen["event"]["type"])
+        self.assertEqual(seen["rule"], "duty desk sees care events of its residents")
+        self.assertEqual(as_of("northmarch-council", "2001-01-01"), [])
+        then = as_of("northmarch-council", seen["offered_at"])
+        self.assertEqual([row["offered_at"] for row in then], [seen["offered_at"]])
+        self.assertEqual(as_of("elwick-hospital", "2999-01-01"), [])
+
+        trail = [json.loads(line) for line in audit("trail", "--json").stdout.splitlines()]
+        self.assertEqual(trail[-1]["act"], "trail", "that it was asked is in it")
+        asks = [row for row in trail if row.get("act") == "as_of"]
+        self.assertGreaterEqual(len(asks), 4)
+        self.assertTrue(all(row["reason"] == "case review 4" for row in asks))
+        self.assertNotIn(number, json.dumps(trail))
+        self.assertTrue(audit("trail", "--csv").stdout.startswith("sequence,appended_at,kind,act,by,"))
+        self.assertEqual(county.stop(), 0)
+        receiver.stop()
+
     def test_a_hub_that_is_not_running_is_named(self):
         done = County().carehub("dead-letters", check=False)
         self.assertEqual(done.returncode, 3, done.stdout + done.stderr)

@@ -78,3 +78,32 @@ TEST_CASE("questions to a hub that does not run say where it was looked for") {
   CHECK(app::status({county.config(), false}, status.surroundings) == ExitCode::unavailable);
   CHECK(status.complained("no hub answers at ipc://"));
 }
+
+TEST_CASE("a timeline is told of a journey or an agency too, narrowed, and as CSV with both times") {
+  const RunningCounty county;
+  REQUIRE(county.publish(SmallCounty::flag("e1")) == ExitCode::ok);
+  app::TimelineOptions options;
+  options.config = county.config();
+  options.role = "auditor";
+  options.by = "an auditor";
+  options.reason = "a test";
+  options.agency = "council";
+  options.csv = true;
+  Told csv;
+  CHECK(app::timeline(options, csv.surroundings) == ExitCode::ok);
+  CHECK(csv.out.str().starts_with("sequence,occurred_at,appended_at,"));
+  CHECK(csv.said("2026-03-02T10:00:00.000Z"));
+  options.csv = false;
+  options.until = "2001-01-01";
+  Told none;
+  CHECK(app::timeline(options, none.surroundings) == ExitCode::not_found);
+  options.until.clear();
+  options.types = {{"types", "admission"}};
+  Told other;
+  CHECK(app::timeline(options, other.surroundings) == ExitCode::not_found);
+  options.types.clear();
+  options.agency.clear();
+  options.journey = "no such journey";
+  Told journey;
+  CHECK(app::timeline(options, journey.surroundings) == ExitCode::not_found);
+}

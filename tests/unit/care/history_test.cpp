@@ -332,3 +332,35 @@ TEST_CASE("large views are split over parts and pages that a frame holds, and no
   CHECK(paged(false) == published);
   CHECK(paged(true) == published);
 }
+
+TEST_CASE("a timeline holds the types, channel and times asked for, and says when each happened") {
+  Past past;
+  const auto admission = past.publish(1);
+  past.hub.pass_ms(1'000);
+  const auto later = past.hub.clock.now();
+  const auto discharge = past.publish(1, event::EventType::discharge);
+  wire::QueryT query;
+  query.kind = wire::QueryKind::timeline;
+  query.person = "nhs:" + test_nhs_number(1);
+  query.role = "auditor";
+  CHECK(events_of(past.ask(kOperator, query)) == Sequences{discharge, admission});
+  auto typed = query;
+  typed.types = {event::EventType::admission};
+  CHECK(events_of(past.ask(kOperator, typed)) == Sequences{admission});
+  auto since = query;
+  since.first_at = later.us;
+  CHECK(events_of(past.ask(kOperator, since)) == Sequences{discharge});
+  auto until = query;
+  until.last_at = later.us - 1;
+  CHECK(events_of(past.ask(kOperator, until)) == Sequences{admission});
+  auto channel = query;
+  channel.channel = "another";
+  CHECK(events_of(past.ask(kOperator, channel)).empty());
+  wire::QueryT sent = since;
+  sent.person.clear();
+  sent.agency = "elwick-hospital";
+  CHECK(events_of(past.ask(kOperator, sent)) == Sequences{discharge});
+  sent.first_at = 0;
+  sent.last_at = later.us - 1;
+  CHECK(events_of(past.ask(kOperator, sent)) == Sequences{admission});
+}
