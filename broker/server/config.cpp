@@ -76,7 +76,7 @@ class Reader {
   }
 
   void read_signing(ConfigTable& hub) {
-    config_.origin = hub.optional_text("origin").value_or(storage::default_origin(config_.name));
+    config_.origin = hub.optional_text("origin").value_or("");
     if (hub.has("origin") && !storage::is_origin(config_.origin)) {
       hub.fault("origin", "an origin that no checkpoint can carry",
                 "Write it like a web address without https://, such as hub.northmarch.example/ledger.");

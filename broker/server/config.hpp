@@ -29,7 +29,7 @@ struct HubConfig {
   std::filesystem::path data;
   std::filesystem::path packs;
   storage::MasterKeySource master_key;
-  std::string origin;                               // of the ledger's checkpoints
+  std::string origin;                               // of the ledger's checkpoints; empty: the usual
   std::filesystem::path signing_key_file;           // empty: in the data directory
   std::vector<std::filesystem::path> vault_copies;  // directories where backups of the vault are kept
   std::vector<std::string> listen;  // whole endpoints: ipc:///srv/carehub/hub.sock, tcp://10.0.0.1:5570

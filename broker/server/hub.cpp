@@ -113,7 +113,8 @@ Result<void> Hub::Impl::open_storage() {
   auto signer = storage::open_signing_key(
       {options.signing_key_file.empty() ? options.data / kSigningKeyFile : options.signing_key_file,
        options.data / storage::kCheckpointKeysFile},
-      options.origin.empty() ? storage::default_origin(options.name) : options.origin, *random);
+      storage::origin_or_usual(options.origin, options.data / storage::kCheckpointKeysFile, options.name),
+      *random);
   if (!signer) return tl::unexpected(signer.error());
   auto opened = storage::RocksLedger::open(options.data, std::move(*signer));
   if (!opened) return tl::unexpected(opened.error());

@@ -110,7 +110,8 @@ Result<Sequence> rotate_signing_key(const RotateSigningOptions& options) {
     const storage::SigningPlace place{
         options.signing_key_file.empty() ? options.data / kSigningKeyFile : options.signing_key_file,
         options.data / storage::kCheckpointKeysFile};
-    auto rotated = storage::rotate_signing_key(place, options.origin, random);
+    auto rotated = storage::rotate_signing_key(
+        place, storage::origin_or_usual(options.origin, place.public_file, ""), random);
     if (!rotated) return tl::unexpected(rotated.error());
   }
   if (auto closed = ledger->ledger->close(); !closed) return tl::unexpected(closed.error());

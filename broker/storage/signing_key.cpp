@@ -125,6 +125,13 @@ Result<CheckpointSigner> rotate_signing_key(const SigningPlace& place, const std
   return signer;
 }
 
+std::string origin_or_usual(const std::string& configured, const fs::path& public_file,
+                            std::string_view hub_name) {
+  if (!configured.empty()) return configured;
+  const auto keys = listed_keys(public_file);
+  return keys && !keys->empty() ? keys->back().name : default_origin(hub_name);
+}
+
 Result<std::vector<verify::Key>> listed_keys(const fs::path& public_file) {
   auto listed = text_of_file(public_file);
   if (!listed) return tl::unexpected(listed.error());

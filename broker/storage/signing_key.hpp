@@ -29,6 +29,10 @@ Result<CheckpointSigner> open_signing_key(const SigningPlace& place, const std::
 Result<CheckpointSigner> rotate_signing_key(const SigningPlace& place, const std::string& origin,
                                             Random& random);
 
+/// The configured origin; where none is, that of the newest listed key, else one made of the hub's name.
+std::string origin_or_usual(const std::string& configured, const std::filesystem::path& public_file,
+                            std::string_view hub_name);
+
 /// Every key that may have signed this log's checkpoints. Empty where there is no list.
 Result<std::vector<verify::Key>> listed_keys(const std::filesystem::path& public_file);
 
