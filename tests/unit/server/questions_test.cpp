@@ -101,15 +101,30 @@ TEST_CASE("the questions of a connection that is gone are forgotten") {
 }
 
 TEST_CASE("an answer that is looked for in parts lets the others have their turn") {
-  Asked asked;
-  core::Ask trail;
-  trail.peer.connection = 1;
-  trail.peer.is_operator = true;
-  trail.query.kind = wire::QueryKind::as_of;
-  trail.query.person = "sequence:1";
-  CHECK_FALSE(asked.questions.add(std::move(trail)));
-  CHECK(asked.ask(2, 1));
-  int turns = 0;
-  while (asked.answer_one()) ++turns;
-  CHECK(turns >= 2);
+  EngineHarness hub;
+  const auto event =
+      hub.publish_one(EngineHarness::peer(1, "elwick-hospital"), fakes::item_of(fakes::EventSpec{})).sequence;
+  care::History history{*hub.state, hub.ledger, *hub.sealer, hub.store, hub.vault, hub.rules.agencies};
+  history.use_policy(*core::Disclosure::parse_policy(hub.rules.policy_text, hub.rules.policy_file, 1));
+  fakes::FakeTransport transport;
+  Backlog backlog{transport};
+  Questions questions{history, backlog};
+  const auto ask = [&](ConnectionId connection, wire::QueryKind kind) {
+    core::Ask one;
+    one.peer = EngineHarness::operator_peer(connection);
+    one.query.kind = kind;
+    one.query.person = "sequence:" + std::to_string(event);
+    one.query.agency = "northmarch-council";
+    one.query.at = hub.clock.now().us;
+    CHECK_FALSE(questions.add(std::move(one)));
+  };
+  ask(1, wire::QueryKind::as_of);
+  ask(2, wire::QueryKind::status);
+  bool answered = false;
+  CHECK_FALSE(questions.advance(answered));
+  CHECK_FALSE(questions.advance(answered));
+  CHECK(transport.sent_count(2) == 1);
+  CHECK(transport.sent_count(1) == 0);
+  while (answered) CHECK_FALSE(questions.advance(answered));
+  CHECK(transport.sent_count(1) == 1);
 }
