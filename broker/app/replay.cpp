@@ -8,6 +8,7 @@
 
 #include "broker/app/commands.hpp"
 #include "broker/app/hub_connection.hpp"
+#include "broker/app/moment.hpp"
 #include "broker/app/replay_file.hpp"
 #include "broker/app/show_event.hpp"
 #include "broker/app/table.hpp"
@@ -19,7 +20,6 @@ namespace carehub::app {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
-constexpr std::int64_t kDayUs = 86'400 * kSecondUs;
 
 /// What a replay hands from the client's thread to the command's.
 class ReplayQueue {
@@ -141,18 +141,6 @@ void ReplayReader::show_counts() const {
   auto& summary = options_.preview ? surroundings_.out : surroundings_.err;
   summary << (options_.preview ? "would show " : "shown ") << matched_ << ", withhold " << withheld_
           << std::endl;
-}
-
-/// A time of RFC 3339, or a day of UTC: its first microsecond, or with `end` the one before the next day.
-Result<std::int64_t> moment(const std::string& text, const char* option, bool end) {
-  if (const auto time = parse_time(text)) {
-    const bool day = time->precision() == event::TimePrecision::day;
-    return !end ? time->utc_us() : day ? time->utc_us() + kDayUs - 1 : time->utc_us() - 1;
-  }
-  if (const auto day = parse_time(text + "T00:00:00Z"))
-    return end ? day->utc_us() + kDayUs - 1 : day->utc_us();
-  return fail(ErrorKind::invalid,
-              std::string(option) + " is a time such as 2026-01-31T09:30:00Z or a day such as 2026-01-31");
 }
 
 Result<wire::ReplayT> question_of(const ReplayOptions& options, const std::string& person) {
