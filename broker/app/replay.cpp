@@ -1,15 +1,13 @@
 #include <chrono>
-#include <condition_variable>
-#include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <ostream>
 
 #include "broker/app/commands.hpp"
 #include "broker/app/hub_connection.hpp"
 #include "broker/app/moment.hpp"
 #include "broker/app/replay_file.hpp"
+#include "broker/app/replay_queue.hpp"
 #include "broker/app/show_event.hpp"
 #include "broker/app/table.hpp"
 #include "broker/base/event_fields.hpp"
@@ -20,29 +18,6 @@ namespace carehub::app {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
-
-/// What a replay hands from the client's thread to the command's.
-class ReplayQueue {
- public:
-  void push(Result<client::Reply> reply) {
-    const std::lock_guard lock(mutex_);
-    replies_.push_back(std::move(reply));
-    changed_.notify_one();
-  }
-  /// nullopt: nothing came in time.
-  std::optional<Result<client::Reply>> pop(std::chrono::milliseconds wait) {
-    std::unique_lock lock(mutex_);
-    if (!changed_.wait_for(lock, wait, [this] { return !replies_.empty(); })) return std::nullopt;
-    auto reply = std::move(replies_.front());
-    replies_.pop_front();
-    return reply;
-  }
-
- private:
-  std::mutex mutex_;  // between the client's thread and the command's
-  std::condition_variable changed_;
-  std::deque<Result<client::Reply>> replies_;
-};
 
 /// Where the deliveries of one replay go, and what has been counted of it.
 class ReplayReader {
