@@ -93,7 +93,8 @@ TEST_CASE("a delivery that is refused for good is listed, sent again on request,
                     "\n}"),
                "the JSON is not well-formed at line 2"));
     CHECK(says(mend("[]"), "is not an object"));
-    CHECK(says(mend(R"({"type":"safeguarding_flag","person":{"shoe_size":"4"}})"), "person.shoe_size"));
+    CHECK(says(mend(R"({"type":"safeguarding_flag","person":{"shoe_size":"4"}})"),
+               "unknown field `shoe_size` in `person`"));
     auto other = SmallCounty::flag("e2");
     other.replace(other.find("9990000018"), 10, "9990000026");
     CHECK(says(mend(other), "person: "));
