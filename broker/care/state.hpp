@@ -26,8 +26,8 @@ class State final : public core::StateReader, public core::Journal {
   /// one of the newest whether folded or not, does not open: the vault may be older than the ledger.
   Result<void> catch_up(const std::function<void(Sequence, Sequence)>& progress);
 
-  /// Keys that the ledger says are to be gone; the vault may still have them: it may have been cut short, or be
-  /// an older one. Destroy them before anything is served.
+  /// Keys that the ledger says are to be gone; the vault may still have them: it may have been cut short, or
+  /// be an older one. Destroy them before anything is served.
   Result<std::vector<KeyId>> erased_keys() const;
 
   /// What the engine needs at start.

@@ -21,8 +21,8 @@ constexpr const char* kLostAction = "lost";
 struct RecoverOptions {
   std::filesystem::path data;
   storage::MasterKeySource master_key;
-  bool accept = false;                    // without it ledger, mark and state are left as they are
-  std::string by;                         // with `accept`: who decides, for the record
+  bool accept = false;  // without it ledger, mark and state are left as they are
+  std::string by;       // with `accept`: who decides, for the record
   std::string reason;
   std::function<void(Sequence done, Sequence all)> progress;
 };

@@ -19,7 +19,8 @@ Result<SecretKey> MemoryVault::key(const KeyId& id) const {
   const auto found = keys_.find(id);
   if (found != keys_.end()) return found->second;
   if (destroyed_.contains(id)) return fail(ErrorKind::not_found, "the key was destroyed");
-  return fail(ErrorKind::corrupt, "the vault has no such key: it was never minted here: restore the newest vault");
+  return fail(ErrorKind::corrupt,
+              "the vault has no such key: it was never minted here: restore the newest vault");
 }
 
 Result<void> MemoryVault::destroy(const std::vector<KeyId>& ids) {

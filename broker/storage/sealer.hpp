@@ -20,8 +20,8 @@ class Sealer {
   Result<SealedEntry> seal(EntryKind kind, const KeyId& key_id, Sequence sequence, Timestamp appended_at,
                            BytesView body);
 
-  /// The body. `not_found`: its key was destroyed, so it is erased. `corrupt`: the bytes do not open under their
-  /// key, or the vault never had it.
+  /// The body. `not_found`: its key was destroyed, so it is erased. `corrupt`: the bytes do not open under
+  /// their key, or the vault never had it.
   Result<Bytes> open(const SealedEntry& entry) const;
 
  private:
