@@ -322,7 +322,7 @@ Result<std::unique_ptr<FileVault>> load_vault(const fs::path& path, const Master
 }  // namespace
 
 Result<OpenedVault> open_vault(const fs::path& vault_file, const MasterKeySource& master, Random& random,
-                               std::vector<fs::path> copies) {
+                               const std::vector<fs::path>& copies) {
   if (sodium_init() < 0) return fail(ErrorKind::unavailable, "libsodium does not initialise");
   const MasterKeySource source = master.beside(vault_file);
   OpenedVault opened;

@@ -27,7 +27,7 @@ struct OpenedVault {
 /// The file is as vault_format.hpp says. Where its end is missing the last block may be unfinished and is cut
 /// off at the first record that does not open; else such a record is damage.
 Result<OpenedVault> open_vault(const std::filesystem::path& vault_file, const MasterKeySource& master,
-                               Random& random, std::vector<std::filesystem::path> copies = {});
+                               Random& random, const std::vector<std::filesystem::path>& copies = {});
 
 /// Writes the vault of a stopped hub anew under another master key, and destroys the old wrapping. A key from
 /// a file is drawn and put into that file; any other is read from `new_key_file`, and who keeps the old one

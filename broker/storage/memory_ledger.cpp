@@ -72,9 +72,9 @@ Result<std::string> MemoryLedger::checkpoint() const {
   return signer_->sign(tree_.tree().size(), tree_.tree().root());
 }
 
-void MemoryLedger::sign_with(CheckpointSigner signer) {
+void MemoryLedger::sign_with(const CheckpointSigner& signer) {
   const std::lock_guard lock(mutex_);
-  signer_ = std::move(signer);
+  signer_ = signer;
 }
 
 void MemoryLedger::store(const std::vector<SealedEntry>& batch) {

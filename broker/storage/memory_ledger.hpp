@@ -21,7 +21,7 @@ class MemoryLedger final : public Ledger {
   Result<void> close() override;
 
   /// Checkpoints are signed with it from now on, each time one is asked for.
-  void sign_with(CheckpointSigner signer);
+  void sign_with(const CheckpointSigner& signer);
   /// Appends wait from here on until they are released.
   void hold();
   /// Completes what waits, in order, and goes back to completing at once.

@@ -151,7 +151,7 @@ Result<void> LedgerDatabase::make_tiles(std::uint64_t size) const {
     batch.Clear();
     return status.ok();
   };
-  const Result<void> read = for_each_entry(*database_, place_, 1, size, [&](const SealedEntry& entry) {
+  Result<void> read = for_each_entry(*database_, place_, 1, size, [&](const SealedEntry& entry) {
     edge.append(entry.leaf);
     return edge.tree().size() % (kTilesPerBatch * kTileWidth) != 0 || write(false);
   });
