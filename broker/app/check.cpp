@@ -1,4 +1,5 @@
 #include <ostream>
+#include <set>
 
 #include "broker/app/commands.hpp"
 #include "broker/app/configuration.hpp"
@@ -15,13 +16,35 @@ std::string fault_json(const ConfigFault& fault) {
   return line.add("text", fault.text).add("remedy", fault.remedy).text();
 }
 
+/// Roles that are shown what may be cancelled later and never that it was: right as a file, and rarely meant.
+std::vector<std::string> doubts_about(const core::Policy& policy) {
+  std::set<std::string> told;
+  std::set<std::string> told_of_cancels;
+  for (const auto& rule : policy.rules()) {
+    for (const auto type : rule.types) {
+      if (type == event::EventType::correction) told_of_cancels.insert(rule.role);
+      if (type == event::EventType::admission || type == event::EventType::discharge) told.insert(rule.role);
+    }
+  }
+  std::vector<std::string> doubts;
+  for (const auto& role : told) {
+    if (told_of_cancels.contains(role)) continue;
+    doubts.push_back("role `" + role +
+                     "` is shown admissions or discharges, and never that one was cancelled: add "
+                     "`correction` to the types of its rule");
+  }
+  return doubts;
+}
+
 }  // namespace
 
 ExitCode check(const CheckOptions& options, Surroundings& surroundings) {
   const Configuration configuration = read_configuration(options.config);
   const bool good = configuration.faults.empty();
+  const auto doubts = good ? doubts_about(configuration.hub.policy) : std::vector<std::string>();
   if (options.json) {
     for (const auto& fault : configuration.faults) surroundings.out << fault_json(fault) << '\n';
+    for (const auto& doubt : doubts) surroundings.out << JsonLine().add("doubt", doubt).text() << '\n';
     surroundings.out << std::flush;
   } else if (!good) {
     print_faults(configuration.faults, surroundings.out);
@@ -33,6 +56,7 @@ ExitCode check(const CheckOptions& options, Surroundings& surroundings) {
     for (const auto& channel : configuration.channels) {
       surroundings.out << "  " << adapters::describe(channel) << '\n';
     }
+    for (const auto& doubt : doubts) surroundings.out << "doubtful: " << doubt << '\n';
     surroundings.out << std::flush;
   }
   return good ? ExitCode::ok : ExitCode::wrong_input;

@@ -102,6 +102,7 @@ struct ReplayOptions {
   std::uint32_t rate = 0;  // deliveries a minute; 0: as fast as it goes, into a subscription the hub's usual
   bool raise_notices = false;  // of `into`
   bool preview = false;
+  bool yes = false;  // of `into`: without its preview and the question
   bool json = false;
 };
 ExitCode replay(const ReplayOptions& options, Surroundings& surroundings);

@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <istream>
 #include <ostream>
 
@@ -47,20 +45,12 @@ void print_done(const wire::ErasedT& erased, std::ostream& out) {
       << " looks again" << std::endl;
 }
 
-/// A person's yes, typed.
-bool confirmed(Surroundings& surroundings) {
-  surroundings.out << "This cannot be undone. Type `erase` to go on: " << std::flush;
-  std::string word;
-  std::getline(surroundings.in, word);
-  return word == "erase";
-}
-
 }  // namespace
 
 ExitCode erase(const EraseOptions& options, Surroundings& surroundings) {
   const bool asks = !options.preview && !options.yes;
-  if (asks && (::isatty(STDIN_FILENO) == 0 || options.person.text == "-" || options.person.file == "-"))
-    return complain(surroundings, ExitCode::usage, "there is no terminal to ask: say --yes, or --preview");
+  if (asks && (!surroundings.somebody_to_ask || options.person.text == "-" || options.person.file == "-"))
+    return complain(surroundings, ExitCode::usage, kNobodyToAsk);
   const auto config = load_config(options.config, surroundings);
   if (!config) return ExitCode::wrong_input;
   const auto person = read_person(options.person, surroundings);
@@ -81,7 +71,8 @@ ExitCode erase(const EraseOptions& options, Surroundings& surroundings) {
       print_counts(*counted, surroundings.out);
     }
     if (options.preview) return ExitCode::ok;
-    if (!confirmed(surroundings)) return complain(surroundings, ExitCode::usage, "nothing has been erased");
+    if (!confirmed(surroundings, "This cannot be undone.", "erase"))
+      return complain(surroundings, ExitCode::usage, "nothing has been erased");
   }
   question.preview = false;
   const auto erased = ask(**hub, std::move(question));

@@ -1,4 +1,5 @@
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <iostream>
@@ -22,6 +23,7 @@ int main(int count, char** values) {
   carehub::app::StopSignals signals;
   carehub::app::Surroundings surroundings{
       std::cin, std::cout, std::cerr,
-      [&signals](std::chrono::milliseconds wait) { return signals.stopped_within(wait); }};
+      [&signals](std::chrono::milliseconds wait) { return signals.stopped_within(wait); },
+      ::isatty(STDIN_FILENO) == 1};
   return static_cast<int>(carehub::app::run_program({values + 1, values + count}, surroundings));
 }

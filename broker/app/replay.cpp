@@ -211,9 +211,44 @@ ExitCode say_started(const ReplayOptions& options, ReplayQueue& queue, Surroundi
   return ExitCode::ok;
 }
 
+/// A preview first, and a person's yes, unless they gave it with the command.
+ExitCode replay_into(const ReplayOptions& options, wire::ReplayT question, client::HubClient& hub,
+                     Surroundings& surroundings) {
+  const auto ask = [&hub](wire::ReplayT asked) -> Result<std::shared_ptr<ReplayQueue>> {
+    auto queue = std::make_shared<ReplayQueue>();
+    auto sent =
+        hub.ask(std::move(asked), [queue](Result<client::Reply> reply) { queue->push(std::move(reply)); });
+    if (!sent) return tl::unexpected(sent.error());
+    return queue;
+  };
+  if (!options.yes) {
+    ReplayOptions preview = options;
+    preview.preview = true;
+    preview.json = false;
+    question.preview = true;
+    const auto counting = ask(question);
+    if (!counting) return complain(surroundings, counting.error());
+    ReplayReader reader(preview, surroundings, nullptr, options.last);
+    if (auto read = read_replay(reader, **counting, surroundings); !read)
+      return complain(surroundings, read.error());
+    reader.show_counts();
+    if (!confirmed(surroundings, "They go to the receiver of " + options.into + ", marked as a replay.",
+                   "replay"))
+      return complain(surroundings, ExitCode::usage, "nothing is replayed");
+    question.preview = false;
+  }
+  const auto started = ask(std::move(question));
+  if (!started) return complain(surroundings, started.error());
+  return say_started(options, **started, surroundings);
+}
+
 }  // namespace
 
 ExitCode replay(const ReplayOptions& options, Surroundings& surroundings) {
+  const bool into = !options.into.empty() && !options.preview;
+  if (into && !options.yes &&
+      (!surroundings.somebody_to_ask || options.person.text == "-" || options.person.file == "-"))
+    return complain(surroundings, ExitCode::usage, kNobodyToAsk);
   auto config = load_config(options.config, surroundings);
   if (!config) return ExitCode::wrong_input;
   auto person = read_person(options.person, surroundings);
@@ -237,11 +272,11 @@ ExitCode replay(const ReplayOptions& options, Surroundings& surroundings) {
   const auto queue = std::make_shared<ReplayQueue>();
   auto hub = connect(*config, "carehub replay", agency);
   if (!hub) return complain(surroundings, hub.error());
+  if (into) return replay_into(options, *std::move(question), **hub, surroundings);
   const auto head = head_of(**hub);
   auto asked = (*hub)->ask(*std::move(question),
                            [queue](Result<client::Reply> reply) { queue->push(std::move(reply)); });
   if (!asked) return complain(surroundings, asked.error());
-  if (!options.into.empty() && !options.preview) return say_started(options, *queue, surroundings);
   ReplayReader reader(options, surroundings, file ? &*file : nullptr,
                       options.last == 0 ? head : options.last);
   const auto read = read_replay(reader, *queue, surroundings);

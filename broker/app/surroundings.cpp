@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <istream>
 #include <ostream>
 
 namespace carehub::app {
@@ -28,6 +29,13 @@ ExitCode complain(Surroundings& surroundings, const Error& error) {
 ExitCode complain(Surroundings& surroundings, ExitCode code, const std::string& text) {
   surroundings.err << "carehub: " << text << std::endl;
   return code;
+}
+
+bool confirmed(Surroundings& surroundings, const std::string& what_follows, const std::string& word) {
+  surroundings.out << what_follows << " Type `" << word << "` to go on: " << std::flush;
+  std::string typed;
+  std::getline(surroundings.in, typed);
+  return typed == word;
 }
 
 StopSignals::StopSignals() {

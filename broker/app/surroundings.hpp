@@ -17,11 +17,16 @@ struct Surroundings {
   std::ostream& err;
   /// Waits at most so long; true when the program has been asked to stop.
   std::function<bool(std::chrono::milliseconds)> stopped_within;
+  bool somebody_to_ask = false;  // `in` is a terminal
 };
 
 /// One line on standard error, "carehub: TEXT", and the code to leave with.
 ExitCode complain(Surroundings& surroundings, const Error& error);
 ExitCode complain(Surroundings& surroundings, ExitCode code, const std::string& text);
+
+/// Tells what follows and waits for a person to type one word; whether it was `word`.
+bool confirmed(Surroundings& surroundings, const std::string& what_follows, const std::string& word);
+constexpr const char* kNobodyToAsk = "there is no terminal to ask: say --yes, or --preview";
 
 /// SIGINT and SIGTERM, blocked in this thread and in those that it starts from now on, so that they are met
 /// only in wait(). SIGPIPE is ignored. Make one before any thread.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/base/ledger_keys.hpp"
+#include "broker/core/corrections.hpp"
 #include "broker/core/delivery_records.hpp"
 #include "broker/core/domain_checks.hpp"
 #include "broker/core/identity.hpp"
@@ -44,10 +45,8 @@ class Parts {
 
 bool about_a_stay(const event::Event& event) {
   if (event.type() == event::EventType::discharge) return true;
-  if (event.type() != event::EventType::correction || event.correction() == nullptr) return false;
-  const auto corrects = event.correction()->corrects();
-  return corrects == event::EventType::admission || corrects == event::EventType::movement ||
-         corrects == event::EventType::unknown;
+  const auto corrected = corrected_type(event);
+  return corrected == event::EventType::admission || corrected == event::EventType::movement;
 }
 
 }  // namespace
@@ -242,6 +241,14 @@ Result<wire::PublishOutcomeT> Admission::admit_new(Subject& subject, const Finge
     return outcome;
   }
   mark(subject);
+  if (corrected_type(*subject.event) != event::EventType::unknown) {
+    auto completed = completed_correction(*subject.event, subject.previous, state_);
+    if (!completed) return tl::unexpected(completed.error());
+    if (!completed->empty()) {
+      subject.bytes = std::move(*completed);
+      subject.event = event::GetEvent(subject.bytes.data());
+    }
+  }
   RecordedEvent recorded{record(subject, fingerprint, identity),
                          subject.now,
                          subject.person,

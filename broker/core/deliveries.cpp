@@ -59,12 +59,9 @@ void Deliveries::build_index() {
   for (auto& subscribers : by_type_) subscribers.clear();
   for (const auto& delivery : all_) {
     if (delivery->subscription().replay) continue;  // nothing new is ever a replay's
-    const auto& types = delivery->subscription().filter.types;
     for (std::size_t type = 0; type < kTypes; ++type) {
-      const auto wanted = static_cast<event::EventType>(type);
-      if (types.empty() || std::find(types.begin(), types.end(), wanted) != types.end()) {
+      if (may_want(delivery->subscription().filter, static_cast<event::EventType>(type)))
         by_type_[type].push_back(delivery.get());
-      }
     }
   }
   indexed_ = true;

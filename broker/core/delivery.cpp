@@ -91,7 +91,8 @@ void Delivery::attach(ConnectionId connection, std::uint32_t credit, std::uint32
   if (connection_ && *connection_ != connection && !told) lose(false, now);
   if (connection_) detach(now);
   connection_ = connection;
-  credit_ = std::min(credit, limits::kCreditMax);
+  credit_ = 0;
+  grant(credit);
   rate_limit_.set(lower_limit(subscription_.rate_per_minute, rate_per_minute), now);
 }
 
@@ -174,6 +175,7 @@ bool Delivery::wants_more(std::size_t held_max) const {
 }
 
 void Delivery::grant(std::uint32_t credit) {
+  if (credit > limits::kCreditMax - credit_) ++context_.counters.excess_credit;
   credit_ = std::min(limits::kCreditMax, credit_ + std::min(credit, limits::kCreditMax));
 }
 

@@ -82,7 +82,8 @@ struct Decision {
 /// Counts since start; read by the metrics.
 struct Counters {
   std::uint64_t received = 0, duplicates = 0, refused = 0, not_kept = 0, offered = 0, delivered = 0,
-                acked = 0, nacked = 0, withheld = 0, dead_lettered = 0, ignored_answers = 0;
+                acked = 0, nacked = 0, withheld = 0, dead_lettered = 0, ignored_answers = 0,
+                excess_credit = 0;  // grants that went beyond what a subscription may hold
 };
 
 class Engine {

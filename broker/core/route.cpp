@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "broker/base/clock.hpp"
+#include "broker/core/corrections.hpp"
 #include "broker/core/event_dates.hpp"
 
 namespace carehub::core {
@@ -153,7 +154,7 @@ event::Urgency urgency_of(const event::Event& event) {
 
 bool matches(const ledger::FilterT& filter, const event::Event& event, std::string_view channel) {
   const auto* person = event.person();
-  return any_or_listed(filter.types, event.type()) &&
+  return (any_or_listed(filter.types, event.type()) || any_or_listed(filter.types, corrected_type(event))) &&
          any_or_listed(filter.agencies, text_of(event.source_agency())) &&
          any_or_listed(filter.channels, channel) &&
          any_or_listed(filter.tiers, static_cast<std::uint8_t>(tier_of(event))) &&
@@ -162,6 +163,15 @@ bool matches(const ledger::FilterT& filter, const event::Event& event, std::stri
          any_or_coded(filter.gp_practices, person == nullptr ? nullptr : person->gp_practice()) &&
          any_or_coded(filter.schools, person == nullptr ? nullptr : person->school()) &&
          any_or_listed(filter.flag_reasons, flag_reason_of(event)) && age_fits(filter, event);
+}
+
+bool may_want(const ledger::FilterT& filter, event::EventType type) {
+  if (any_or_listed(filter.types, type)) return true;
+  return type == event::EventType::correction &&
+         std::ranges::any_of(filter.types, [](event::EventType wanted) {
+           return wanted == event::EventType::admission || wanted == event::EventType::movement ||
+                  wanted == event::EventType::discharge;
+         });
 }
 
 std::optional<std::string> out_of_scope(const Scope& scope, const event::Event& event) {

@@ -21,9 +21,13 @@ int tier_of(const event::Event& event);
 /// least, a flag that says immediate danger as emergency.
 event::Urgency urgency_of(const event::Event& event);
 
-/// All conditions must hold; one on what the event does not say fails, an uncertain age included. `channel`:
-/// the inbound channel that it came by, as the hub recorded it; empty: none.
+/// All conditions must hold; one on what the event does not say fails, an uncertain age included. Who wants a
+/// type of event wants its cancels as well. `channel`: the inbound channel that it came by, as the hub
+/// recorded it; empty: none.
 bool matches(const ledger::FilterT& filter, const event::Event& event, std::string_view channel = {});
+
+/// Whether an event of this type may match at all.
+bool may_want(const ledger::FilterT& filter, event::EventType type);
 
 /// Empty when in scope; otherwise why not, without personal data ("age over 18", "unit not listed").
 /// Only what is certain puts an event out of scope: no birth date, or no unit, is in scope.

@@ -37,6 +37,7 @@ void add_counts(const Statistics& statistics, wire::PageT& page) {
   add("frames_unaddressed", statistics.frames_unaddressed);
   add("frames_beyond_limit", statistics.frames_beyond_limit);
   add("answers_ignored", statistics.engine.ignored_answers);
+  add("excess_credit", statistics.engine.excess_credit);
   add("publications_refused", statistics.engine.refused);
   add("publications_overloaded", statistics.publications_overloaded);
   add("alarms", statistics.alarms);

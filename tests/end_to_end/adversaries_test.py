@@ -379,6 +379,7 @@ class Adversaries(unittest.TestCase):
         while any(name == "Deliver" for name, _ in greedy.heard):
             got += greedy.hear("Deliver").deliveries
         self.assertEqual(len(got), CREDIT_MAX)
+        self.counted("excess_credit", 11)
         greedy.close()
         hospital.close()
 

@@ -32,3 +32,20 @@ TEST_CASE("every fault comes with file, line, column, text and remedy, as JSON t
   CHECK(lines.starts_with("{\"file\":\"" + county.config().string() + "\",\"line\":11,\"column\":"));
   CHECK(lines.find("\"remedy\":\"") != std::string::npos);
 }
+
+TEST_CASE("a role that would never hear of a cancelled admission is pointed out") {
+  const SmallCounty county;
+  const auto policy = county.folder.read("policy.toml");
+  const std::string types = R"(types = ["safeguarding_flag"])";
+  const auto at = policy.find(types);
+  REQUIRE(at != std::string::npos);
+  county.folder.write("policy.toml",
+                      std::string(policy).replace(at, types.size(), R"(types = ["admission"])"));
+  Told told;
+  CHECK(app::check({county.config(), false}, told.surroundings) == ExitCode::ok);
+  CHECK(
+      told.said("doubtful: role `desk` is shown admissions or discharges, and never that one was cancelled"));
+  Told json;
+  CHECK(app::check({county.config(), true}, json.surroundings) == ExitCode::ok);
+  CHECK(json.out.str().starts_with("{\"doubt\":\"role `desk`"));
+}

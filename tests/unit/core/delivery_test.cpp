@@ -29,8 +29,10 @@ TEST_CASE("no delivery leaves beyond the credit, and credit is bounded") {
   CHECK(desk.got.size() == 2);
   desk.credit(1);
   CHECK(desk.got.size() == 3);
+  CHECK(desk.hub.engine->counters().excess_credit == 0);
   desk.credit(0xFFFFFFFFU);
   CHECK(desk.got.size() == 4);
+  CHECK(desk.hub.engine->counters().excess_credit == 1);
 }
 
 TEST_CASE("the urgent goes first among children that are ready, then the oldest") {
