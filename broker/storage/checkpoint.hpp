@@ -7,6 +7,7 @@
 #include "broker/base/bytes.hpp"
 #include "broker/base/random.hpp"
 #include "broker/base/result.hpp"
+#include "broker/storage/note_key.hpp"
 
 namespace carehub::storage {
 
@@ -19,29 +20,21 @@ class CheckpointSigner {
   /// What secret_text() gave: PRIVATE+KEY+name+id+base64, as Go's sumdb/note writes it.
   static Result<CheckpointSigner> parse(std::string_view secret_text);
 
-  CheckpointSigner(const CheckpointSigner&) = default;
-  CheckpointSigner& operator=(const CheckpointSigner&) = default;
-  ~CheckpointSigner();
-
-  const std::string& origin() const { return origin_; }
+  const std::string& origin() const { return key_.name(); }
   /// The verifier key, name+id+base64, for whoever checks.
-  std::string public_text() const;
-  std::string secret_text() const;
+  std::string public_text() const { return key_.public_text(); }
+  std::string secret_text() const { return key_.secret_text(); }
 
   /// The whole checkpoint, with its signature.
   std::string sign(std::uint64_t size, const Hash& root) const;
 
  private:
-  CheckpointSigner(std::string origin, const std::array<std::uint8_t, 32>& seed);
-  std::array<std::uint8_t, 4> id() const;
+  explicit CheckpointSigner(NoteKey key) : key_(std::move(key)) {}
 
-  std::string origin_;
-  std::array<std::uint8_t, 32> seed_{};
-  std::array<std::uint8_t, 32> public_{};
-  std::array<std::uint8_t, 64> secret_{};
+  NoteKey key_;
 };
 
-/// Can a signed note carry it? 1 to 128 characters, no space, plus or control character.
+/// Can a signed note carry it as the name of a log?
 bool is_origin(std::string_view text);
 
 /// The origin of a hub that configures none: carehub/ and its name, in letters that an origin may have.
