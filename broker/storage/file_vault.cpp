@@ -23,6 +23,7 @@ constexpr std::uint64_t kBlockBytes = limits::kVaultBlockKeys * kVaultRecordByte
 constexpr std::size_t kChunkRecords = 8192;
 const std::string kDraft = ".new";
 constexpr std::size_t kReadBytes = kVaultRecordBytes * kChunkRecords;
+constexpr int kCopyAttemptsMax = 16;
 
 fs::path directory_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : "."; }
 
@@ -71,6 +72,23 @@ class FileVault final : public Vault {
 
   const SecretKey& index_key() const override { return own_.index; }
 
+  Result<void> copy(const fs::path& to, const Copied& copied,
+                    const std::function<Result<void>()>& publish) const {
+    for (int attempt = 0; attempt < kCopyAttemptsMax; ++attempt) {
+      const Snapshot taken = snapshot();
+      Result<void> made =
+          copy_file(taken.path, to, vault_record_at(taken.records), copied, vault_end(taken.records));
+      if (made) made = verify_copy(to, taken);
+      const std::lock_guard lock(mutex_);
+      if (rewritings_ == taken.rewritings) return made ? publish() : made;
+      std::error_code error;  // it may hold a key that has been destroyed meanwhile
+      fs::remove(to, error);
+    }
+    return fail(ErrorKind::unavailable, to.string() +
+                                            ": keys were destroyed again and again while the vault was "
+                                            "copied: ask again when no erasure is under way");
+  }
+
   Result<void> change_master(const SecretKey& master) {
     const std::lock_guard lock(mutex_);
     return rewrite(master, {});
@@ -101,6 +119,42 @@ class FileVault final : public Vault {
   }
 
  private:
+  struct Snapshot {
+    fs::path path;
+    std::uint64_t records = 0;  // whole, synced, and never changed in place
+    std::uint64_t rewritings = 0;
+    SecretKey master;
+    SecretKey wrapping;
+  };
+  Snapshot snapshot() const {
+    const std::lock_guard lock(mutex_);
+    return {file_.path(), records_, rewritings_, master_, own_.vault};
+  }
+
+  static Result<void> verify_copy(const fs::path& path, const Snapshot& taken) {
+    const Result<File> file = File::open_to_read(path);
+    if (!file) return tl::unexpected(file.error());
+    const Result<Bytes> header = file->read_at(0, kVaultHeaderBytes);
+    if (!header) return tl::unexpected(header.error());
+    const auto keys = open_vault_header(*header, taken.master, path.string());
+    if (!keys) return tl::unexpected(keys.error());
+    for (std::uint64_t record = 0; record < taken.records;) {
+      const Result<Bytes> chunk = file->read_at(vault_record_at(record), kReadBytes);
+      if (!chunk) return tl::unexpected(chunk.error());
+      BytesView rest = *chunk;
+      for (; rest.size() >= kVaultRecordBytes && record < taken.records; ++record) {
+        if (!open_vault_record(taken.wrapping, rest.first(kVaultRecordBytes), record)) break;
+        rest = rest.subspan(kVaultRecordBytes);
+      }
+      if (record < taken.records && rest.size() >= kVaultRecordBytes) {
+        return fail(ErrorKind::corrupt, path.string() + ": record " + std::to_string(record + 1) +
+                                            " of the copy does not open. Look at both disks");
+      }
+      if (chunk->size() < kVaultRecordBytes) return fail(ErrorKind::corrupt, path.string() + " is cut short");
+    }
+    return {};
+  }
+
   Result<void> mint_block() {
     Bytes block;
     std::vector<std::pair<KeyId, SecretKey>> minted;
@@ -142,6 +196,7 @@ class FileVault final : public Vault {
                                               ". Check the rights on its directory");
     }
     // From here on the new one is the vault; keys are handed out once its name is safe.
+    ++rewritings_;
     auto old = std::exchange(file_, std::move(*file));
     file_.renamed(path);
     master_ = master;
@@ -253,6 +308,7 @@ class FileVault final : public Vault {
   Random& random_;
   std::vector<fs::path> copies_;  // directories
   std::uint64_t records_ = 0;
+  std::uint64_t rewritings_ = 0;
   std::unordered_map<KeyId, SecretKey> keys_;
   std::unordered_set<KeyId> destroyed_;
   std::deque<KeyId> spare_;  // minted by this process; an earlier one's leftovers may have been used
@@ -344,6 +400,10 @@ Result<OpenedVault> open_vault(const fs::path& vault_file, const MasterKeySource
   }
   auto vault = load_vault(vault_file, source, random, copies, opened.notices);
   if (!vault) return tl::unexpected(vault.error());
+  opened.copy = [from = vault->get()](const fs::path& file, const Copied& copied,
+                                      const std::function<Result<void>()>& publish) {
+    return from->copy(file, copied, publish);
+  };
   opened.vault = std::move(*vault);
   return opened;
 }

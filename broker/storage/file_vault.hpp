@@ -1,20 +1,28 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "broker/base/random.hpp"
+#include "broker/storage/backup_draft.hpp"
 #include "broker/storage/master_key.hpp"
 #include "broker/storage/vault.hpp"
 
 namespace carehub::storage {
 
+/// Copies a vault that is in use into a new file, reads the copy again record by record, and calls `publish`
+/// at a moment at which no key has been destroyed since the copying began: another such moment is waited for.
+using CopyVault = std::function<Result<void>(const std::filesystem::path& file, const Copied& copied,
+                                             const std::function<Result<void>()>& publish)>;
+
 struct OpenedVault {
   std::unique_ptr<Vault> vault;
   bool made = false;                 // there was none: a caller whose ledger is not empty must stop here
   std::vector<std::string> notices;  // what was mended at start; for the operator's log
+  CopyVault copy;                    // for as long as `vault` lives; thread-safe
 };
 
 /// Opens the vault's file, or makes it where there is none; the master key is made only where neither exists

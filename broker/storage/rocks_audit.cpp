@@ -68,6 +68,7 @@ class Audit {
     tiled_ = *tiled;
     if (!tiled_ && head_ > 0) tell(0, "there are no tiles: the ledger was made before there were any");
     walk();
+    if (stopped_) return fail(ErrorKind::unavailable, "the audit was stopped before its end");
     for (const auto& [size, whose] : roots_) {
       if (size > head_) tell(head_ + 1, "it is missing: " + whose.front().second + " covers it");
     }
@@ -131,7 +132,7 @@ class Audit {
     at->SeekToFirst();
     compare_roots();
     Sequence expected = 1;
-    while (expected <= head_) {
+    while (expected <= head_ && !stopped_) {
       if (!at->Valid() && !at->status().ok()) {
         expected = pass_over_damage(*at, expected);
         continue;
@@ -210,7 +211,9 @@ class Audit {
       if (level > 0 && tiled_) compare_tile({static_cast<std::uint8_t>(level), number}, row);
     });
     compare_roots();
-    if (options_.progress && sequence % kProgressEvery == 0) options_.progress(sequence, head_);
+    if (sequence % kProgressEvery != 0) return;
+    if (options_.progress) options_.progress(sequence, head_);
+    stopped_ = options_.stopped && options_.stopped();
   }
 
   void compare_tile(TileId id, const std::vector<Hash>& row) {
@@ -239,6 +242,7 @@ class Audit {
   verify::GrowingTree tree_;
   std::map<std::uint64_t, std::vector<std::pair<Hash, std::string>>> roots_;  // by size
   bool tiled_ = false;
+  bool stopped_ = false;
   Tile tile_;  // of the entry at hand, where it is full
   std::int64_t latest_us_ = INT64_MIN;
   AuditReport report_;

@@ -15,6 +15,7 @@ struct AuditOptions {
   std::vector<verify::Key> keys;  // of the auditor's own; none: those that lie beside the ledger
   std::function<void(Sequence done, Sequence all)> progress;
   std::function<void(Sequence sequence, const std::string& fault)> fault;  // 0: about none of its own
+  std::function<bool()> stopped = {};  // asked now and then; true ends it, `unavailable`
 };
 
 struct AuditReport {

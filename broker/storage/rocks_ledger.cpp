@@ -109,6 +109,12 @@ class RocksLedger::Writer {
     return signed_;
   }
 
+  Result<void> copy_to(const std::filesystem::path& into, const CopyTold& told) const {
+    const std::shared_lock lock(database_mutex_);
+    if (!database_) return closed_error();
+    return copy_database(database_->entries(), place_, into, told);
+  }
+
   Result<void> close() {
     {
       const std::lock_guard lock(mutex_);
@@ -412,5 +418,9 @@ Result<std::string> RocksLedger::checkpoint() const { return writer_->signed_che
 Sequence RocksLedger::head() const { return writer_->head(); }
 
 Result<void> RocksLedger::close() { return writer_->close(); }
+
+Result<void> RocksLedger::copy_to(const std::filesystem::path& into, const CopyTold& told) const {
+  return writer_->copy_to(into, told);
+}
 
 }  // namespace carehub::storage

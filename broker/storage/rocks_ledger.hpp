@@ -7,6 +7,7 @@
 
 #include "broker/storage/checkpoint.hpp"
 #include "broker/storage/ledger.hpp"
+#include "broker/storage/rocks_backup.hpp"
 
 namespace carehub::storage {
 
@@ -39,6 +40,10 @@ class RocksLedger final : public Ledger {
   Result<Tile> tile(TileId id, std::size_t width) const override;
   Result<std::string> checkpoint() const override;
   Result<void> close() override;
+
+  /// Copies the database as it is now into the new directory `into`, while it is appended to: all that is
+  /// durable now, and what becomes so meanwhile. close() waits for it. Thread-safe.
+  Result<void> copy_to(const std::filesystem::path& into, const CopyTold& told) const;
 
  private:
   class Writer;

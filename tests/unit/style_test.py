@@ -29,6 +29,7 @@ TESTED_ELSEWHERE = {
     "broker/storage/rocks_ledger.cpp": "the ledger's contract, kill -9 and full disks in tests/contract/storage",
     "broker/storage/proof_file.cpp": "tests/unit/storage/verify_proof_test.cpp: made here, checked there",
     "broker/storage/rocks_audit.cpp": "tests/contract/storage/ledger_audit_test.cpp",
+    "broker/storage/rocks_backup.cpp": "backup_test: copied while it is appended to, audited, opened",
     "broker/storage/rocks_database.cpp": "tests/contract/storage/ledger_tree_test.cpp",
     "broker/storage/rocks_tree_check.cpp": "tests/contract/storage/ledger_tree_test.cpp",
     "broker/app/audit_commands.cpp": "audit_test and program_test: its options and what they refuse",
