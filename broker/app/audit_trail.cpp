@@ -87,6 +87,11 @@ ExitCode audit_trail(const TrailOptions& options, Surroundings& surroundings) {
   });
   surroundings.out << std::flush;
   if (!rows) return complain(surroundings, rows.error());
+  if (!person->empty()) {
+    surroundings.err
+        << "what was asked of a journey, an agency or everything may have shown this person, too: "
+           "the trail without a person has it\n";
+  }
   return ExitCode::ok;
 }
 

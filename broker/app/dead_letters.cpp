@@ -149,6 +149,7 @@ ExitCode show(const DeadLetterOptions& options, client::HubClient& hub, Surround
   query.after = options.sequence;
   query.rows_max = 1;
   query.role = options.role;
+  query.agency = found->front().agency;  // whose residents, pupils or patients they are decides, too
   query.by = options.by;
   query.reason = options.reason;
   const auto page = ask(hub, query);

@@ -150,7 +150,7 @@ ExitCode timeline(const TimelineOptions& options, Surroundings& surroundings) {
   surroundings.out << std::flush;
   if (!rows) return complain(surroundings, rows.error());
   if (*rows == 0)
-    return complain(surroundings, ExitCode::not_found, "nothing is recorded for this identifier");
+    return complain(surroundings, ExitCode::not_found, "nothing that this role may see is recorded of it");
   return ExitCode::ok;
 }
 

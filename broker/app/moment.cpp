@@ -23,7 +23,8 @@ Result<std::int64_t> moment(const std::string& text, const char* option, bool en
 
 Result<std::int64_t> moment_through(const std::string& text, const char* option) {
   const auto time = parse_time(text);
-  if (time && time->precision() != event::TimePrecision::day) return time->utc_us() + kMillisecondUs - 1;
+  if (time && time->precision() != event::TimePrecision::day)
+    return time->utc_us() / kMillisecondUs * kMillisecondUs + kMillisecondUs - 1;
   return moment(text, option, true);
 }
 

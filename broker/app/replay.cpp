@@ -53,6 +53,8 @@ class ReplayReader {
   }
 
   void show_counts() const;
+  /// The last entry that was looked at; 0: none.
+  Sequence last() const { return next_ == 0 ? 0 : next_ - 1; }
   /// How to go on with what was stopped.
   std::string how_to_resume() const {
     if (options_.preview) return {};
@@ -61,6 +63,8 @@ class ReplayReader {
   }
 
  private:
+  /// A hub tells operators alone how much is withheld; who looks as a role asks as its agency.
+  bool tells_withheld() const { return !options_.into.empty(); }
   Result<void> write(const wire::ReplayedT& frame) {
     if (file_ != nullptr) {
       std::string lines;
@@ -94,13 +98,14 @@ void ReplayReader::show_counts() const {
     for (const auto& [who_and_what, count] : counts_) {
       JsonLine line;
       if (!who_and_what.first.empty()) line.add("subscription", who_and_what.first);
-      surroundings_.out << line.add("type", event_type_name(who_and_what.second))
-                               .add("matched", count.first)
-                               .add("withheld", count.second)
-                               .text()
-                        << '\n';
+      line.add("type", event_type_name(who_and_what.second)).add("matched", count.first);
+      if (tells_withheld()) line.add("withheld", count.second);
+      surroundings_.out << line.text() << '\n';
     }
-    surroundings_.out << JsonLine().add("matched", matched_).add("withheld", withheld_).text() << std::endl;
+    JsonLine line;
+    line.add("matched", matched_);
+    if (tells_withheld()) line.add("withheld", withheld_);
+    surroundings_.out << line.text() << std::endl;
     return;
   }
   if (options_.preview) {
@@ -109,13 +114,14 @@ void ReplayReader::show_counts() const {
       const auto& [subscription, type] = who_and_what;
       cells.push_back({subscription.empty() ? "(" + options_.role + ")" : subscription,
                        std::string(event_type_name(type)), std::to_string(count.first),
-                       std::to_string(count.second)});
+                       tells_withheld() ? std::to_string(count.second) : "not told"});
     }
     print_table(surroundings_.out, {"subscription", "type", "would show", "withhold"}, cells);
   }
   auto& summary = options_.preview ? surroundings_.out : surroundings_.err;
-  summary << (options_.preview ? "would show " : "shown ") << matched_ << ", withhold " << withheld_
-          << std::endl;
+  summary << (options_.preview ? "would show " : "shown ") << matched_;
+  if (tells_withheld()) summary << ", withhold " << withheld_;
+  summary << std::endl;
 }
 
 Result<wire::ReplayT> question_of(const ReplayOptions& options, const std::string& person) {
@@ -236,6 +242,8 @@ ExitCode replay_into(const ReplayOptions& options, wire::ReplayT question, clien
                    "replay"))
       return complain(surroundings, ExitCode::usage, "nothing is replayed");
     question.preview = false;
+    // What has come since has not been agreed to.
+    if (question.last == 0 && question.last_at == 0) question.last = reader.last();
   }
   const auto started = ask(std::move(question));
   if (!started) return complain(surroundings, started.error());

@@ -49,6 +49,11 @@ Result<void> AsOf::begin() {
   auto former = former_subscription_rows(past_.rows());
   if (!former) return tl::unexpected(former.error());
   for (auto& one : *former) owners_.emplace(one.name, one.agency);
+  const bool known = past_.knows_agency(query_.agency) || std::ranges::any_of(owners_, [&](const auto& one) {
+                       return one.second == query_.agency;
+                     });
+  if (!known)
+    return fail(ErrorKind::not_found, "no agency of this id was ever configured: see `carehub check`");
   return {};
 }
 
@@ -262,7 +267,7 @@ Result<std::size_t> AsOf::add_rows(const PastEvent& event, const std::vector<Ans
       auto shown = show(event, answer, *row);
       if (!shown) return tl::unexpected(shown.error());
       if (!shown->empty()) add_text(row->text, *shown);
-      if (seen.emplace(answer.role, answer.policy_version).second) {
+      if (row->view.empty() || seen.emplace(answer.role, answer.policy_version).second) {
         bytes += row->view.size();
       } else {
         row->view.clear();
@@ -294,10 +299,11 @@ Result<std::string> AsOf::show(const PastEvent& event, const Answer& answer, wir
 
 /// nullptr: no policy of this version is known.
 Result<const core::Policy*> AsOf::policy(std::uint64_t version) {
-  if (policies_.empty()) {
+  if (!policies_.contains(version)) {
     auto known = policy_rows(past_.rows());
     if (!known) return tl::unexpected(known.error());
     for (const auto& one : *known) {
+      if (one.version != version) continue;
       auto parsed =
           core::Disclosure::parse_policy(one.text, "policy " + std::to_string(one.version), one.version);
       if (!parsed) return tl::unexpected(parsed.error());

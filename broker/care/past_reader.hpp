@@ -31,6 +31,7 @@ class PastReader {
   StoredRows rows() const { return StoredRows(store_); }
   const storage::SecretKey& index_key() const { return vault_.index_key(); }
 
+  bool knows_agency(const std::string& id) const { return agencies_.contains(id); }
   /// One without codes when no agency has this id.
   const core::Agency& agency_of(const std::string& id) const;
   /// The subscriptions that this peer may know of.

@@ -17,6 +17,12 @@ ReplayPart ReplayAnswers::answer(const core::AskReplay& ask, Sequence from,
   const auto replayed =
       ask.replay.preview ? preview_some(ask, from, part) : replay_some(ask, from, deliveries_max, part);
   part.frame.next = part.next;
+  // How much is kept from an agency is kept from it, too.
+  if (!ask.peer.is_operator) {
+    part.frame.withheld = 0;
+    for (auto& count : part.frame.counts) count->withheld = 0;
+    std::erase_if(part.frame.counts, [](const auto& count) { return count->matched == 0; });
+  }
   if (!replayed) {
     part.frame.deliveries.clear();
     part.frame.last = true;
@@ -24,6 +30,18 @@ ReplayPart ReplayAnswers::answer(const core::AskReplay& ask, Sequence from,
     part.frame.text = replayed.error().text;
   }
   return part;
+}
+
+/// An agency's filter looks at what its role is shown: it is no way to find out about the rest.
+Result<bool> ReplayAnswers::asked_for(const core::AskReplay& ask, const PastEvent& past) const {
+  if (!ask.replay.filter) return true;
+  if (ask.peer.is_operator) return core::matches(*ask.replay.filter, *past.event, past.channel);
+  const auto* rule = past_.policy().rule_for(ask.replay.role, past_.agency_of(ask.peer.agency), *past.event);
+  if (rule == nullptr) return false;
+  const auto view = core::deliverable(*past.event, *rule, past.sequence);
+  if (!view && view.error().kind == ErrorKind::invalid) return false;
+  if (!view) return tl::unexpected(view.error());
+  return core::matches(*ask.replay.filter, *event::GetEvent(view->data()), past.channel);
 }
 
 /// The events of a replay's next part that its person and its filter let through. `take` says whether the
@@ -35,6 +53,10 @@ Result<void> ReplayAnswers::each_of_part(const core::AskReplay& ask, Sequence fr
   std::optional<PersonKey> person;
   if (!wanted.person.empty()) {
     auto found = past_.person_of(wanted.person);
+    if (!found && found.error().kind == ErrorKind::not_found && !ask.peer.is_operator) {
+      part.frame.last = true;  // whom the hub knows is not for every agency to find out
+      return {};
+    }
     if (!found) return tl::unexpected(found.error());
     person = *found;
   }
@@ -47,10 +69,13 @@ Result<void> ReplayAnswers::each_of_part(const core::AskReplay& ask, Sequence fr
     if (part.next > last) break;
     auto event = past_.open(sealed);
     if (!event) return tl::unexpected(event.error());
-    const bool asked_for =
-        *event && (!person || (*event)->person == *person) &&
-        (!wanted.filter || core::matches(*wanted.filter, *(*event)->event, (*event)->channel));
-    if (asked_for) {
+    bool wants = *event && (!person || (*event)->person == *person);
+    if (wants) {
+      auto let_through = asked_for(ask, **event);
+      if (!let_through) return tl::unexpected(let_through.error());
+      wants = *let_through;
+    }
+    if (wants) {
       auto taken = take(**event);
       if (!taken) return tl::unexpected(taken.error());
       if (!*taken) return {};

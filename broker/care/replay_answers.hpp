@@ -22,6 +22,7 @@ class ReplayAnswers {
  private:
   using DeliveryPtr = std::unique_ptr<wire::DeliveryT>;
 
+  Result<bool> asked_for(const core::AskReplay& ask, const PastEvent& past) const;
   template <class Take>
   Result<void> each_of_part(const core::AskReplay& ask, Sequence from, std::size_t entries_max,
                             ReplayPart& part, Take take) const;

@@ -1,8 +1,10 @@
 #include "broker/core/questions.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include "broker/base/ledger_keys.hpp"
+#include "broker/core/corrections.hpp"
 #include "broker/core/courses.hpp"
 #include "broker/core/identity.hpp"
 #include "broker/core/replay_span.hpp"
@@ -74,6 +76,20 @@ Result<void> Questions::record_access(const Peer& peer, const Asked& asked, Time
   return {};
 }
 
+/// A person asked for by entry number is no identifier. What is written down is the number, first, and
+/// nothing else of what was typed.
+void Questions::name_by_number(Asked& asked) {
+  constexpr std::string_view kBySequence = "sequence:";
+  if (!asked.person.starts_with(kBySequence)) return;
+  Sequence number = 0;
+  const auto text = std::string_view(asked.person).substr(kBySequence.size());
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  const auto named = std::string(kBySequence) + (whole ? std::to_string(number) : "no number");
+  asked.what = named + (asked.what.empty() ? "" : " ") + asked.what;
+  asked.person.clear();
+}
+
 Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timestamp now, Decision& out) {
   const auto refuse = [&](ErrorKind kind, const std::string& why) {
     out.sends.push_back({peer.connection, refused_page(query.number(), kind, why)});
@@ -108,9 +124,11 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
                 text_of(query.reason()),
                 {},
                 text_of(query.person())};
-    // A person asked for by entry number is no identifier; what is written down is the number.
-    if (asked.person.starts_with("sequence:")) asked.what = std::exchange(asked.person, {});
-    if (query.journey() != nullptr) asked.what += " one journey";
+    name_by_number(asked);
+    if (const auto journey = text_of(query.journey()); !journey.empty()) {
+      asked.what += " the journey with hash " +
+                    to_hex(storage::keyed_hash(context_.index_key, "journey:" + journey).bytes);
+    }
     if (query.agency() != nullptr) asked.what += " agency " + text_of(query.agency());
     if (query.subscription() != nullptr) asked.what += " subscription " + text_of(query.subscription());
     if (query.at() != 0) asked.what += " as of " + to_rfc3339({query.at()});
@@ -148,12 +166,13 @@ Result<void> Questions::replay(const Peer& peer, const wire::Replay& replay, Seq
   const auto last = *span ? (*span)->last : replay.last();
   const auto what = "entries " + std::to_string(*span ? (*span)->first : replay.first()) + " to " +
                     std::to_string(last) + (into.empty() ? "" : " into " + into);
-  const Asked asked{replay.preview() ? "replay preview" : "replay",
-                    text_of(replay.by()),
-                    role,
-                    text_of(replay.reason()),
-                    what,
-                    text_of(replay.person())};
+  Asked asked{replay.preview() ? "replay preview" : "replay",
+              text_of(replay.by()),
+              role,
+              text_of(replay.reason()),
+              what,
+              text_of(replay.person())};
+  name_by_number(asked);
   if (auto recorded = record_access(peer, asked, now); !recorded) return recorded;
   if (!*span) {
     wire::ReplayedT nothing;
@@ -198,8 +217,23 @@ Result<void> Questions::handle_dead_letter(const Peer& peer, const wire::HandleD
     }
   }
   if (!*dead) return refuse(ErrorKind::not_found, "this subscription has no dead letter of this number");
+  if (frame.action() != wire::DeadLetterAction::discard) {
+    const auto cancel = cancel_of_dead(**dead);
+    if (!cancel) return tl::unexpected(cancel.error());
+    if (*cancel != 0) {
+      return refuse(ErrorKind::conflict, "entry " + std::to_string(*cancel) +
+                                             " cancels it, and goes by itself: what is wrong now must not "
+                                             "come behind its cancel; discard it");
+    }
+  }
   if (mends) return mending_.mend(peer, frame, **dead, asker(peer, text_of(frame.by())), now, out);
   return act(peer, frame, **dead, now, out);
+}
+
+Result<Sequence> Questions::cancel_of_dead(const Pending& dead) const {
+  auto child = context_.state.person(dead.person);
+  if (!child) return tl::unexpected(child.error());
+  return *child ? cancel_of(dead.sequence, (*child)->last, context_.state) : Result<Sequence>(0);
 }
 
 Result<void> Questions::act(const Peer& peer, const wire::HandleDeadLetter& frame, const Pending& dead,
@@ -215,8 +249,8 @@ Result<void> Questions::act(const Peer& peer, const wire::HandleDeadLetter& fram
       return {};
     }
     const auto& to = delivery->subscription();
-    auto made =
-        context_.disclosure.view(context_.state, dead.sequence, dead.policy_version, to.role, to.agency);
+    auto made = context_.disclosure.view(context_.state, dead.sequence,
+                                         context_.disclosure.current().version(), to.role, to.agency);
     if (!made && !nothing_to_show(made.error())) return tl::unexpected(made.error());
     if (!made) {
       out.sends.push_back(
@@ -239,7 +273,9 @@ Result<void> Questions::act(const Peer& peer, const wire::HandleDeadLetter& fram
   const auto sequence =
       context_.journal.append({storage::EntryKind::operator_action, *key, std::move(body)}, now);
   if (again) {
-    delivery->offer_late(dead, view->legal_basis);
+    auto offered = dead;  // anew, and so under today's policy
+    offered.policy_version = context_.disclosure.current().version();
+    delivery->offer_late(offered, view->legal_basis);
     // Its Offered is folded now, so that the same dead letter cannot be sent twice in one step.
     if (auto written = delivery->write_records(now); !written) return written;
   }

@@ -24,7 +24,10 @@ class Questions {
  private:
   struct Asked;
   std::optional<std::string> denial(const Peer& peer, const std::string& role) const;
+  static void name_by_number(Asked& asked);
   Result<void> record_access(const Peer& peer, const Asked& asked, Timestamp now);
+  /// The correction that cancels what a dead letter tells of; 0: none.
+  Result<Sequence> cancel_of_dead(const Pending& dead) const;
   Result<void> act(const Peer& peer, const wire::HandleDeadLetter& frame, const Pending& dead, Timestamp now,
                    Decision& out);
 

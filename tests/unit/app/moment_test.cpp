@@ -21,6 +21,7 @@ TEST_CASE("what was so by a printed time is what was so in its millisecond") {
   const auto midnight = moment("2026-01-31", "--at", false);
   REQUIRE(midnight);
   CHECK(*moment_through("2026-01-31T00:00:00.123Z", "--at") == *midnight + 123'999);
+  CHECK(*moment_through("2026-01-31T00:00:00.123456Z", "--at") == *midnight + 123'999);
   CHECK(*moment_through("2026-01-31", "--at") == *midnight + 86'400'000'000 - 1);
   CHECK_FALSE(moment_through("soon", "--at"));
 }

@@ -187,3 +187,10 @@ TEST_CASE("what an agency had been offered goes on page by page, newest first") 
   CHECK(found == expected);
   CHECK(pages == 2);
 }
+
+TEST_CASE("an agency that never was is said, and not that nothing had been offered to it") {
+  Past past;
+  past.publish(1);
+  CHECK(past.as_of(past.now(), 1, 0, "holm-shcool").error == wire::ErrorKind::not_found);
+  CHECK(past.as_of(past.now(), 1, 0, "priory-school").error == wire::ErrorKind::unknown);
+}

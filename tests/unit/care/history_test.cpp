@@ -364,3 +364,15 @@ TEST_CASE("a timeline holds the types, channel and times asked for, and says whe
   sent.last_at = later.us - 1;
   CHECK(events_of(past.ask(kOperator, sent)) == Sequences{admission});
 }
+
+TEST_CASE("whether the hub knows a child is not for an agency to find out by a timeline") {
+  Past past;
+  past.publish(1, event::EventType::movement);  // which the council's role may not see
+  const auto unknown = past.timeline(kCouncil, "nhs:" + test_nhs_number(5), "social-care-duty");
+  const auto known = past.timeline(kCouncil, "nhs:" + test_nhs_number(1), "social-care-duty");
+  CHECK(unknown.error == known.error);
+  CHECK(unknown.text == known.text);
+  CHECK(unknown.rows.empty());
+  CHECK(known.rows.empty());
+  CHECK(past.timeline(kOperator, "nhs:" + test_nhs_number(5), "auditor").error == wire::ErrorKind::not_found);
+}

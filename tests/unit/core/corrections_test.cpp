@@ -89,8 +89,6 @@ TEST_CASE("a cancel is of the visit that it names, not of the newest one") {
   county.publish(admission("V2", 2));
   county.publish(bare_cancel("V1"));
   CHECK(county.written(2).correction->tier == 4);
-  county.publish(bare_cancel(""));
-  CHECK(county.written(3).correction->tier == 2);
 }
 
 TEST_CASE("a cancel whose admission is not known, or another agency's, stays as it came") {
@@ -106,7 +104,7 @@ TEST_CASE("a cancel whose admission is not known, or another agency's, stays as 
   CHECK(county.written(3).correction->tier == 0);
 }
 
-TEST_CASE("what a cancel says itself is not touched") {
+TEST_CASE("a cancel goes to the school and by the tier of the admission, whatever it says itself by now") {
   County county;
   county.publish(admission("V1"));
   auto cancel = bare_cancel("V1");
@@ -114,8 +112,32 @@ TEST_CASE("what a cancel says itself is not touched") {
   cancel.person->school = std::make_unique<event::OrganisationT>();
   cancel.person->school->code = "900202";
   county.publish(cancel);
-  CHECK(county.written(1).correction->tier == 3);
-  CHECK(county.written(1).person->school->code == "900202");
+  CHECK(county.written(1).correction->tier == 4);
+  CHECK(county.written(1).person->school->code == "900101");
+}
+
+TEST_CASE("who was not named by the admission is not told of its cancel") {
+  County county;
+  auto admitted = admission("V1");
+  admitted.person->school.reset();
+  county.publish(admitted);
+  auto cancel = bare_cancel("V1");
+  cancel.person->school = std::make_unique<event::OrganisationT>();
+  cancel.person->school->code = "900202";
+  county.publish(cancel);
+  CHECK(county.written(1).person->school == nullptr);
+}
+
+TEST_CASE("of two cancels that name no visit the second is of the admission before") {
+  County county;
+  county.publish(admission("V1"));
+  county.publish(admission("V2", 2));
+  county.publish(bare_cancel(""));
+  CHECK(county.written(2).correction->tier == 2);
+  county.publish(bare_cancel(""));
+  CHECK(county.written(3).correction->tier == 4);
+  county.publish(bare_cancel(""));
+  CHECK(county.written(4).correction->tier == 0);
 }
 
 TEST_CASE("the same cancel that comes twice is one, however it was completed") {

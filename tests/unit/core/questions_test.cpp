@@ -89,6 +89,34 @@ TEST_CASE("a question by entry number is recorded with the number, and with no p
   CHECK_FALSE(last_access(hub).person);
 }
 
+TEST_CASE("of a question by entry number nothing but the number is written down, a replay's too") {
+  EngineHarness hub;
+  answer_to(hub, kCouncil, timeline("sequence:" + test_nhs_number(5) + " Jo"));
+  CHECK(last_access(hub).what == "sequence:no number");
+  wire::ReplayT replay;
+  replay.role = "social-care-duty";
+  replay.person = "sequence:5";
+  replay.first = 2;
+  replay.last = 3;
+  hub.send(kCouncil, std::move(replay));
+  CHECK(last_access(hub).what == "sequence:5 entries 2 to 3");
+  CHECK_FALSE(last_access(hub).person);
+}
+
+TEST_CASE("a question about a journey is recorded by the journey's keyed hash") {
+  EngineHarness hub;
+  const auto asked = [&hub](const std::string& journey) {
+    auto query = timeline("");
+    query.journey = journey;
+    answer_to(hub, kCouncil, std::move(query));
+    return last_access(hub).what;
+  };
+  const auto what = asked("J-1");
+  CHECK(what == asked("J-1"));
+  CHECK(what != asked("J-2"));
+  CHECK(what.find("J-1") == std::string::npos);
+}
+
 TEST_CASE("a question about children names a role that the policy has, an operator's too") {
   EngineHarness hub;
   CHECK(answer_to(hub, kOperator, timeline("sequence:1", "")) == wire::ErrorKind::denied);
@@ -177,4 +205,45 @@ TEST_CASE("a dead letter whose subscription is gone can only be discarded") {
   const auto actions = hub.entries(EntryKind::operator_action);
   REQUIRE(actions.size() == 1);
   CHECK(entry_of<ledger::OperatorActionT>(actions[0].second).by == "operator/o.perator");
+}
+
+TEST_CASE("what was cancelled is not sent again or mended behind its cancel, only discarded") {
+  EngineHarness hub;
+  const auto sequence = make_dead_letter(hub);
+  EventSpec cancel;
+  cancel.type = event::EventType::correction;
+  hub.publish_one(kHospital, item_of(cancel));
+  CHECK(answer_to(hub, kOperator, handling(DeadLetterAction::send_again, sequence)) ==
+        wire::ErrorKind::conflict);
+  auto mended = handling(DeadLetterAction::mend, sequence);
+  mended.event = pack_event(make_event(EventSpec{}));
+  CHECK(answer_to(hub, kOperator, std::move(mended)) == wire::ErrorKind::conflict);
+  CHECK(hub.entries(EntryKind::operator_action).empty());
+  CHECK(answer_to(hub, kOperator, handling(DeadLetterAction::discard, sequence)) == wire::ErrorKind::unknown);
+}
+
+TEST_CASE("a later admission's cancel does not keep the earlier one from being sent again") {
+  EngineHarness hub;
+  const auto sequence = make_dead_letter(hub);
+  hub.publish_one(kHospital, item_of(EventSpec{}));
+  EventSpec cancel;
+  cancel.type = event::EventType::correction;
+  hub.publish_one(kHospital, item_of(cancel));
+  CHECK(answer_to(hub, kOperator, handling(DeadLetterAction::send_again, sequence)) ==
+        wire::ErrorKind::unknown);
+}
+
+TEST_CASE("a dead letter is sent again under today's policy, and not where that shows nothing of it") {
+  EngineHarness hub;
+  const auto sequence = make_dead_letter(hub);
+  auto& policy = hub.rules.policy_text;
+  const std::string types =
+      R"(types = ["admission", "discharge", "correction", "referral", "safeguarding_flag"])";
+  const auto at = policy.find(types);
+  REQUIRE(at != std::string::npos);
+  policy.replace(at, types.size(), R"(types = ["safeguarding_flag"])");
+  hub.restart();
+  CHECK(answer_to(hub, kOperator, handling(DeadLetterAction::send_again, sequence)) ==
+        wire::ErrorKind::not_found);
+  CHECK(hub.entries(EntryKind::operator_action).empty());
 }
