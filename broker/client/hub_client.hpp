@@ -92,8 +92,8 @@ struct Answer {
 
 /// A question for the hub; the answer is the frame that belongs to it.
 using Question = std::variant<wire::QueryT, wire::ReplayT, wire::HandleDeadLetterT, wire::HandleSubscriptionT,
-                              wire::EraseT>;
-using Reply = std::variant<wire::PageT, wire::ReplayedT, wire::HandledT, wire::ErasedT>;
+                              wire::EraseT, wire::BackupT>;
+using Reply = std::variant<wire::PageT, wire::ReplayedT, wire::HandledT, wire::ErasedT, wire::BackedUpT>;
 
 /// A connection that mends itself: after socket loss it says Hello again, publishes again what has no
 /// outcome, and subscribes again. Thread-safe. Callbacks run on the client's thread and must not block.
@@ -118,7 +118,8 @@ class HubClient {
   /// `subscription` is its name, or the stream's that a replay came in.
   virtual void answer(const std::string& subscription, std::vector<Answer> answers) = 0;
 
-  /// `reply` is called once for a query, and for each frame of a replay (the last has `last` set).
+  /// `reply` is called once for a query, and for each frame of a replay or a backup (the last has `last`
+  /// set).
   virtual Result<void> ask(Question question, std::function<void(Result<Reply>)> reply) = 0;
 
   /// Whether the hub has welcomed this client and is heard from.

@@ -67,6 +67,19 @@ void Questions::erased(const wire::Erased& frame) {
   finish(number, Reply(std::move(erased)));
 }
 
+void Questions::backed_up(const wire::BackedUp& frame, std::int64_t now_ms) {
+  const auto found = all_.find(frame.number());
+  if (found == all_.end()) return;
+  wire::BackedUpT told;
+  frame.UnPackTo(&told);
+  if (told.last) {
+    finish(frame.number(), Reply(std::move(told)));
+    return;
+  }
+  found->second.heard_ms = now_ms;
+  found->second.done(Reply(std::move(told)));
+}
+
 bool Questions::rejected(std::uint64_t number, const Error& error) {
   if (!all_.contains(number)) return false;
   finish(number, tl::unexpected(error));

@@ -222,6 +222,7 @@ void Session::take(BytesView bytes) {
     case wire::Message::Replayed: return questions_.replayed(*frame->message_as_Replayed(), steady_ms());
     case wire::Message::Handled: return questions_.handled(*frame->message_as_Handled());
     case wire::Message::Erased: return questions_.erased(*frame->message_as_Erased());
+    case wire::Message::BackedUp: return questions_.backed_up(*frame->message_as_BackedUp(), steady_ms());
     case wire::Message::Rejected: return take_rejected(*frame->message_as_Rejected());
     case wire::Message::Goodbye: return lose("the hub is stopping");
     default: return;  // a heartbeat, or a verb that this client has no use for

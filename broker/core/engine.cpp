@@ -5,6 +5,7 @@
 
 #include "broker/base/assert.hpp"
 #include "broker/core/admission.hpp"
+#include "broker/core/backups.hpp"
 #include "broker/core/courses.hpp"
 #include "broker/core/deliveries.hpp"
 #include "broker/core/erasures.hpp"
@@ -75,6 +76,7 @@ struct Engine::Impl {
           subscribers(context, deliveries, replays),
           courses(context, deliveries, subscribers, replays),
           erasures(context, deliveries, impl.vault),
+          backups(context),
           questions(context, deliveries),
           admission(rules, impl.state, impl.journal, impl.vault, impl.day_keys, impl.random, impl.counters,
                     [this](const RecordedEvent& recorded) { return deliveries.route(recorded); }) {}
@@ -86,6 +88,7 @@ struct Engine::Impl {
     Subscribers subscribers;
     Courses courses;
     Erasures erasures;
+    Backups backups;
     Questions questions;
     Admission admission;
   };
@@ -236,6 +239,7 @@ Result<void> Engine::handle(const Peer& peer, const wire::Frame& frame, Timestam
     case wire::Message::HandleDeadLetter:
       return running.questions.handle_dead_letter(peer, *frame.message_as_HandleDeadLetter(), at, out);
     case wire::Message::Erase: return running.erasures.ask(peer, *frame.message_as_Erase(), at, out);
+    case wire::Message::Backup: return running.backups.ask(peer, *frame.message_as_Backup(), at, out);
     case wire::Message::HandleSubscription:
       return running.courses.handle(peer, *frame.message_as_HandleSubscription(), self.journal.head(), at,
                                     out);
@@ -303,6 +307,11 @@ Result<void> Engine::erase(const AskErasure& ask, ErasureFindings findings, Time
 }
 
 Result<void> Engine::destroy(const std::vector<KeyId>& keys) { return impl_->vault.destroy(keys); }
+
+Result<void> Engine::end_backup(const AskBackup& ask, const Result<Sequence>& copied, Timestamp now,
+                                Decision& out) {
+  return impl_->running().backups.ended(ask, copied, impl_->tick(now), out);
+}
 
 const Counters& Engine::counters() const { return impl_->counters; }
 

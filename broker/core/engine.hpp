@@ -61,6 +61,12 @@ struct Destruction {
   wire::ErasedT answer;
 };
 
+/// Copies of the ledger and the vault that may be made once their Access entry is durable.
+struct AskBackup {
+  Peer peer;
+  wire::BackupT backup;
+};
+
 /// Something an operator should know. `code` is stable and listed in the runbook; no personal data.
 struct Alarm {
   std::string code;
@@ -77,6 +83,7 @@ struct Decision {
   std::vector<Alarm> alarms;
   std::vector<AskErasure> erasures = {};
   std::vector<Destruction> destructions = {};
+  std::vector<AskBackup> backups = {};
 };
 
 /// Counts since start; read by the metrics.
@@ -112,6 +119,9 @@ class Engine {
   Result<void> erase(const AskErasure& ask, ErasureFindings findings, Timestamp now, Decision& out);
   /// Once they are durable. Error `unavailable`: try again later; the next start does, too.
   Result<void> destroy(const std::vector<KeyId>& keys);
+
+  /// Records how a backup ended, the last entry in the copy or why there is none, and says it.
+  Result<void> end_backup(const AskBackup& ask, const Result<Sequence>& copied, Timestamp now, Decision& out);
 
   const Counters& counters() const;
 

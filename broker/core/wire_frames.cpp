@@ -81,6 +81,7 @@ Bytes handled_frame(std::uint64_t number, std::optional<ErrorKind> error, const 
 Bytes page_frame(const wire::PageT& page) { return packed(page); }
 Bytes replayed_frame(const wire::ReplayedT& replayed) { return packed(replayed); }
 Bytes erased_frame(const wire::ErasedT& erased) { return packed(erased); }
+Bytes backed_up_frame(const wire::BackedUpT& backed_up) { return packed(backed_up); }
 
 Bytes refused_page(std::uint64_t number, ErrorKind kind, const std::string& text) {
   wire::PageT page;
@@ -97,6 +98,15 @@ Bytes refused_replay(std::uint64_t number, ErrorKind kind, const std::string& te
   replayed.error = to_wire(kind);
   replayed.text = text;
   return replayed_frame(replayed);
+}
+
+Bytes backup_failed_frame(std::uint64_t number, ErrorKind kind, const std::string& text) {
+  wire::BackedUpT told;
+  told.number = number;
+  told.last = true;
+  told.error = to_wire(kind);
+  told.text = text;
+  return backed_up_frame(told);
 }
 
 }  // namespace carehub::core

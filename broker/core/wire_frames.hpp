@@ -25,9 +25,12 @@ Bytes handled_frame(std::uint64_t number, std::optional<ErrorKind> error, const 
 Bytes page_frame(const wire::PageT& page);
 Bytes replayed_frame(const wire::ReplayedT& replayed);
 Bytes erased_frame(const wire::ErasedT& erased);
+Bytes backed_up_frame(const wire::BackedUpT& backed_up);
 
 /// The rejection as Page, Replayed or Handled, so that the client's question ends.
 Bytes refused_page(std::uint64_t number, ErrorKind kind, const std::string& text);
 Bytes refused_replay(std::uint64_t number, ErrorKind kind, const std::string& text);
+/// The last frame about a backup that was not made.
+Bytes backup_failed_frame(std::uint64_t number, ErrorKind kind, const std::string& text);
 
 }  // namespace carehub::core

@@ -17,6 +17,7 @@
 #include "broker/server/recover.hpp"
 #include "broker/server/worker.hpp"
 #include "broker/server/zmq_transport.hpp"
+#include "broker/storage/backup.hpp"
 #include "broker/storage/file_vault.hpp"
 #include "broker/storage/rocks_ledger.hpp"
 #include "broker/storage/rocks_state_store.hpp"
@@ -58,6 +59,7 @@ struct Hub::Impl {
   Result<void> catch_up();
   Result<core::Decision> start_engine();
   Result<void> open_network();
+  void prepare_backups();
   void serve();
   void publish_statistics();
   Result<void> stop();
@@ -71,6 +73,7 @@ struct Hub::Impl {
 
   std::unique_ptr<storage::RocksLedger> ledger;
   std::unique_ptr<storage::Vault> vault;
+  storage::CopyVault copy_vault;
   std::unique_ptr<storage::StateStore> store;
   std::unique_ptr<storage::Sealer> sealer;
   std::unique_ptr<care::State> state;
@@ -80,6 +83,7 @@ struct Hub::Impl {
   std::unique_ptr<care::History> history;
   std::unique_ptr<Authenticator> authenticator;
   std::unique_ptr<ZmqTransport> transport;
+  std::unique_ptr<Backups> backups;
   std::unique_ptr<Loop> loop;
 
   std::thread thread;
@@ -137,6 +141,7 @@ Result<void> Hub::Impl::open_vault() {
   if (!opened) return tl::unexpected(opened.error());
   tell(opened->notices);
   vault = std::move(opened->vault);
+  copy_vault = std::move(opened->copy);
   return {};
 }
 
@@ -215,6 +220,15 @@ Result<void> Hub::Impl::open_network() {
   return {};
 }
 
+void Hub::Impl::prepare_backups() {
+  backups = std::make_unique<Backups>(
+      *engine,
+      [this](const wire::BackupT& wanted, const Backups::Told& told) {
+        return storage::make_backup(*ledger, copy_vault, {options.data, wanted.ledger, wanted.vault}, told);
+      },
+      [to = transport.get()] { to->wake(); });
+}
+
 void Hub::Impl::publish_statistics() {
   const Statistics now = loop->statistics();
   const std::lock_guard lock(mutex);
@@ -249,6 +263,7 @@ Result<void> Hub::Impl::stop() {
   if (transport != nullptr) transport->wake();
   if (thread.joinable()) thread.join();
   batch_sealer.reset();  // what it has still to seal goes through the loop into the ledger
+  if (backups != nullptr) backups->stop();  // it keeps the ledger from being closed
   // The ledger's thread reports into the loop until it is closed.
   Result<void> outcome;
   if (failure) outcome = tl::unexpected(*failure);
@@ -256,6 +271,7 @@ Result<void> Hub::Impl::stop() {
     if (auto closed = ledger->close(); !closed && outcome) outcome = closed;
   }
   loop.reset();
+  backups.reset();
   state_writer.reset();
   transport.reset();
   authenticator.reset();
@@ -283,6 +299,7 @@ tl::expected<std::unique_ptr<Hub>, StartError> Hub::start(HubOptions options) {
   if (!started) return failed(started.error(), Part::decisions);
   if (auto opened = impl->open_network(); !opened) return failed(opened.error(), Part::network);
   impl->batch_sealer = std::make_unique<Worker>("seal");
+  impl->prepare_backups();
   impl->loop = std::make_unique<Loop>(
       LoopParts{*impl->transport, *impl->engine, *impl->state, *impl->history, *impl->ledger, *impl->sealer,
                 *impl->clock, impl->options.name, apart(*impl->batch_sealer),
@@ -294,7 +311,8 @@ tl::expected<std::unique_ptr<Hub>, StartError> Hub::start(HubOptions options) {
                 [self = impl.get()](std::string person) {
                   return std::make_unique<care::ErasureSearch>(*self->ledger, *self->sealer, *self->store,
                                                                *self->vault, std::move(person));
-                }});
+                },
+                impl->backups.get()});
   impl->state_writer = std::make_unique<Worker>("state");
   impl->state->set_pace(
       {kStateRowsMin, apart(*impl->state_writer), [to = impl->transport.get()] { to->wake(); }});

@@ -135,6 +135,9 @@ Result<void> Loop::step(std::uint32_t wait_ms_max) {
     core::Decision decision;
     if (auto handled = handle_inbox(decision); !handled) return handled;
     if (auto erased = erasures_.advance(now_, decision); !erased) return erased;
+    if (parts_.backups != nullptr) {
+      if (auto told = parts_.backups->advance(now_, decision); !told) return told;
+    }
     auto due = parts_.engine.advance(now_, decision);
     if (!due) return tl::unexpected(due.error());
     due_ = *due;
@@ -288,6 +291,7 @@ Result<void> Loop::handle(const Received& received, core::Decision& out) {
     case wire::Message::Replay:
     case wire::Message::HandleDeadLetter:
     case wire::Message::Erase:
+    case wire::Message::Backup:
     case wire::Message::HandleSubscription: return decide(*peer, *frame, out);
     default:
       refuse(received.connection, ErrorKind::invalid, "this hub does not know that verb", false);
@@ -351,7 +355,7 @@ Result<void> Loop::commit(core::Decision decision) {
   }
   auto drafted = parts_.state.take_batch();
   if (!drafted.empty()) append(std::move(drafted));
-  const bool leaves = !decision.sends.empty() || waits_for_state(decision);
+  const bool leaves = !decision.sends.empty() || !decision.backups.empty() || waits_for_state(decision);
   const Sequence needs = kFault == Fault::sends_before_sync ? 0 : parts_.state.head();
   if (leaves) held_.push_back({needs, received_at_, std::move(decision)});
   release();
@@ -404,6 +408,14 @@ void Loop::release() {
 
 void Loop::let_go(core::Decision& decision) {
   for (core::Send& each : decision.sends) send(each.to, std::move(each.frame));
+  for (core::AskBackup& ask : decision.backups) {
+    const ConnectionId connection = ask.peer.connection;
+    auto refused = parts_.backups != nullptr
+                       ? parts_.backups->start(std::move(ask), now_)
+                       : core::backup_failed_frame(ask.backup.number, ErrorKind::unavailable,
+                                                   "nothing is backed up here");
+    if (refused) send(connection, std::move(*refused));
+  }
 }
 
 void Loop::answer(core::Decision& decision) {

@@ -10,6 +10,7 @@
 #include "broker/care/state.hpp"
 #include "broker/core/engine.hpp"
 #include "broker/server/backlog.hpp"
+#include "broker/server/backups.hpp"
 #include "broker/server/erasures.hpp"
 #include "broker/server/metrics.hpp"
 #include "broker/server/peers.hpp"
@@ -40,6 +41,8 @@ struct LoopParts {
   std::function<void(Statistics&)> count_network = {};
   /// Begins a search for all that is about one person. Empty: nothing is erased here.
   Erasures::Search search = {};
+  /// Makes backups; stopped before the ledger is closed. nullptr: nothing is backed up here.
+  Backups* backups = nullptr;
 };
 
 /// Drain, decide, append one batch with one sync, send (decisions 3 and 4). Nothing leaves before all that
