@@ -2,7 +2,7 @@
 # Installs what is missing, builds, and runs every test.
 #   deploy/test.sh                 every test, on the release build
 #   deploy/test.sh --sanitizers    and unit and contract tests again under the address, undefined-behaviour and thread
-#                                  sanitizers, with their line coverage
+#                                  sanitizers, with their line coverage; and the fuzz targets
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -53,6 +53,10 @@ if ((sanitizers)); then
     --filter 'adapters/' --json-summary "$results/coverage.json" build/asan-ubsan >"$results/gcovr.log" 2>&1 ||
     { tail -n 20 "$results/gcovr.log"; failed=1; }
   python3 deploy/print_coverage.py "$results/coverage.json" || failed=1
+  step "building (fuzz targets)"
+  build fuzz --target fuzz_proofs fuzz_frames fuzz_hl7v2
+  step "fuzz targets, a fixed number of runs each"
+  run fuzz fuzz -j 2 -L fuzz
   step "building (thread sanitizer)"
   build tsan --target "${threaded[@]/%/_test}"
   step "tests (thread sanitizer)"

@@ -16,7 +16,12 @@ const wire::Frame* verified_frame(BytesView bytes) {
   if (bytes.size() < 12 || bytes.size() > limits::kFrameBytesMax) return nullptr;
   flatbuffers::Verifier verifier(bytes.data(), bytes.size(), kDepthMax, kTablesMax);
   if (!wire::VerifyFrameBuffer(verifier)) return nullptr;
-  return wire::GetFrame(bytes.data());
+  const auto* frame = wire::GetFrame(bytes.data());
+  // A union may name a type and have no value: the verifier lets that pass. A verb that is not known is told
+  // of later, by its number.
+  const bool known =
+      frame->message_type() != wire::Message::NONE && frame->message_type() <= wire::Message::MAX;
+  return known && frame->message() == nullptr ? nullptr : frame;
 }
 
 Bytes finished_bytes(const flatbuffers::FlatBufferBuilder& builder) {

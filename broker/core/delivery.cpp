@@ -91,7 +91,6 @@ void Delivery::attach(ConnectionId connection, std::uint32_t credit, std::uint32
   if (connection_ && *connection_ != connection && !told) lose(false, now);
   if (connection_) detach(now);
   connection_ = connection;
-  credit_ = 0;
   grant(credit);
   rate_limit_.set(lower_limit(subscription_.rate_per_minute, rate_per_minute), now);
 }

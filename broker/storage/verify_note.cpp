@@ -79,6 +79,7 @@ std::optional<Bytes> from_base64(std::string_view text) {
   // libsodium takes some bytes above ASCII for letters; then one text would have several spellings.
   if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<std::uint8_t>(c) > 0x7E; }))
     return std::nullopt;
+  if (text.empty()) return Bytes();
   Bytes out(text.size());
   std::size_t size = 0;
   if (sodium_base642bin(out.data(), out.size(), text.data(), text.size(), nullptr, &size, nullptr,

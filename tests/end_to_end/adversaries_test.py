@@ -125,6 +125,9 @@ class Adversaries(unittest.TestCase):
         whole = frame(table(wire.Hello, client="x", agency="holm-school"))
         bad = [b"", b"\xff" * 100, os.urandom(4096), whole[: len(whole) // 2], whole[:4] + b"NONE" + whole[8:],
                b"\xff\xff\xff\x7f" + whole[4:]]
+        # A verb without what it says, which FlatBuffers' verifier lets pass.
+        bad += [wire.packed(table(wire.Frame, major=1, minor=0, messageType=verb), wire.WIRE)
+                for verb in (1, 4, 6, 10, 11, 13, 15)]
         for each in bad:
             peer = self.peer("holm-school")
             told = self.rejected(peer, each)

@@ -34,6 +34,16 @@ TEST_CASE("bytes that are cut, foreign or too many are no frame") {
   CHECK(verified_frame(Bytes(limits::kFrameBytesMax + 8)) == nullptr);
 }
 
+TEST_CASE("a frame that names a verb and says nothing is no frame") {
+  for (int verb = 1; verb <= static_cast<int>(wire::Message::MAX); ++verb) {
+    flatbuffers::FlatBufferBuilder builder;
+    wire::FrameBuilder frame(builder);
+    frame.add_message_type(static_cast<wire::Message>(verb));
+    wire::FinishFrameBuffer(builder, frame.Finish());
+    CHECK(verified_frame(finished_bytes(builder)) == nullptr);
+  }
+}
+
 TEST_CASE("keys and fingerprints survive the way into the ledger's types and back") {
   PersonKey key;
   Fingerprint fingerprint{};
