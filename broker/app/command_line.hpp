@@ -37,6 +37,8 @@ struct Reading {
   KeysOptions keys;
   BenchOptions bench;
   VersionOptions version;
+  BackupOptions backup;
+  RestoreOptions restore;
   std::optional<Command> chosen;
 };
 
@@ -73,6 +75,9 @@ void choose(CLI::App* command, Reading& reading, Options Reading::* options) {
 void add_audit_command(CLI::App& program, Reading& reading);
 /// What operators and auditors ask of a running hub: timeline, status, replay, dead-letters, subscriptions.
 void add_operator_commands(CLI::App& program, Reading& reading);
+
+/// Backups of a running hub, and what is made of them.
+void add_backup_commands(CLI::App& program, Reading& reading);
 
 /// What an auditor asks of a running hub, below `audit`: as-of, trail.
 void add_audit_questions(CLI::App& audit, Reading& reading);

@@ -17,6 +17,7 @@ Result<server::HubOptions> hub_options(const server::HubConfig& config) {
   options.origin = config.origin;
   options.signing_key_file = config.signing_key_file;
   options.vault_copies = config.vault_copies;
+  options.scrub_days = config.scrub_days;
   options.rules = config.rules;
   options.allowed = config.clients;
   if (!config.curve_secret_file.empty()) {

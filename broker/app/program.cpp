@@ -204,6 +204,7 @@ std::variant<Command, Leave> parse_command(std::vector<std::string> arguments) {
   add_configuration_commands(program, reading);
   add_event_commands(program, reading);
   add_operator_commands(program, reading);
+  add_backup_commands(program, reading);
   add_audit_command(program, reading);
   add_bench_command(program, reading);
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
@@ -249,6 +250,8 @@ ExitCode run_program(std::vector<std::string> arguments, Surroundings& surroundi
     ExitCode operator()(const EraseOptions& options) const { return erase(options, surroundings); }
     ExitCode operator()(const VaultOptions& options) const { return vault(options, surroundings); }
     ExitCode operator()(const KeysOptions& options) const { return keys(options, surroundings); }
+    ExitCode operator()(const BackupOptions& options) const { return backup(options, surroundings); }
+    ExitCode operator()(const RestoreOptions& options) const { return restore(options, surroundings); }
     ExitCode operator()(const BenchOptions& options) const { return bench(options, surroundings); }
     ExitCode operator()(const VersionOptions& options) const { return version(options, surroundings); }
   };

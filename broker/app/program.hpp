@@ -6,7 +6,9 @@
 
 #include "broker/app/audit.hpp"
 #include "broker/app/audit_questions.hpp"
+#include "broker/app/backup.hpp"
 #include "broker/app/commands.hpp"
+#include "broker/app/restore.hpp"
 
 namespace carehub::app {
 
@@ -14,7 +16,7 @@ using Command =
     std::variant<RunOptions, CheckOptions, TryOptions, PublishOptions, WatchOptions, TimelineOptions,
                  ReplayOptions, DeadLetterOptions, StatusOptions, SubscriptionsOptions, RebuildOptions,
                  RecoverOptions, AuditOptions, EraseOptions, VaultOptions, KeysOptions, BenchOptions,
-                 VersionOptions, AsOfOptions, TrailOptions>;
+                 VersionOptions, AsOfOptions, TrailOptions, BackupOptions, RestoreOptions>;
 
 /// What to print and how to leave when there is nothing to do: help, or a wrong command line.
 struct Leave {

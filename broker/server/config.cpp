@@ -64,6 +64,7 @@ class Reader {
     if (!data.empty()) config_.data = beside(document_, data);
     read_vault(*hub);
     read_signing(*hub);
+    config_.scrub_days = static_cast<std::uint32_t>(hub->integer("scrub_days", 7, 1, 365));
     const auto packs = hub->optional_text("packs");
     config_.packs = beside(document_, packs.value_or("."));
     if (hub->has("packs"))

@@ -84,6 +84,7 @@ struct Hub::Impl {
   std::unique_ptr<Authenticator> authenticator;
   std::unique_ptr<ZmqTransport> transport;
   std::unique_ptr<Backups> backups;
+  std::unique_ptr<Scrubbing> scrubbing;
   std::unique_ptr<Loop> loop;
 
   std::thread thread;
@@ -262,8 +263,9 @@ Result<void> Hub::Impl::stop() {
   stopping = true;
   if (transport != nullptr) transport->wake();
   if (thread.joinable()) thread.join();
-  batch_sealer.reset();  // what it has still to seal goes through the loop into the ledger
+  batch_sealer.reset();                     // what it has still to seal goes through the loop into the ledger
   if (backups != nullptr) backups->stop();  // it keeps the ledger from being closed
+  if (scrubbing != nullptr) scrubbing->stop();
   // The ledger's thread reports into the loop until it is closed.
   Result<void> outcome;
   if (failure) outcome = tl::unexpected(*failure);
@@ -272,6 +274,7 @@ Result<void> Hub::Impl::stop() {
   }
   loop.reset();
   backups.reset();
+  scrubbing.reset();
   state_writer.reset();
   transport.reset();
   authenticator.reset();
@@ -300,6 +303,9 @@ tl::expected<std::unique_ptr<Hub>, StartError> Hub::start(HubOptions options) {
   if (auto opened = impl->open_network(); !opened) return failed(opened.error(), Part::network);
   impl->batch_sealer = std::make_unique<Worker>("seal");
   impl->prepare_backups();
+  impl->scrubbing =
+      std::make_unique<Scrubbing>(*impl->ledger, impl->options.data / kScrubFile,
+                                  Scrubbing::Pace{std::chrono::hours(24) * impl->options.scrub_days});
   impl->loop = std::make_unique<Loop>(
       LoopParts{*impl->transport, *impl->engine, *impl->state, *impl->history, *impl->ledger, *impl->sealer,
                 *impl->clock, impl->options.name, apart(*impl->batch_sealer),
@@ -307,6 +313,7 @@ tl::expected<std::unique_ptr<Hub>, StartError> Hub::start(HubOptions options) {
                   to.frames_unaddressed = self->transport->unaddressed();
                   to.frames_beyond_limit = self->transport->beyond_limit();
                   to.keys_refused = self->authenticator->refused();
+                  to.scrub = self->scrubbing->far();
                 },
                 [self = impl.get()](std::string person) {
                   return std::make_unique<care::ErasureSearch>(*self->ledger, *self->sealer, *self->store,

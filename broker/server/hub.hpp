@@ -31,6 +31,7 @@ struct HubOptions {
   std::filesystem::path signing_key_file;  // empty: signing.key in the data directory; made at first start
   storage::MasterKeySource master_key;     // the usual: master.key in the data directory, made with the vault
   std::vector<std::filesystem::path> vault_copies = {};  // directories where backups of the vault are kept
+  std::uint32_t scrub_days = 7;  // in which all of the ledger is verified once, at least
   core::HubRules rules;
   std::vector<AllowedKey> allowed;  // keys that may connect over TCP
   std::string curve_secret;         // Z85; needed with a tcp:// endpoint

@@ -41,6 +41,10 @@ void add_counts(const Statistics& statistics, wire::PageT& page) {
   add("publications_refused", statistics.engine.refused);
   add("publications_overloaded", statistics.publications_overloaded);
   add("alarms", statistics.alarms);
+  add("scrub_entries_verified", statistics.scrub.next - 1);
+  add("scrub_passes", statistics.scrub.passes);
+  add("scrub_faults", statistics.scrub.faults);
+  add("scrub_first_bad_entry", statistics.scrub.first_bad);
 }
 
 }  // namespace carehub::server

@@ -5,6 +5,7 @@
 
 #include "broker/base/ids.hpp"
 #include "broker/core/engine.hpp"
+#include "broker/server/scrub.hpp"
 
 namespace carehub::server {
 
@@ -37,6 +38,7 @@ struct Statistics {
   std::uint64_t publications_overloaded = 0;  // told to come again later, because the disk was behind
   std::uint64_t alarms = 0;
   Sequence head = 0;           // durable
+  ScrubFar scrub;              // of the verifying of the whole ledger
   Histogram sync;              // append to durable
   Histogram frame_to_release;  // a frame's arrival to its receipt's leaving
 };

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <fstream>
-#include <future>
 #include <optional>
-#include <utility>
 
 #include "broker/base/limits.hpp"
 #include "broker/care/state.hpp"
 #include "broker/core/day_keys.hpp"
 #include "broker/server/hub.hpp"
+#include "broker/server/own_entries.hpp"
 #include "broker/storage/file.hpp"
 #include "broker/storage/file_vault.hpp"
 #include "broker/storage/rocks_ledger.hpp"
@@ -71,14 +70,6 @@ Result<void> forget_intent(const fs::path& data) {
   return storage::sync_directory(data);
 }
 
-Bytes packed(ledger::OperatorActionT action) {
-  ledger::BodyT body;
-  body.entry.Set(std::move(action));
-  flatbuffers::FlatBufferBuilder builder;
-  builder.Finish(ledger::Body::Pack(builder, &body));
-  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
-}
-
 Bytes record_body(const RecoverOptions& options, const Recovery& recovery) {
   ledger::OperatorActionT action;
   action.action = kAcceptLossAction;
@@ -89,7 +80,7 @@ Bytes record_body(const RecoverOptions& options, const Recovery& recovery) {
                       ? "whatever followed entry " + std::to_string(recovery.whole) + " may be lost: no mark"
                       : "entries " + std::to_string(recovery.whole + 1) + " to " +
                             std::to_string(recovery.lost_to) + " were durable and are lost";
-  return packed(std::move(action));
+  return body_bytes(std::move(action));
 }
 
 /// Stands where a lost entry stood; `sequence` is the record's, which says who and why.
@@ -97,7 +88,7 @@ Bytes lost_body(Sequence record) {
   ledger::OperatorActionT action;
   action.action = kLostAction;
   action.sequence = record;
-  return packed(std::move(action));
+  return body_bytes(std::move(action));
 }
 
 /// Is this the record of the loss behind `whole`?
@@ -111,41 +102,6 @@ bool is_record(const storage::SealedEntry& entry, Sequence whole, storage::Vault
   return action != nullptr && action->action() != nullptr &&
          action->action()->string_view() == kAcceptLossAction && action->sequence() == whole;
 }
-
-/// Appends entries of the hub's own to an open ledger, and waits until each batch is durable.
-class Writer {
- public:
-  Writer(storage::Ledger& ledger, storage::Sealer& sealer, const KeyId& key, Timestamp at)
-      : ledger_(ledger), sealer_(sealer), key_(key), at_(at), next_(ledger.head() + 1) {}
-
-  Result<void> add(const Bytes& body) {
-    if (batch_.empty()) sealer_.begin_batch();
-    auto sealed = sealer_.seal(storage::EntryKind::operator_action, key_, next_, at_, body);
-    if (!sealed) return tl::unexpected(sealed.error());
-    ++next_;
-    batch_.push_back(std::move(*sealed));
-    return batch_.size() < limits::kBatchEntriesMax ? Result<void>() : flush();
-  }
-
-  Result<void> flush() {
-    if (batch_.empty()) return {};
-    std::promise<Result<Sequence>> appended;
-    ledger_.append(std::exchange(batch_, {}),
-                   [&](Result<Sequence> done) { appended.set_value(std::move(done)); });
-    if (auto done = appended.get_future().get(); !done) return tl::unexpected(done.error());
-    return {};
-  }
-
-  Sequence next() const { return next_; }
-
- private:
-  storage::Ledger& ledger_;
-  storage::Sealer& sealer_;
-  KeyId key_;
-  Timestamp at_;
-  Sequence next_;
-  std::vector<storage::SealedEntry> batch_;
-};
 
 /// Records the loss, unless an earlier call did, and fills the numbers of what is lost, so that none of them
 /// is ever given to something else: partners drop what they have seen by its number, and clients show the
@@ -166,13 +122,15 @@ Result<void> record(const RecoverOptions& options, const Recovery& recovery, sto
     core::DayKeys day_keys(state, vault);
     const auto key = day_keys.key(core::kHubPurpose, now);
     if (!key) return tl::unexpected(key.error());
-    Writer writer(ledger, sealer, *key, now);
+    OwnEntries writer(ledger, sealer, *key, now);
     if (ledger.head() == recovery.whole) {
-      if (auto added = writer.add(record_body(options, recovery)); !added) return added;
+      if (auto added = writer.add(storage::EntryKind::operator_action, record_body(options, recovery));
+          !added)
+        return added;
     }
     const Bytes lost = lost_body(recovery.whole + 1);
     while (writer.next() <= recovery.lost_to) {
-      if (auto added = writer.add(lost); !added) return added;
+      if (auto added = writer.add(storage::EntryKind::operator_action, lost); !added) return added;
       if (options.progress && ledger.head() + 1 == writer.next())
         options.progress(ledger.head(), recovery.lost_to);
     }

@@ -1,0 +1,85 @@
+#include "broker/server/scrub.hpp"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "broker/storage/memory_ledger.hpp"
+#include "tests/fakes/sealed_entries.hpp"
+#include "tests/fakes/temporary_directory.hpp"
+
+using namespace carehub;
+using server::Scrubbing;
+
+namespace {
+
+/// As fast as it goes.
+constexpr Scrubbing::Pace kFast{std::chrono::duration<double>(0.0), 1e9};
+/// One step, and then a long rest.
+constexpr Scrubbing::Pace kSlow{std::chrono::hours(24 * 365), 5'000};
+
+void fill(storage::MemoryLedger& ledger, std::size_t entries) {
+  ledger.append(fakes::sealed_batch(61, 1, entries), [](const Result<Sequence>& done) { REQUIRE(done); });
+}
+
+template <class Condition>
+bool eventually(Condition condition) {
+  for (int each = 0; each < 6'000; ++each) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("the ledger is verified behind everything else, pass after pass") {
+  const fakes::TemporaryDirectory work;
+  storage::MemoryLedger ledger;
+  fill(ledger, 600);
+  Scrubbing scrubbing(ledger, work.path() / server::kScrubFile, kFast);
+  CHECK(eventually([&] { return scrubbing.far().passes >= 2; }));
+  CHECK(scrubbing.far().first_bad == 0);
+}
+
+TEST_CASE("a bad entry is known until a pass has found none, and the scrub goes on") {
+  const fakes::TemporaryDirectory work;
+  storage::MemoryLedger ledger;
+  fill(ledger, 600);
+  ledger.damage(300, 90, 1);
+  {
+    Scrubbing scrubbing(ledger, work.path() / server::kScrubFile, kFast);
+    CHECK(eventually([&] { return scrubbing.far().passes >= 2; }));
+    CHECK(scrubbing.far().first_bad == 300);
+  }
+  ledger.damage(300, 90, 1);  // as it was
+  Scrubbing scrubbing(ledger, work.path() / server::kScrubFile, kFast);
+  CHECK(scrubbing.far().first_bad == 300);
+  CHECK(eventually([&] { return scrubbing.far().first_bad == 0; }));
+}
+
+TEST_CASE("a scrub that was ended goes on where it was, also when its place is lost") {
+  const fakes::TemporaryDirectory work;
+  const auto file = work.path() / server::kScrubFile;
+  storage::MemoryLedger ledger;
+  fill(ledger, 2'000);
+  for (const Sequence next : {257U, 513U, 769U}) {
+    Scrubbing scrubbing(ledger, file, kSlow);
+    CHECK(eventually([&] { return scrubbing.far().next == next; }));
+    CHECK(scrubbing.far().passes == 0);
+  }
+  std::ofstream(file) << "no number";
+  Scrubbing scrubbing(ledger, file, kSlow);
+  CHECK(eventually([&] { return scrubbing.far().next == 257; }));
+  scrubbing.stop();
+  scrubbing.stop();
+}
+
+TEST_CASE("a scrub ends by itself when its ledger is closed") {
+  const fakes::TemporaryDirectory work;
+  storage::MemoryLedger ledger;
+  fill(ledger, 10);
+  Scrubbing scrubbing(ledger, work.path() / server::kScrubFile, kFast);
+  REQUIRE(ledger.close());
+  scrubbing.stop();
+  CHECK(scrubbing.far().first_bad == 0);
+}
