@@ -30,6 +30,7 @@ TESTED_ELSEWHERE = {
     "broker/storage/proof_file.cpp": "tests/unit/storage/verify_proof_test.cpp: made here, checked there",
     "broker/storage/rocks_audit.cpp": "tests/contract/storage/ledger_audit_test.cpp",
     "broker/storage/rocks_backup.cpp": "backup_test: copied while it is appended to, audited, opened",
+    "broker/storage/rocks_restore.cpp": "tests/end_to_end/backup_test.py restores whole, cut and damaged ledgers",
     "broker/storage/rocks_database.cpp": "tests/contract/storage/ledger_tree_test.cpp",
     "broker/storage/rocks_tree_check.cpp": "tests/contract/storage/ledger_tree_test.cpp",
     "broker/app/audit_commands.cpp": "audit_test and program_test: its options and what they refuse",
@@ -51,6 +52,12 @@ TESTED_ELSEWHERE = {
     "broker/server/questions.cpp": "loop_test: one a step, and no more than a peer may ask",
     "broker/server/rebuild.cpp": "tests/unit/app/rebuild_test.cpp",
     "broker/server/recover.cpp": "tests/unit/app/recover_test.cpp",
+    "broker/server/restore.cpp": "tests/end_to_end/backup_test.py: whole, up to an entry, after erasures, refused",
+    "broker/server/own_entries.cpp": "tests/unit/app/recover_test.cpp: the record and the filled numbers",
+    "broker/core/backups.cpp": "tests/unit/server/backups_test.cpp: who may ask, and what is refused",
+    "broker/app/backup.cpp": "tests/end_to_end/backup_test.py",
+    "broker/app/restore.cpp": "tests/end_to_end/backup_test.py",
+    "broker/app/backup_commands.cpp": "program_test and tests/end_to_end/backup_test.py: its options",
     "broker/server/replays.cpp": "tests/unit/app/history_commands_test.cpp",
 }
 
