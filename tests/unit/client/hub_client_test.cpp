@@ -3,7 +3,10 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <set>
+#include <thread>
 
 #include "tests/unit/client/test_hub.hpp"
 
@@ -484,6 +487,61 @@ TEST_CASE("a question gets its page, and hears of a loss") {
   const auto lost = replies.get(1);
   REQUIRE_FALSE(lost);
   CHECK(lost.error().kind == ErrorKind::unavailable);
+}
+
+TEST_CASE("one client serves many threads at once, and each gets every answer") {
+  constexpr int kThreads = 4;
+  constexpr int kPublications = 50;
+  constexpr int kQuestions = 10;
+  Context context;
+  TestHub hub(context.handle, kEndpoint);
+  const auto client = open_client(context);
+  const auto hello = hub.welcome();
+  Awaited<PublishResult> results;
+  Awaited<Result<Reply>> replies;
+  std::atomic<int> refused{0};
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (int each = 0; each < kPublications; ++each) {
+        const auto id = std::to_string(thread) + "-" + std::to_string(each);
+        if (!client->publish(publication(id), into(results))) ++refused;
+        if (each >= kQuestions) continue;
+        wire::QueryT query;
+        query.kind = wire::QueryKind::status;
+        if (!client->ask(query, into(replies))) ++refused;
+        (void)client->connected();
+      }
+    });
+  }
+  std::set<std::uint64_t> published;
+  int asked = 0;
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while ((published.size() < kThreads * kPublications || asked < kThreads * kQuestions) &&
+         std::chrono::steady_clock::now() < until) {
+    const auto received = hub.any(50);
+    if (!received) continue;
+    if (received->frame().message_type() == wire::Message::Publish) {
+      wire::PublishedT answer;
+      for (const auto number : numbers_of(*received)) {
+        CHECK(published.insert(number).second);
+        answer.outcomes.push_back(outcome(number, wire::Outcome::receipt, number));
+      }
+      hub.send(hello.peer, std::move(answer));
+    } else if (received->frame().message_type() == wire::Message::Query) {
+      ++asked;
+      wire::PageT page;
+      page.number = received->frame().message_as_Query()->number();
+      hub.send(hello.peer, std::move(page));
+    }
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(refused == 0);
+  std::set<Sequence> receipts;
+  for (std::size_t each = 0; each < kThreads * kPublications; ++each)
+    receipts.insert(std::get<Receipt>(results.get(each)).sequence);
+  CHECK(receipts.size() == kThreads * kPublications);
+  for (std::size_t each = 0; each < kThreads * kQuestions; ++each) CHECK(replies.get(each));
 }
 
 TEST_CASE("closing completes every publication exactly once") {

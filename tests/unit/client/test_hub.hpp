@@ -3,6 +3,7 @@
 #include <zmq.h>
 
 #include <chrono>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -47,24 +48,28 @@ class TestHub {
   Received next(wire::Message verb) {
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     while (std::chrono::steady_clock::now() < until) {
-      zmq_pollitem_t item{socket_, 0, ZMQ_POLLIN, 0};
-      if (zmq_poll(&item, 1, 50) <= 0) continue;
-      Received received{part(), part()};
-      if (verified_frame(received.bytes) == nullptr)
-        throw std::runtime_error("the client sent a frame that is none");
-      if (received.frame().message_type() == verb) return received;
+      auto received = any(50);
+      if (received && received->frame().message_type() == verb) return std::move(*received);
     }
     throw std::runtime_error(std::string("no frame came: ") + wire::EnumNameMessage(verb));
+  }
+
+  /// The next frame, if one comes within that time.
+  std::optional<Received> any(int within_ms) {
+    zmq_pollitem_t item{socket_, 0, ZMQ_POLLIN, 0};
+    if (zmq_poll(&item, 1, within_ms) <= 0) return std::nullopt;
+    Received received{part(), part()};
+    if (verified_frame(received.bytes) == nullptr)
+      throw std::runtime_error("the client sent a frame that is none");
+    return received;
   }
 
   /// Whether no frame with this verb comes within a moment.
   bool silent(wire::Message verb, int for_ms) {
     const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(for_ms);
     while (std::chrono::steady_clock::now() < until) {
-      zmq_pollitem_t item{socket_, 0, ZMQ_POLLIN, 0};
-      if (zmq_poll(&item, 1, 10) <= 0) continue;
-      const Received received{part(), part()};
-      if (received.frame().message_type() == verb) return false;
+      const auto received = any(10);
+      if (received && received->frame().message_type() == verb) return false;
     }
     return true;
   }
