@@ -133,15 +133,15 @@ Result<LaterErasures> restore_ledger(const RestoreOptions& options, const fs::pa
       options.ledger, into, restored.to, [&](const storage::SealedEntry& entry) -> Result<void> {
         const Sequence sequence = entry.header.sequence;
         progress(sequence, restored.backup_head);
-        if (const auto key = vault.key(entry.header.key_id);
-            !key && key.error().kind != ErrorKind::not_found) {
-          return fail(ErrorKind::corrupt,
-                      "the vault has no key of entry " + std::to_string(sequence) +
-                          ", and never had: its copy is older than the ledger's. Give one "
-                          "that was made with this backup, or a newer one");
+        if (sequence > restored.to) {
+          if (entry.header.kind != storage::EntryKind::erasure) return {};
+          return take_erasure(entry, sealer, later);
         }
-        if (sequence <= restored.to || entry.header.kind != storage::EntryKind::erasure) return {};
-        return take_erasure(entry, sealer, later);
+        const auto key = vault.key(entry.header.key_id);
+        if (key || key.error().kind == ErrorKind::not_found) return {};
+        return fail(ErrorKind::corrupt, "the vault has no key of entry " + std::to_string(sequence) +
+                                            ", and never had: its copy is older than the ledger's. Give one "
+                                            "that was made with this backup, or a newer one");
       });
   if (!read) return tl::unexpected(read.error());
   return later;
