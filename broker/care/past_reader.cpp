@@ -64,13 +64,13 @@ Result<Bytes> PastReader::body(const storage::SealedEntry& sealed) const {
   return body;
 }
 
-Result<Sequence> PastReader::first_since(Timestamp at) const {
+Result<Sequence> first_since(const storage::Ledger& ledger, Timestamp at) {
   Sequence first = 1;
-  Sequence behind = ledger_.head() + 1;
+  Sequence behind = ledger.head() + 1;
   // The time of appending never goes back.
   while (first < behind) {
     const Sequence middle = first + (behind - first) / 2;
-    auto entries = ledger_.read(middle, 1, 1);
+    auto entries = ledger.read(middle, 1, 1);
     if (!entries) return tl::unexpected(entries.error());
     if (entries->empty() || entries->front().header.appended_at >= at) {
       behind = middle;

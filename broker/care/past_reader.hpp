@@ -17,6 +17,9 @@ constexpr std::size_t kScanEntries = 512;  // looked at for one page or part: th
 constexpr std::size_t kScanBytes = 4U << 20U;
 constexpr std::size_t kPageBytes = limits::kDeliverBytesMax;  // of views on one page or part
 
+/// The first durable entry that was appended then or later; one behind the head where there is none.
+Result<Sequence> first_since(const storage::Ledger& ledger, Timestamp at);
+
 /// What every answer about the past reads: the durable ledger, the folded rows, and the policy that decides
 /// what of it is shown. Thread-safe apart from use_policy().
 class PastReader {
@@ -41,8 +44,7 @@ class PastReader {
   }
   /// A verified ledger::Body; no bytes where its key is gone.
   Result<Bytes> body(const storage::SealedEntry& sealed) const;
-  /// The first durable entry that was appended then or later; one behind the head where there is none.
-  Result<Sequence> first_since(Timestamp at) const;
+  Result<Sequence> first_since(Timestamp at) const { return care::first_since(ledger_, at); }
   /// nullopt: there is no such entry, it is no event, or its key is gone.
   Result<std::optional<PastEvent>> event_at(Sequence sequence) const;
   /// Of an identifier, or of `sequence:N`. Error `not_found`: the hub knows nobody by it.

@@ -100,11 +100,13 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
     return refuse(ErrorKind::invalid, "this hub does not know the kind of question");
   }
   if (too_large({query.person(), query.journey(), query.agency(), query.subscription(), query.role(),
-                 query.by(), query.reason()},
+                 query.by(), query.reason(), query.path()},
                 nullptr)) {
     return refuse(ErrorKind::invalid, too_large_text());
   }
-  const bool audits = query.kind() == wire::QueryKind::as_of || query.kind() == wire::QueryKind::trail;
+  const bool sealed = query.kind() == wire::QueryKind::entries;
+  const bool audits =
+      sealed || query.kind() == wire::QueryKind::as_of || query.kind() == wire::QueryKind::trail;
   if (audits) {
     if (!peer.is_operator)
       return refuse(ErrorKind::denied, "only an operator's connection asks as an auditor");
@@ -131,6 +133,10 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
     }
     if (query.agency() != nullptr) asked.what += " agency " + text_of(query.agency());
     if (query.subscription() != nullptr) asked.what += " subscription " + text_of(query.subscription());
+    if (sealed) {
+      asked.what += " as sealed from entry " + std::to_string(std::max(query.sequence(), query.after() + 1));
+      if (query.size() != 0) asked.what += " to " + std::to_string(query.size());
+    }
     if (query.at() != 0) asked.what += " as of " + to_rfc3339({query.at()});
     if (auto recorded = record_access(peer, asked, now); !recorded) return recorded;
   }

@@ -46,7 +46,8 @@ struct Loop::Completions {
 Loop::Loop(LoopParts parts)
     : parts_(std::move(parts)),
       backlog_(parts_.transport),
-      questions_(parts_.history, backlog_, [this](wire::PageT& page) { add_counts(statistics(), page); }),
+      questions_(parts_.history, parts_.ledger, backlog_,
+                 [this](wire::PageT& page) { add_counts(statistics(), page); }),
       replays_(parts_.history, backlog_),
       erasures_(parts_.engine, parts_.search),
       completions_(std::make_shared<Completions>()),

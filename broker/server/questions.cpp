@@ -34,6 +34,8 @@ std::optional<ConnectionId> Questions::advance(bool& answered) {
       return std::nullopt;
     }
     page = care::History::page_of(*next->search, done, next->ask);
+  } else if (TreeAnswers::answers(next->ask.query.kind)) {
+    page = tree_.answer(next->ask.query);
   } else {
     page = history_.answer(next->ask);
   }

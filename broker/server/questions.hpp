@@ -6,6 +6,7 @@
 
 #include "broker/care/history.hpp"
 #include "broker/server/backlog.hpp"
+#include "broker/server/tree_answers.hpp"
 
 namespace carehub::server {
 
@@ -14,9 +15,9 @@ namespace carehub::server {
 class Questions {
  public:
   /// `add_counts` adds rows to the page that an operator gets who asks how the hub is.
-  Questions(const care::History& history, Backlog& backlog,
+  Questions(const care::History& history, const storage::Ledger& ledger, Backlog& backlog,
             std::function<void(wire::PageT& page)> add_counts = {})
-      : history_(history), backlog_(backlog), add_counts_(std::move(add_counts)) {}
+      : history_(history), tree_(ledger), backlog_(backlog), add_counts_(std::move(add_counts)) {}
 
   /// A page that says no when there are too many, else nullopt.
   std::optional<Bytes> add(core::Ask ask);
@@ -32,6 +33,7 @@ class Questions {
 
  private:
   const care::History& history_;
+  TreeAnswers tree_;
   Backlog& backlog_;
   std::function<void(wire::PageT& page)> add_counts_;
   struct Waiting {

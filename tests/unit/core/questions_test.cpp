@@ -126,6 +126,33 @@ TEST_CASE("a question about children names a role that the policy has, an operat
   CHECK(hub.asks.size() == 1);
 }
 
+TEST_CASE("sealed entries are shown to an operator who says why, and the asking is recorded with its span") {
+  EngineHarness hub;
+  wire::QueryT query;
+  query.kind = wire::QueryKind::entries;
+  query.sequence = 3;
+  query.size = 9;
+  CHECK(answer_to(hub, kOperator, query) == wire::ErrorKind::invalid);
+  query.reason = "case review 4";
+  CHECK(answer_to(hub, kCouncil, query) == wire::ErrorKind::denied);
+  CHECK(hub.entries(EntryKind::access).empty());
+  CHECK(answer_to(hub, kOperator, query) == wire::ErrorKind::unknown);
+  CHECK(last_access(hub).verb == "entries");
+  CHECK(last_access(hub).what == " as sealed from entry 3 to 9");
+  CHECK(hub.asks.size() == 1);
+}
+
+TEST_CASE("the tree of hashes is shown to whoever is connected, and that is not recorded") {
+  EngineHarness hub;
+  for (const auto kind : {wire::QueryKind::checkpoint, wire::QueryKind::tile, wire::QueryKind::proof}) {
+    wire::QueryT query;
+    query.kind = kind;
+    CHECK(answer_to(hub, kCouncil, std::move(query)) == wire::ErrorKind::unknown);
+  }
+  CHECK(hub.asks.size() == 3);
+  CHECK(hub.entries(EntryKind::access).empty());
+}
+
 TEST_CASE("a question about no child is asked and leaves no Access behind") {
   EngineHarness hub;
   wire::QueryT status;

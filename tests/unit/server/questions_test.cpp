@@ -47,7 +47,7 @@ struct Asked {
   care::History history{state, ledger, sealer, store, vault, EngineHarness::county().agencies};
   fakes::FakeTransport transport;
   Backlog backlog{transport};
-  Questions questions{history, backlog};
+  Questions questions{history, ledger, backlog};
 };
 
 }  // namespace
@@ -108,7 +108,7 @@ TEST_CASE("an answer that is looked for in parts lets the others have their turn
   history.use_policy(*core::Disclosure::parse_policy(hub.rules.policy_text, hub.rules.policy_file, 1));
   fakes::FakeTransport transport;
   Backlog backlog{transport};
-  Questions questions{history, backlog};
+  Questions questions{history, hub.ledger, backlog};
   const auto ask = [&](ConnectionId connection, wire::QueryKind kind) {
     core::Ask one;
     one.peer = EngineHarness::operator_peer(connection);
