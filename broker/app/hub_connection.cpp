@@ -1,6 +1,7 @@
 #include "broker/app/hub_connection.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <future>
 #include <istream>
@@ -147,6 +148,7 @@ Result<std::size_t> each_row(client::HubClient& hub, wire::QueryT query,
                              const std::function<void(wire::RowT&)>& row,
                              const std::function<void(const std::string&)>& remark) {
   std::size_t rows = 0;
+  auto told = std::chrono::steady_clock::now();
   query.rows_max = limits::kQueryRowsMax;
   for (;;) {
     auto page = ask(hub, query);
@@ -157,6 +159,10 @@ Result<std::size_t> each_row(client::HubClient& hub, wire::QueryT query,
     // Newest first, the number goes down from page to page.
     if (!page->more || page->next_after == query.after) return rows;
     query.after = page->next_after;
+    const auto now = std::chrono::steady_clock::now();
+    if (!remark || now - told < std::chrono::seconds(1)) continue;
+    told = now;
+    remark("looked as far as entry " + std::to_string(query.after));
   }
 }
 
