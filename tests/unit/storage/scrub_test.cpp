@@ -1,6 +1,8 @@
 #include "broker/storage/scrub.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <optional>
 
 #include "broker/storage/memory_ledger.hpp"
 #include "tests/fakes/sealed_entries.hpp"
@@ -49,9 +51,11 @@ struct Scrubbed {
 
   explicit Scrubbed(std::size_t entries) {
     memory.sign_with(*storage::CheckpointSigner::make("carehub/n", random));
-    if (entries > 0)
-      memory.append(fakes::sealed_batch(kSeed, 1, entries),
+    constexpr std::size_t kBatch = 1'000;
+    for (std::size_t first = 1; first <= entries; first += kBatch) {
+      memory.append(fakes::sealed_batch(kSeed, first, std::min(kBatch, entries + 1 - first)),
                     [](const Result<Sequence>& done) { REQUIRE(done); });
+    }
   }
 
   struct Pass {
