@@ -104,7 +104,7 @@ TEST_CASE("every command has help with an example of itself, and the program lis
   CHECK(all.find("Exit codes:") != std::string::npos);
   for (const std::string command :
        {"run", "broker", "adapter", "check", "try", "publish", "watch", "timeline", "replay", "dead-letters",
-        "subscriptions", "status", "rebuild", "recover", "keys", "bench", "version"}) {
+        "subscriptions", "status", "backup", "restore", "rebuild", "recover", "keys", "bench", "version"}) {
     INFO(command);
     CHECK(all.find("\n  " + command + " ") != std::string::npos);
     const Leave help = left({command, "--help"});
