@@ -18,6 +18,7 @@ Result<server::HubOptions> hub_options(const server::HubConfig& config) {
   options.signing_key_file = config.signing_key_file;
   options.vault_copies = config.vault_copies;
   options.scrub_days = config.scrub_days;
+  options.witnesses = config.witnesses;
   options.rules = config.rules;
   options.allowed = config.clients;
   if (!config.curve_secret_file.empty()) {

@@ -48,6 +48,7 @@ class Reader {
     read_connect();
     read_policy();
     read_channels();
+    config_.witnesses = read_witnesses(root_);
     return std::move(config_);
   }
 

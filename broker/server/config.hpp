@@ -9,6 +9,7 @@
 #include "broker/core/policy.hpp"
 #include "broker/core/rules.hpp"
 #include "broker/server/authenticator.hpp"
+#include "broker/server/witnesses.hpp"
 #include "broker/storage/master_key.hpp"
 
 /// The broker's side of hub.toml: [hub], [broker], [connect], [[agency]], [[client]], and of each [[channel]]
@@ -32,7 +33,8 @@ struct HubConfig {
   std::string origin;                               // of the ledger's checkpoints; empty: the usual
   std::filesystem::path signing_key_file;           // empty: in the data directory
   std::vector<std::filesystem::path> vault_copies;  // directories where backups of the vault are kept
-  std::uint32_t scrub_days = 7;                     // in which all of the ledger is verified once
+  WitnessRules witnesses;
+  std::uint32_t scrub_days = 7;     // in which all of the ledger is verified once
   std::vector<std::string> listen;  // whole endpoints: ipc:///srv/carehub/hub.sock, tcp://10.0.0.1:5570
   std::filesystem::path curve_secret_file;  // empty without a TCP endpoint
   std::vector<AllowedKey> clients;          // over TCP

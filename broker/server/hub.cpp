@@ -81,6 +81,7 @@ struct Hub::Impl {
   std::unique_ptr<Worker> batch_sealer;
   std::unique_ptr<core::Engine> engine;
   std::unique_ptr<care::History> history;
+  std::unique_ptr<Witnesses> witnesses;
   std::unique_ptr<Authenticator> authenticator;
   std::unique_ptr<ZmqTransport> transport;
   std::unique_ptr<Backups> backups;
@@ -199,6 +200,10 @@ Result<core::Decision> Hub::Impl::start_engine() {
   if (!policy) return tl::unexpected(policy.error());
   history = std::make_unique<care::History>(*state, *ledger, *sealer, *store, *vault, options.rules.agencies);
   history->use_policy(std::move(*policy));
+  auto keys = storage::listed_keys(options.data / storage::kCheckpointKeysFile);
+  if (!keys) return tl::unexpected(keys.error());
+  witnesses = std::make_unique<Witnesses>(
+      Witnesses::Parts{options.witnesses, std::move(*keys), *ledger, options.data / kCosignedFile});
   return decision;
 }
 
@@ -278,6 +283,7 @@ Result<void> Hub::Impl::stop() {
   state_writer.reset();
   transport.reset();
   authenticator.reset();
+  witnesses.reset();
   history.reset();
   engine.reset();
   state.reset();
@@ -319,7 +325,7 @@ tl::expected<std::unique_ptr<Hub>, StartError> Hub::start(HubOptions options) {
                   return std::make_unique<care::ErasureSearch>(*self->ledger, *self->sealer, *self->store,
                                                                *self->vault, std::move(person));
                 },
-                impl->backups.get()});
+                impl->backups.get(), impl->witnesses.get()});
   impl->state_writer = std::make_unique<Worker>("state");
   impl->state->set_pace(
       {kStateRowsMin, apart(*impl->state_writer), [to = impl->transport.get()] { to->wake(); }});

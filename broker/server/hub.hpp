@@ -12,6 +12,7 @@
 #include "broker/core/rules.hpp"
 #include "broker/server/authenticator.hpp"
 #include "broker/server/metrics.hpp"
+#include "broker/server/witnesses.hpp"
 #include "broker/storage/master_key.hpp"
 
 namespace carehub::server {
@@ -31,6 +32,7 @@ struct HubOptions {
   std::filesystem::path signing_key_file;  // empty: signing.key in the data directory; made at first start
   storage::MasterKeySource master_key;     // the usual: master.key in the data directory, made with the vault
   std::vector<std::filesystem::path> vault_copies = {};  // directories where backups of the vault are kept
+  WitnessRules witnesses = {};   // who may cosign its checkpoints, and how soon one must
   std::uint32_t scrub_days = 7;  // in which all of the ledger is verified once, at least
   core::HubRules rules;
   std::vector<AllowedKey> allowed;  // keys that may connect over TCP

@@ -47,7 +47,10 @@ Loop::Loop(LoopParts parts)
     : parts_(std::move(parts)),
       backlog_(parts_.transport),
       questions_(parts_.history, parts_.ledger, backlog_,
-                 [this](wire::PageT& page) { add_counts(statistics(), page); }),
+                 [this](wire::PageT& page) { add_counts(statistics(), page); },
+                 [this](const wire::QueryT& query, wire::PageT& page) {
+                   if (parts_.witnesses != nullptr) parts_.witnesses->complete(query, page);
+                 }),
       replays_(parts_.history, backlog_),
       erasures_(parts_.engine, parts_.search),
       completions_(std::make_shared<Completions>()),
@@ -142,6 +145,7 @@ Result<void> Loop::step(std::uint32_t wait_ms_max) {
     auto due = parts_.engine.advance(now_, decision);
     if (!due) return tl::unexpected(due.error());
     due_ = *due;
+    if (parts_.witnesses != nullptr) parts_.witnesses->watch(durable_, now_, decision);
     return commit(std::move(decision));
   };
   if (auto ran = run(); !ran) {
@@ -276,6 +280,7 @@ Result<void> Loop::handle(const Received& received, core::Decision& out) {
   }
   switch (verb) {
     case wire::Message::Heartbeat: return {};
+    case wire::Message::Cosign: take_cosignature(received.connection, *frame->message_as_Cosign()); return {};
     case wire::Message::Goodbye: disconnect(received.connection, core::Parting::goodbye); return {};
     case wire::Message::Publish:
       if (auto told = pushback_.answer(received.connection, *frame->message_as_Publish(), false, now_)) {
@@ -341,6 +346,15 @@ Result<void> Loop::take_hello(const Received& received, const wire::Hello& hello
   welcome.in_flight_max = limits::kClientPublishQueueMax;
   send(received.connection, frame_bytes(std::move(welcome)));
   return {};
+}
+
+/// Nothing of it is in the ledger, so its answer waits for no sync.
+void Loop::take_cosignature(ConnectionId connection, const wire::Cosign& frame) {
+  if (parts_.witnesses != nullptr) {
+    send(connection, frame_bytes(parts_.witnesses->take(frame, now_)));
+  } else {
+    refuse(connection, ErrorKind::invalid, "this hub takes no cosignatures", false);
+  }
 }
 
 void Loop::refuse(ConnectionId connection, ErrorKind kind, const std::string& text, bool closing) {
@@ -522,6 +536,7 @@ const Statistics& Loop::statistics() {
   statistics_.sends_held_back = backlog_.frames();
   statistics_.head = durable_;
   statistics_.publications_overloaded = pushback_.items();
+  if (parts_.witnesses != nullptr) parts_.witnesses->count(statistics_, now_);
   if (parts_.count_network) parts_.count_network(statistics_);
   return statistics_;
 }

@@ -18,6 +18,7 @@
 #include "broker/server/questions.hpp"
 #include "broker/server/replays.hpp"
 #include "broker/server/transport.hpp"
+#include "broker/server/witnesses.hpp"
 #include "broker/storage/ledger.hpp"
 #include "broker/storage/sealer.hpp"
 
@@ -43,6 +44,8 @@ struct LoopParts {
   Erasures::Search search = {};
   /// Makes backups; stopped before the ledger is closed. nullptr: nothing is backed up here.
   Backups* backups = nullptr;
+  /// Takes what witnesses hand in. nullptr: nothing is taken here.
+  Witnesses* witnesses = nullptr;
 };
 
 /// Drain, decide, append one batch with one sync, send (decisions 3 and 4). Nothing leaves before all that
@@ -98,6 +101,7 @@ class Loop {
   Result<void> handle(const Received& received, core::Decision& out);
   Result<void> decide(const core::Peer& peer, const wire::Frame& frame, core::Decision& out);
   Result<void> take_hello(const Received& received, const wire::Hello& hello, core::Decision& out);
+  void take_cosignature(ConnectionId connection, const wire::Cosign& frame);
   void refuse(ConnectionId connection, ErrorKind kind, const std::string& text, bool closing);
   Result<void> commit(core::Decision decision);
   void append(std::vector<care::State::Drafted> drafted);

@@ -45,6 +45,11 @@ void add_counts(const Statistics& statistics, wire::PageT& page) {
   add("scrub_passes", statistics.scrub.passes);
   add("scrub_faults", statistics.scrub.faults);
   add("scrub_first_bad_entry", statistics.scrub.first_bad);
+  if (statistics.witnesses == 0) return;
+  add("cosignatures", statistics.cosignatures);
+  add("cosignatures_refused", statistics.cosignatures_refused);
+  add("cosigned_entries", statistics.cosigned_entries);
+  add("cosigned_age_s", static_cast<std::uint64_t>(statistics.cosigned_age_s));
 }
 
 }  // namespace carehub::server

@@ -37,10 +37,15 @@ struct Statistics {
   std::uint64_t sends_held_back = 0;          // frames that wait for peers to read, now
   std::uint64_t publications_overloaded = 0;  // told to come again later, because the disk was behind
   std::uint64_t alarms = 0;
-  Sequence head = 0;           // durable
-  ScrubFar scrub;              // of the verifying of the whole ledger
-  Histogram sync;              // append to durable
-  Histogram frame_to_release;  // a frame's arrival to its receipt's leaving
+  std::uint64_t witnesses = 0;  // that this hub knows; without any the next four say nothing
+  std::uint64_t cosignatures = 0;
+  std::uint64_t cosignatures_refused = 0;
+  Sequence cosigned_entries = 0;    // how many the newest cosigned checkpoint covers
+  std::int64_t cosigned_age_s = 0;  // since a witness was last heard of; 0: never
+  Sequence head = 0;                // durable
+  ScrubFar scrub;                   // of the verifying of the whole ledger
+  Histogram sync;                   // append to durable
+  Histogram frame_to_release;       // a frame's arrival to its receipt's leaving
 };
 
 /// What an operator may want to see of them, as rows of the page that says how the hub is.

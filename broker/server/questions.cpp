@@ -36,6 +36,8 @@ std::optional<ConnectionId> Questions::advance(bool& answered) {
     page = care::History::page_of(*next->search, done, next->ask);
   } else if (TreeAnswers::answers(next->ask.query.kind)) {
     page = tree_.answer(next->ask.query);
+    if (add_cosignatures_ && next->ask.query.kind == wire::QueryKind::checkpoint)
+      add_cosignatures_(next->ask.query, page);
   } else {
     page = history_.answer(next->ask);
   }

@@ -14,10 +14,16 @@ namespace carehub::server {
 /// history holds up the deliveries.
 class Questions {
  public:
-  /// `add_counts` adds rows to the page that an operator gets who asks how the hub is.
+  /// `add_counts` adds rows to the page that an operator gets who asks how the hub is;
+  /// `add_cosignatures` adds what witnesses said to the page that answers a question for the checkpoint.
   Questions(const care::History& history, const storage::Ledger& ledger, Backlog& backlog,
-            std::function<void(wire::PageT& page)> add_counts = {})
-      : history_(history), tree_(ledger), backlog_(backlog), add_counts_(std::move(add_counts)) {}
+            std::function<void(wire::PageT& page)> add_counts = {},
+            std::function<void(const wire::QueryT& query, wire::PageT& page)> add_cosignatures = {})
+      : history_(history),
+        tree_(ledger),
+        backlog_(backlog),
+        add_counts_(std::move(add_counts)),
+        add_cosignatures_(std::move(add_cosignatures)) {}
 
   /// A page that says no when there are too many, else nullopt.
   std::optional<Bytes> add(core::Ask ask);
@@ -36,6 +42,7 @@ class Questions {
   TreeAnswers tree_;
   Backlog& backlog_;
   std::function<void(wire::PageT& page)> add_counts_;
+  std::function<void(const wire::QueryT& query, wire::PageT& page)> add_cosignatures_;
   struct Waiting {
     core::Ask ask;
     std::unique_ptr<care::PastSearch> search;  // once it has begun, where the answer is looked for in parts
