@@ -53,7 +53,7 @@ Result<Sequence> copy_ledger(const RocksLedger& ledger, const BackupPlan& plan, 
     return told("copying the ledger, bytes", done, all);
   });
   if (!copied) return tl::unexpected(copied.error());
-  const auto head = finish_ledger_copy(draft->path(), plan.data);
+  auto head = finish_ledger_copy(draft->path(), plan.data);
   if (!head) return head;
   if (*head < durable) {
     return fail(ErrorKind::corrupt, "the copy ends at entry " + std::to_string(*head) + ", and entry " +

@@ -83,7 +83,7 @@ Result<Sequence> finish_ledger_copy(const fs::path& copy, const fs::path& data) 
   const auto opened = LedgerDatabase::open(place, LedgerDatabase::Mode::read_only,
                                            rocksdb::WALRecoveryMode::kPointInTimeRecovery, database);
   if (!opened.ok()) return rocks_error(opened, place, "the copy does not open");
-  const auto head = last_sequence(database->entries(), place);
+  auto head = last_sequence(database->entries(), place);
   if (!head) return head;
   const auto edge = database->edge(*head);
   if (!edge) return tl::unexpected(edge.error());
