@@ -107,6 +107,9 @@ class Backup(unittest.TestCase):
                 held = file.read_bytes()
                 self.assertEqual([secret for secret in secrets if secret.encode() in held], [], file.name)
         trail = run("audit", "trail", self.county.config, *REASON, "--json").stdout
+        counts = {row.get("kind"): row.get("count") for row in self.county.rows("status")}
+        self.assertEqual(counts["scrub_faults"], 0)
+        self.assertEqual(counts["scrub_first_bad_entry"], 0)
         self.assertIn("ledger-copy", trail)
         self.assertIn("backup", trail)
 
