@@ -1,21 +1,28 @@
 #include "broker/care/erasure_search.hpp"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <set>
 
 #include "broker/base/ledger_keys.hpp"
+#include "broker/base/limits.hpp"
 #include "broker/care/past_event.hpp"
 #include "broker/care/people_fold.hpp"
 #include "broker/care/rows.hpp"
+#include "broker/care/subscriptions_fold.hpp"
+#include "broker/core/day_keys.hpp"
 #include "broker/core/erasures.hpp"
 #include "broker/core/identity.hpp"
 
 namespace carehub::care {
 namespace {
 
-constexpr std::size_t kEntries = 512;  // of one part
+constexpr std::size_t kEntries = 512;  // of one read; a part has at least one
 constexpr std::size_t kBytes = 4U << 20U;
 constexpr std::size_t kChainOfPart = 64;
+constexpr std::size_t kScansMax =
+    16;  // of the whole ledger, each because the one before found out who else it is
 constexpr std::string_view kBySequence = "sequence:";
 
 template <class List, class Item>
@@ -26,6 +33,30 @@ template <class List, class Item>
 void add_new(List& list, const Item& item) {
   if (!has(list, item)) list.push_back(item);
 }
+
+/// What a link or merge says of identifiers, or takes back.
+struct Statement {
+  Sequence sequence = 0;
+  bool taken_back = false;
+  std::vector<std::string> names;
+};
+
+/// One record of the child, along the chain of its events up to `last`.
+struct Record {
+  PersonKey person;
+  Sequence last = 0;
+  std::vector<KeyId> keys;
+  std::vector<std::string> names;
+  std::vector<Sequence> several;  // events that name somebody else
+  std::uint64_t events = 0;
+};
+
+struct Refused {
+  Sequence sequence = 0;
+  KeyId key;
+  std::string purpose;  // whose key of the day it may be
+  std::int64_t day = 0;
+};
 
 }  // namespace
 
@@ -38,23 +69,41 @@ struct ErasureSearch::Impl {
 
   core::ErasureFindings found = {};
   bool begun = false;
-  std::size_t walked = 0;                  // people whose chain has been walked
-  Sequence next = 0;                       // of the chain that is being walked
-  std::vector<std::string> linked = {};    // other identifiers that links name
-  std::vector<std::string> unlinked = {};  // and those of links that were taken back
-  std::vector<Sequence> several = {};      // own events that name somebody else
-  std::vector<KeyId> refused = {};         // keys of refusals that name the person
-  std::set<KeyId> others = {};             // and of those that do not
+  std::optional<std::string> asked_name = {};  // in its canonical form
+  std::optional<PersonKey> asked_person = {};
+  std::vector<Record> records = {};  // walked so far; the last one may be under way
+  Sequence next = 0;                 // of the chain that is being walked
+  std::vector<Statement> statements = {};
+  bool learned = false;  // while it scanned, something that may say who else it is
+  std::size_t scans = 1;
+  Sequence seen_head = 0;
+  std::int64_t newest_day = 0;
+
+  std::vector<PersonKey> people = {};        // who are one, as far as is known
+  std::vector<std::string> names = {};       // and what they are called
+  std::map<KeyId, std::size_t> owners = {};  // their keys, and whose: a place in `records`
+  std::vector<Sequence> shared = {};
+  std::vector<Refused> refused = {};  // that name the person
+  std::set<KeyId> others = {};        // keys of refusals that do not, or need not
 
   Result<void> begin();
   Result<void> begin_with_entry();
-  Result<void> add_person(const PersonKey& person);
+  Result<void> begin_again(const storage::SealedEntry& sealed);
+  Result<std::optional<PersonKey>> linked(const std::string& name) const;
+  Result<bool> begin_walk(const PersonKey& person);
   Result<void> walk();
-  void take_event(const PastEvent& past);
-  Result<void> follow_links();
+  bool take_event(const PastEvent& past, Record& record);
+  bool take_statement(const PastEvent& past);
+  Result<bool> resolve();
+  Result<bool> join_records();
+  Result<bool> join_linked();
+  Result<void> drop_names_of_others();
   Result<bool> scan();
   Result<void> look_at(const storage::SealedEntry& sealed);
-  void end();
+  Result<void> look_at_event(const storage::SealedEntry& sealed);
+  Result<void> look_at_refusal(const storage::SealedEntry& sealed);
+  Result<bool> end_scan();
+  Result<void> end();
 };
 
 ErasureSearch::ErasureSearch(const storage::Ledger& ledger, const storage::Sealer& sealer,
@@ -70,27 +119,30 @@ Result<bool> ErasureSearch::advance() {
   if (!self.begun) {
     self.begun = true;
     if (auto begun = self.begin(); !begun) return tl::unexpected(begun.error());
-    return self.found.again;
-  }
-  if (self.next != 0) {
-    if (auto walked = self.walk(); !walked) return tl::unexpected(walked.error());
+    if (self.found.again) return true;
+    if (auto resolved = self.resolve(); !resolved) return tl::unexpected(resolved.error());
     return false;
   }
-  return self.scan();
+  if (self.next == 0) return self.scan();
+  if (auto walked = self.walk(); !walked) return tl::unexpected(walked.error());
+  if (self.next != 0) return false;
+  if (auto resolved = self.resolve(); !resolved) return tl::unexpected(resolved.error());
+  return false;
 }
 
 Result<void> ErasureSearch::Impl::begin() {
   if (std::string_view(asked).starts_with(kBySequence)) return begin_with_entry();
   auto canonical = core::canonical_identifier(asked);
   if (!canonical) return tl::unexpected(canonical.error());
-  found.names.push_back(*canonical);
-  const auto person = person_linked(rows, core::identifier_hash(vault.index_key(), *canonical));
+  asked_name = std::move(*canonical);
+  auto person = linked(*asked_name);
   if (!person) return tl::unexpected(person.error());
-  return *person ? add_person(**person) : Result<void>();
+  asked_person = *person;
+  return {};
 }
 
 Result<void> ErasureSearch::Impl::begin_with_entry() {
-  const auto nobody = fail(ErrorKind::not_found, "this entry is about nobody, or it has been erased");
+  const auto nobody = fail(ErrorKind::not_found, "this entry is about no child, or it has been erased");
   Sequence sequence = 0;
   for (const char digit : std::string_view(asked).substr(kBySequence.size())) {
     if (digit < '0' || digit > '9' || sequence > (1ULL << 58U))
@@ -102,29 +154,58 @@ Result<void> ErasureSearch::Impl::begin_with_entry() {
   if (entries->empty() || sequence == 0) return nobody;
   const auto& sealed = entries->front();
   if (sealed.header.kind == storage::EntryKind::erasure) {
-    const auto body = sealer.open(sealed);
-    if (!body) return tl::unexpected(body.error());
-    const auto* erasure = flatbuffers::GetRoot<ledger::Body>(body->data())->entry_as_Erasure();
-    if (erasure == nullptr || erasure->keys() == nullptr || erasure->keys()->size() == 0) return nobody;
-    for (const auto* key : *erasure->keys()) found.keys.push_back(key_from<KeyId>(*key));
-    if (erasure->person() != nullptr) found.people.push_back(key_from<PersonKey>(*erasure->person()));
-    found.through = sequence;
-    found.again = true;
-    return {};
+    if (auto read = begin_again(sealed); !read) return read;
+    return found.again ? Result<void>() : nobody;
   }
   const auto event = open_event(sealed, sealer);
   if (!event) return tl::unexpected(event.error());
-  return *event ? add_person((*event)->person) : nobody;
+  // A unit's reports are under the unit's own key.
+  if (!*event || (*event)->event->type() == event::EventType::capacity) return nobody;
+  asked_person = (*event)->person;
+  return {};
 }
 
-Result<void> ErasureSearch::Impl::add_person(const PersonKey& person) {
+/// An Erasure's keys, and what it had to leave: an entry right behind it and those of the same erasure.
+Result<void> ErasureSearch::Impl::begin_again(const storage::SealedEntry& sealed) {
+  const auto body = sealer.open(sealed);
+  if (!body) return tl::unexpected(body.error());
+  const auto* erasure = flatbuffers::GetRoot<ledger::Body>(body->data())->entry_as_Erasure();
+  if (erasure == nullptr || erasure->keys() == nullptr || erasure->keys()->size() == 0) return {};
+  for (const auto* key : *erasure->keys()) found.keys.push_back(key_from<KeyId>(*key));
+  if (erasure->person() != nullptr) found.people.push_back(key_from<PersonKey>(*erasure->person()));
+  const auto sequence = sealed.header.sequence;
+  found.through = sequence;
+  found.again = true;
+  for (auto behind = sequence + 1;; ++behind) {
+    const auto entries = ledger.read(behind, 1, 1);
+    if (!entries) return tl::unexpected(entries.error());
+    if (entries->empty()) return {};
+    const auto kind = entries->front().header.kind;
+    if (kind == storage::EntryKind::erasure) continue;
+    if (kind != storage::EntryKind::operator_action) return {};
+    const auto opened = sealer.open(entries->front());
+    if (!opened) return tl::unexpected(opened.error());
+    const auto* action = flatbuffers::GetRoot<ledger::Body>(opened->data())->entry_as_OperatorAction();
+    if (action != nullptr && action->sequence() == sequence && action->action() != nullptr &&
+        action->action()->string_view() == core::kErasureLeftAction && action->detail() != nullptr) {
+      found.stays = action->detail()->str();
+    }
+    return {};
+  }
+}
+
+Result<std::optional<PersonKey>> ErasureSearch::Impl::linked(const std::string& name) const {
+  return person_linked(rows, core::identifier_hash(vault.index_key(), name));
+}
+
+/// False: there is no such record any more.
+Result<bool> ErasureSearch::Impl::begin_walk(const PersonKey& person) {
   const auto record = person_record(rows, person);
   if (!record) return tl::unexpected(record.error());
-  if (!*record || has(found.people, person)) return {};
-  found.people.push_back(person);
-  add_new(found.keys, (*record)->key_id);
+  if (!*record) return false;
+  records.push_back({person, (*record)->last, {(*record)->key_id}, {}, {}, 0});
   next = (*record)->last;
-  return {};
+  return true;
 }
 
 Result<void> ErasureSearch::Impl::walk() {
@@ -138,99 +219,247 @@ Result<void> ErasureSearch::Impl::walk() {
       next = 0;  // what came before has been erased
       break;
     }
-    add_new(found.keys, entries->front().header.key_id);
-    take_event(**past);
+    add_new(records.back().keys, entries->front().header.key_id);
+    take_event(**past, records.back());
     next = std::min((*past)->previous_of_person, next - 1);
-  }
-  return next == 0 ? follow_links() : Result<void>();
-}
-
-void ErasureSearch::Impl::take_event(const PastEvent& past) {
-  ++found.events;
-  for (const auto& name : core::identifier_texts(*past.event)) add_new(found.names, name);
-  const auto all = core::linked_identifier_texts(*past.event);
-  const bool links = past.event->identity_link() != nullptr || past.event->identity_merge() != nullptr;
-  if (links) {
-    auto& to = core::takes_back_a_link(*past.event) ? unlinked : linked;
-    for (const auto& name : all) add_new(to, name);
-  }
-  if (links || has(past.marks, ledger::Mark::identity_conflict)) several.push_back(past.sequence);
-}
-
-/// What a link names that nobody has taken back is the same child.
-Result<void> ErasureSearch::Impl::follow_links() {
-  ++walked;
-  while (!linked.empty() && next == 0) {
-    const auto name = linked.back();
-    linked.pop_back();
-    if (has(unlinked, name) || has(found.names, name)) continue;
-    const auto person = person_linked(rows, core::identifier_hash(vault.index_key(), name));
-    if (!person) return tl::unexpected(person.error());
-    found.names.push_back(name);
-    if (*person) {
-      if (auto added = add_person(**person); !added) return added;
-    }
   }
   return {};
 }
 
-Result<bool> ErasureSearch::Impl::scan() {
-  const auto entries = ledger.read(found.through + 1, kEntries, kBytes);
-  if (!entries) return tl::unexpected(entries.error());
-  for (const auto& sealed : *entries) {
-    if (auto looked = look_at(sealed); !looked) return tl::unexpected(looked.error());
-    found.through = sealed.header.sequence;
-  }
-  if (found.through < ledger.head() && !entries->empty()) return false;
-  end();
+/// Whether it says something new of who the person is.
+bool ErasureSearch::Impl::take_event(const PastEvent& past, Record& record) {
+  ++record.events;
+  const auto before = record.names.size();
+  for (const auto& name : core::identifier_texts(*past.event)) add_new(record.names, name);
+  const bool links = past.event->identity_link() != nullptr || past.event->identity_merge() != nullptr;
+  if (links || has(past.marks, ledger::Mark::identity_conflict)) record.several.push_back(past.sequence);
+  const bool stated = take_statement(past);
+  return stated || record.names.size() > before;
+}
+
+bool ErasureSearch::Impl::take_statement(const PastEvent& past) {
+  if (past.event->identity_link() == nullptr && past.event->identity_merge() == nullptr) return false;
+  if (std::ranges::any_of(statements, [&](const auto& each) { return each.sequence == past.sequence; }))
+    return false;
+  statements.push_back(
+      {past.sequence, core::takes_back_a_link(*past.event), core::linked_identifier_texts(*past.event)});
   return true;
 }
 
-Result<void> ErasureSearch::Impl::look_at(const storage::SealedEntry& sealed) {
-  const auto& header = sealed.header;
-  if (header.kind == storage::EntryKind::event) {
-    if (has(found.keys, header.key_id)) return {};
-    const auto past = open_event(sealed, sealer);
-    if (!past) return tl::unexpected(past.error());
-    if (!*past) return {};
-    const auto& event = *(*past)->event;
-    const bool may_name = has((*past)->marks, ledger::Mark::identity_conflict) ||
-                          event.identity_link() != nullptr || event.identity_merge() != nullptr;
-    if (!may_name) return {};
-    for (const auto& name : core::linked_identifier_texts(event)) {
-      if (!has(found.names, name)) continue;
-      found.shared.push_back(header.sequence);
-      break;
+/// Who are one, from what is known so far. False: a record has to be walked first.
+Result<bool> ErasureSearch::Impl::resolve() {
+  people.clear();
+  names.clear();
+  if (asked_person) people.push_back(*asked_person);
+  if (asked_name) names.push_back(*asked_name);
+  for (bool more = true; more;) {
+    auto walked = join_records();
+    if (!walked || !*walked) return walked;
+    auto joined = join_linked();
+    if (!joined) return joined;
+    more = *joined;
+  }
+  if (auto dropped = drop_names_of_others(); !dropped) return tl::unexpected(dropped.error());
+  owners.clear();
+  for (std::size_t at = 0; at < records.size(); ++at) {
+    if (!has(people, records[at].person)) continue;
+    for (const auto& key : records[at].keys) owners.emplace(key, at);
+  }
+  return true;
+}
+
+Result<bool> ErasureSearch::Impl::join_records() {
+  for (std::size_t at = 0; at < people.size(); ++at) {
+    const auto person = people[at];
+    const auto known = std::ranges::find(records, person, &Record::person);
+    if (known != records.end()) {
+      for (const auto& name : known->names) add_new(names, name);
+      continue;
     }
+    const auto there = begin_walk(person);
+    if (!there) return there;
+    if (*there) return false;
+    people.erase(people.begin() + static_cast<std::ptrdiff_t>(at--));
+  }
+  return true;
+}
+
+/// Joins whoever the newest link or merge that names both says to be the same; whether there was one. What
+/// was taken back and linked again counts, and so does what was taken back last.
+Result<bool> ErasureSearch::Impl::join_linked() {
+  std::map<std::string, std::pair<Sequence, bool>> newest;   // of each name outside: is it the same?
+  std::map<PersonKey, std::pair<Sequence, bool>> newest_of;  // and of each record
+  for (const auto& statement : statements) {
+    std::vector<std::pair<std::string, std::optional<PersonKey>>> outside;
+    bool names_them = false;
+    for (const auto& name : statement.names) {
+      auto person = linked(name);
+      if (!person) return tl::unexpected(person.error());
+      const bool inside = *person ? has(people, **person) : has(names, name);
+      names_them = names_them || inside;
+      if (!inside) outside.emplace_back(name, *person);
+    }
+    if (!names_them) continue;
+    const std::pair<Sequence, bool> said{statement.sequence, !statement.taken_back};
+    for (const auto& [name, person] : outside) {
+      auto& to = person ? newest_of[*person] : newest[name];
+      to = std::max(to, said);
+    }
+  }
+  bool joined = false;
+  for (const auto& [name, said] : newest) {
+    if (!said.second || has(names, name)) continue;
+    names.push_back(name);
+    joined = true;
+  }
+  for (const auto& [person, said] : newest_of) {
+    if (!said.second || has(people, person)) continue;
+    const auto record = person_record(rows, person);
+    if (!record) return tl::unexpected(record.error());
+    if (!*record) continue;
+    people.push_back(person);
+    joined = true;
+  }
+  return joined;
+}
+
+/// An event may name another child by mistake: what is that one's is no name of this one.
+Result<void> ErasureSearch::Impl::drop_names_of_others() {
+  std::vector<std::string> own;
+  for (const auto& name : names) {
+    auto person = linked(name);
+    if (!person) return tl::unexpected(person.error());
+    if (!*person || has(people, **person)) own.push_back(name);
+  }
+  names = std::move(own);
+  return {};
+}
+
+/// More while much comes in, so that every search comes to its end.
+Result<bool> ErasureSearch::Impl::scan() {
+  const auto head = ledger.head();
+  const auto growth = seen_head == 0 ? 0 : static_cast<std::size_t>(head - std::min(seen_head, head));
+  seen_head = head;
+  const auto part = kEntries + 2 * std::min<std::size_t>(growth, limits::kBatchEntriesMax);
+  for (std::size_t looked = 0; looked < part;) {
+    const auto entries = ledger.read(found.through + 1, kEntries, kBytes);
+    if (!entries) return tl::unexpected(entries.error());
+    for (const auto& sealed : *entries) {
+      if (auto done = look_at(sealed); !done) return tl::unexpected(done.error());
+      found.through = sealed.header.sequence;
+      newest_day = core::utc_day(sealed.header.appended_at);
+    }
+    looked += entries->size();
+    if (found.through >= ledger.head() || entries->empty()) return end_scan();
+  }
+  return false;
+}
+
+Result<void> ErasureSearch::Impl::look_at(const storage::SealedEntry& sealed) {
+  if (sealed.header.kind == storage::EntryKind::event) return look_at_event(sealed);
+  if (sealed.header.kind == storage::EntryKind::refusal) return look_at_refusal(sealed);
+  return {};
+}
+
+Result<void> ErasureSearch::Impl::look_at_event(const storage::SealedEntry& sealed) {
+  const auto& header = sealed.header;
+  const auto owner = owners.find(header.key_id);
+  if (owner != owners.end() && header.sequence <= records[owner->second].last) return {};
+  const auto past = open_event(sealed, sealer);
+  if (!past) return tl::unexpected(past.error());
+  if (!*past) return {};
+  if (owner != owners.end()) {  // it came in since the chain was walked
+    auto& record = records[owner->second];
+    record.last = header.sequence;
+    learned = take_event(**past, record) || learned;
     return {};
   }
-  if (header.kind != storage::EntryKind::refusal) return {};
+  const auto& event = *(*past)->event;
+  const bool may_name = has((*past)->marks, ledger::Mark::identity_conflict) ||
+                        event.identity_link() != nullptr || event.identity_merge() != nullptr;
+  if (!may_name) return {};
+  for (const auto& name : core::linked_identifier_texts(event)) {
+    if (!has(names, name)) continue;
+    shared.push_back(header.sequence);
+    learned = take_statement(**past) || learned;
+    break;
+  }
+  return {};
+}
+
+Result<void> ErasureSearch::Impl::look_at_refusal(const storage::SealedEntry& sealed) {
+  const auto& header = sealed.header;
   const auto body = sealer.open(sealed);
   if (!body && body.error().kind == ErrorKind::not_found) return {};
   if (!body) return tl::unexpected(body.error());
   flatbuffers::Verifier verifier(body->data(), body->size());
-  if (!verifier.VerifyBuffer<ledger::Body>(nullptr)) return {};
-  const auto* refusal = flatbuffers::GetRoot<ledger::Body>(body->data())->entry_as_Refusal();
-  if (refusal == nullptr || !refusal->kept()) return {};
-  if (!core::names_any(*refusal, found.names)) {
+  const bool sound = verifier.VerifyBuffer<ledger::Body>(nullptr);
+  const auto* refusal =
+      sound ? flatbuffers::GetRoot<ledger::Body>(body->data())->entry_as_Refusal() : nullptr;
+  const auto naming =
+      refusal != nullptr && refusal->kept() ? core::names_any(*refusal, names) : core::Naming::no;
+  if (naming == core::Naming::unread) ++found.refusals_unread;
+  if (naming != core::Naming::yes) {
     others.insert(header.key_id);
     return {};
   }
-  ++found.refusals;
-  refused.push_back(header.key_id);
+  const auto text = [](const flatbuffers::String* value) {
+    return value == nullptr ? std::string_view() : value->string_view();
+  };
+  refused.push_back({header.sequence, header.key_id,
+                     core::refusal_purpose(text(refusal->agency()), text(refusal->channel())),
+                     core::utc_day(header.appended_at)});
   return {};
 }
 
-void ErasureSearch::Impl::end() {
-  for (const auto& key : refused) {
-    if (others.contains(key)) {
-      ++found.refusals_kept;
-    } else {
-      add_new(found.keys, key);
+/// Who else the child is may have come out on the way: then the rest is looked for once more.
+Result<bool> ErasureSearch::Impl::end_scan() {
+  if (learned) {
+    learned = false;
+    const auto before = std::pair(people, names);
+    const auto resolved = resolve();
+    if (!resolved) return tl::unexpected(resolved.error());
+    if (!*resolved || before != std::pair(people, names)) {
+      if (++scans > kScansMax) {
+        return fail(ErrorKind::overloaded, "too much comes in that says who this person is: ask again later");
+      }
+      found.through = 0;
+      found.refusals_unread = 0;
+      shared.clear();
+      refused.clear();
+      others.clear();
+      return false;
     }
   }
-  found.shared.insert(found.shared.end(), several.begin(), several.end());
+  if (auto ended = end(); !ended) return tl::unexpected(ended.error());
+  return true;
+}
+
+Result<void> ErasureSearch::Impl::end() {
+  for (const auto& record : records) {
+    if (!has(people, record.person)) continue;
+    for (const auto& key : record.keys) add_new(found.keys, key);
+    found.events += record.events;
+    shared.insert(shared.end(), record.several.begin(), record.several.end());
+  }
+  found.refusals = refused.size();
+  for (const auto& each : refused) {
+    // A hub before this version kept messages under the day's key, and today's still seals.
+    const auto of_day = day_key_row(rows, each.purpose, each.day);
+    if (!of_day) return tl::unexpected(of_day.error());
+    const bool in_use = each.day == newest_day && *of_day == each.key;
+    if (in_use || others.contains(each.key)) {
+      ++found.refusals_kept;
+      continue;
+    }
+    add_new(found.keys, each.key);
+    found.refused.push_back(each.sequence);
+  }
+  found.people = people;
+  found.names = names;
+  found.shared = shared;
   std::sort(found.shared.begin(), found.shared.end());
+  return {};
 }
 
 }  // namespace carehub::care

@@ -11,7 +11,8 @@ namespace carehub::care {
 
 /// Looks through the whole ledger for what is about one person, a bounded part at a time: their events, under
 /// whatever key; events of others that name them or that a sender took for theirs; refused messages that name
-/// one of their identifiers. It sees what is durable. For one thread.
+/// one of their identifiers. Records are one person's where the newest link or merge that names both, in
+/// whosever chain, says so and is not taken back. It sees what is durable. For one thread.
 class ErasureSearch {
  public:
   /// All of it outlives the search. `person` as in Query, and `sequence:N` of an Erasure finds that again.
@@ -20,7 +21,8 @@ class ErasureSearch {
   ~ErasureSearch();
 
   /// Looks at the next part; true once all was looked at. Errors: `invalid` (no such form of an identifier),
-  /// `not_found` (an entry that is about nobody), and those of the ledger.
+  /// `not_found` (an entry that is about no child), `overloaded` (ever more comes in that says who it is),
+  /// and those of the ledger.
   Result<bool> advance();
   core::ErasureFindings take();
 

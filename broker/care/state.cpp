@@ -7,6 +7,7 @@
 
 #include "broker/base/assert.hpp"
 #include "broker/base/fault.hpp"
+#include "broker/base/ledger_keys.hpp"
 #include "broker/care/deliveries_fold.hpp"
 #include "broker/care/erasure_fold.hpp"
 #include "broker/care/people_fold.hpp"
@@ -78,7 +79,7 @@ bool verified(BytesView body) {
 }  // namespace
 
 struct State::Impl {
-  Impl(storage::StateStore& store, const storage::Ledger& ledger_in, const storage::Sealer& sealer_in)
+  Impl(storage::StateStore& store, const storage::Ledger& ledger_in, storage::Sealer& sealer_in)
       : rows(store), state_store(store), ledger(ledger_in), sealer(sealer_in) {}
 
   struct Body {
@@ -91,7 +92,7 @@ struct State::Impl {
   Rows rows;
   storage::StateStore& state_store;
   const storage::Ledger& ledger;
-  const storage::Sealer& sealer;
+  storage::Sealer& sealer;
   Sequence head = 0;
   Timestamp newest;
   std::vector<Drafted> drafted;
@@ -108,12 +109,14 @@ struct State::Impl {
   }
 
   Result<void> catch_up_some(Sequence all);
+  Result<void> fold_in(const FoldEntry& entry, const PastBodies& past);
+  Result<core::StoredBody> body(Sequence sequence, bool withdrawn_too) const;
   void seal_rows();
   Result<void> advance_writes();
   void start_write();
 };
 
-State::State(storage::StateStore& store, const storage::Ledger& ledger, const storage::Sealer& sealer)
+State::State(storage::StateStore& store, const storage::Ledger& ledger, storage::Sealer& sealer)
     : impl_(std::make_unique<Impl>(store, ledger, sealer)) {}
 State::~State() = default;
 
@@ -121,9 +124,10 @@ namespace {
 
 /// Nothing where the vault has it on record that the key was destroyed. A key that it never had means a vault
 /// older than its ledger: to go on would lose what the key seals.
-Result<Bytes> open(const storage::SealedEntry& sealed, const storage::Sealer& sealer) {
+Result<Bytes> open(const storage::SealedEntry& sealed, const storage::Sealer& sealer,
+                   bool withdrawn_too = false) {
   const auto name = "entry " + std::to_string(sealed.header.sequence);
-  auto body = sealer.open(sealed);
+  auto body = withdrawn_too ? sealer.open_withdrawn(sealed) : sealer.open(sealed);
   if (!body && body.error().kind == ErrorKind::not_found) return Bytes();
   if (body && !verified(*body)) {
     return fail(ErrorKind::corrupt, name + " opens but is no ledger body: stop and ask");
@@ -148,6 +152,18 @@ Result<void> try_entries(const storage::Ledger& ledger, const storage::Sealer& s
   return {};
 }
 
+/// Behind an Erasure nothing is opened under its keys, whenever the vault is without them.
+Result<void> State::Impl::fold_in(const FoldEntry& entry, const PastBodies& past) {
+  auto folded = fold(entry, rows, past);
+  if (!folded || entry.kind != storage::EntryKind::erasure || entry.body.empty()) return folded;
+  const auto* erasure = flatbuffers::GetRoot<ledger::Body>(entry.body.data())->entry_as_Erasure();
+  if (erasure == nullptr || erasure->keys() == nullptr) return folded;
+  std::vector<KeyId> keys;
+  for (const auto* key : *erasure->keys()) keys.push_back(key_from<KeyId>(*key));
+  sealer.withdraw(keys);
+  return folded;
+}
+
 Result<void> State::Impl::catch_up_some(Sequence all) {
   auto entries = ledger.read(head + 1, kCatchUpEntries, kCatchUpBytes);
   if (!entries) return tl::unexpected(entries.error());
@@ -159,7 +175,7 @@ Result<void> State::Impl::catch_up_some(Sequence all) {
     const auto found = ledger.read(sequence, 1, 1);
     if (!found) return tl::unexpected(found.error());
     if (found->empty()) return fail(ErrorKind::corrupt, "entry " + std::to_string(sequence) + " is missing");
-    auto body = open(found->front(), sealer);
+    auto body = open(found->front(), sealer, true);
     if (!body) return tl::unexpected(body.error());
     return core::StoredBody{std::move(*body), found->front().header.appended_at, {}};
   };
@@ -168,7 +184,7 @@ Result<void> State::Impl::catch_up_some(Sequence all) {
     if (!body) return tl::unexpected(body.error());
     const auto& header = sealed.header;
     const FoldEntry entry{header.sequence, header.appended_at, header.kind, header.key_id, *body};
-    if (auto folded = fold(entry, rows, past); !folded) return folded;
+    if (auto folded = fold_in(entry, past); !folded) return folded;
     head = header.sequence;
     newest = header.appended_at;
   }
@@ -232,7 +248,7 @@ Sequence State::append(core::NewEntry entry, Timestamp at) {
   self.newest = std::max(self.newest, at);
   const FoldEntry folded{sequence, self.newest, entry.kind, entry.key_id, entry.body};
   if (self.health) {
-    self.health = fold(folded, self.rows, [this](Sequence past) { return body(past); });
+    self.health = self.fold_in(folded, [&self](Sequence past) { return self.body(past, true); });
   }
   ++self.size.entries;
   self.size.bytes += entry.body.size();
@@ -291,6 +307,8 @@ Result<void> State::flush() {
   impl_->flushing = impl_->head > impl_->rows.sealed();
   return impl_->advance_writes();
 }
+
+Result<void> State::sync() { return impl_->state_store.sync(); }
 
 Sequence State::written() const { return impl_->state_store.applied(); }
 
@@ -363,24 +381,26 @@ Result<core::ReplayCounts> State::replay_counts(const std::string& replay) const
   return replay_row(impl_->rows, replay);
 }
 
-Result<core::StoredBody> State::body(Sequence sequence) const {
-  const auto& bodies = impl_->bodies;
+Result<core::StoredBody> State::body(Sequence sequence) const { return impl_->body(sequence, false); }
+
+Result<core::StoredBody> State::Impl::body(Sequence sequence, bool withdrawn_too) const {
   if (!bodies.empty() && sequence >= bodies.front().sequence) {
     const auto place = sequence - bodies.front().sequence;
     if (place < bodies.size()) {
-      const auto& body = bodies[place];
-      return core::StoredBody{body.bytes, body.appended_at, body.key_id};
+      const auto& kept = bodies[place];
+      const bool erased = !withdrawn_too && sealer.withdrawn(kept.key_id);
+      return core::StoredBody{erased ? Bytes() : kept.bytes, kept.appended_at, kept.key_id};
     }
   }
-  auto entries = impl_->ledger.read(sequence, 1, 1);
+  auto entries = ledger.read(sequence, 1, 1);
   if (!entries) return tl::unexpected(entries.error());
   if (entries->empty()) {
     return fail(ErrorKind::not_found, "entry " + std::to_string(sequence) + " is not in the ledger");
   }
-  auto body = open(entries->front(), impl_->sealer);
-  if (!body) return tl::unexpected(body.error());
+  auto opened = open(entries->front(), sealer, withdrawn_too);
+  if (!opened) return tl::unexpected(opened.error());
   const auto& header = entries->front().header;
-  return core::StoredBody{std::move(*body), header.appended_at, header.key_id};
+  return core::StoredBody{std::move(*opened), header.appended_at, header.key_id};
 }
 
 }  // namespace carehub::care

@@ -18,7 +18,8 @@ namespace carehub::care {
 /// alone.
 class State final : public core::StateReader, public core::Journal {
  public:
-  State(storage::StateStore& store, const storage::Ledger& ledger, const storage::Sealer& sealer);
+  /// The keys that an Erasure names are withdrawn from the sealer once it is folded.
+  State(storage::StateStore& store, const storage::Ledger& ledger, storage::Sealer& sealer);
   ~State() override;
 
   /// Folds in what the ledger holds beyond the store's applied sequence; `progress(done, all)` now and then.
@@ -62,6 +63,8 @@ class State final : public core::StateReader, public core::Journal {
   Result<void> durable(Sequence head);
   /// Rows of all entries so far go to the store as soon as these are durable.
   Result<void> flush();
+  /// What the store has been given outlives a crash from here on. Error `unavailable`: its disk.
+  Result<void> sync();
   /// What questions about the past see: the store holds the folds of entries up to this one.
   Sequence written() const;
   /// More rows wait for the store than is good for memory: append no more until some are written.

@@ -79,7 +79,7 @@ void tell(const ledger::SubscriptionChanged& change, wire::RowT& row) {
 }
 
 void tell(const ledger::Erasure& erasure, wire::RowT& row) {
-  row.state = "erase";
+  row.state = erasure.complete() ? "erase, complete" : "erase";
   row.by = text_of(erasure.by());
   row.reason = text_of(erasure.reason());
   row.text = std::to_string(erasure.keys() == nullptr ? 0 : erasure.keys()->size()) + " keys";

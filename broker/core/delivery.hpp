@@ -63,12 +63,13 @@ class Delivery {
   void start_over(Timestamp now);
 
   /// A child was erased: nothing of theirs is sent any more, and no answer to what is in flight counts.
-  void forget(const PersonKey& person) {
-    std::erase_if(in_flight_, [&](const auto& flight) {
+  void forget(const PersonKey& person, Timestamp now) {
+    const auto forgotten = std::erase_if(in_flight_, [&](const auto& flight) {
       const bool theirs = flight.second.delivery.pending.person == person;
       if (theirs) in_flight_bytes_ -= flight.second.bytes;
       return theirs;
     });
+    if (forgotten > 0) breaker_.disconnected(now);  // it may have been the probe: another one leaves
     std::erase_if(overdue_, [&](const auto& late) { return late.second == person; });
     children_.forget(person);
   }

@@ -75,7 +75,7 @@ struct Engine::Impl {
           replays(context, deliveries),
           subscribers(context, deliveries, replays),
           courses(context, deliveries, subscribers, replays),
-          erasures(context, deliveries, impl.vault),
+          erasures(context, deliveries),
           backups(context),
           questions(context, deliveries),
           admission(rules, impl.state, impl.journal, impl.vault, impl.day_keys, impl.random, impl.counters,
@@ -311,6 +311,15 @@ Result<void> Engine::destroy(const std::vector<KeyId>& keys) { return impl_->vau
 Result<void> Engine::end_backup(const AskBackup& ask, const Result<Sequence>& copied, Timestamp now,
                                 Decision& out) {
   return impl_->running().backups.ended(ask, copied, impl_->tick(now), out);
+}
+
+std::vector<std::string> Engine::copies_with(const std::vector<KeyId>& keys) const {
+  return impl_->vault.copies_with(keys);
+}
+
+Result<void> Engine::conclude(Destruction destruction, const std::vector<std::string>& copies, Timestamp now,
+                              Decision& out) {
+  return impl_->running().erasures.conclude(std::move(destruction), copies, impl_->tick(now), out);
 }
 
 const Counters& Engine::counters() const { return impl_->counters; }

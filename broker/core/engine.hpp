@@ -50,8 +50,11 @@ struct ErasureFindings {
   std::vector<Sequence> shared;  // events that are about somebody else, too
   std::uint64_t events = 0;
   std::uint64_t refusals = 0;
-  std::uint64_t refusals_kept = 0;  // under a key that seals others' refusals as well
-  Sequence through = 0;             // the last entry that was looked at
+  std::vector<Sequence> refused;      // refused messages that go
+  std::uint64_t refusals_kept = 0;    // under a key that seals others' refusals as well
+  std::uint64_t refusals_unread = 0;  // whose original cannot be unpacked, whoever they name
+  std::string stays;                  // what an erasure that is asked for again has left
+  Sequence through = 0;               // the last entry that was looked at
   bool again = false;
 };
 /// Keys that are to go once the Erasure that names them is durable, and what is said then.
@@ -59,6 +62,10 @@ struct Destruction {
   Peer peer;
   std::vector<KeyId> keys;
   wire::ErasedT answer;
+  std::vector<PersonKey> people = {};
+  std::string by = {};
+  std::string reason = {};
+  bool all = true;  // nothing that names them stays
 };
 
 /// Copies of the ledger and the vault that may be made once their Access entry is durable.
@@ -119,6 +126,12 @@ class Engine {
   Result<void> erase(const AskErasure& ask, ErasureFindings findings, Timestamp now, Decision& out);
   /// Once they are durable. Error `unavailable`: try again later; the next start does, too.
   Result<void> destroy(const std::vector<KeyId>& keys);
+  /// Older copies of the vault that still have one of these keys. May take long; for any thread.
+  std::vector<std::string> copies_with(const std::vector<KeyId>& keys) const;
+  /// Once they are destroyed and the copies were looked for: answers, and writes down that the erasure is
+  /// complete, where it is.
+  Result<void> conclude(Destruction destruction, const std::vector<std::string>& copies, Timestamp now,
+                        Decision& out);
 
   /// Records how a backup ended, the last entry in the copy or why there is none, and says it.
   Result<void> end_backup(const AskBackup& ask, const Result<Sequence>& copied, Timestamp now, Decision& out);

@@ -30,6 +30,15 @@ std::optional<Bytes> Erasures::start(core::AskErasure ask) {
 }
 
 Result<void> Erasures::advance(Timestamp now, core::Decision& out) {
+  std::deque<Looked> looked;
+  {
+    const std::lock_guard lock(mutex_);
+    looked.swap(looked_);
+  }
+  for (auto& each : looked) {
+    if (auto concluded = engine_.conclude(std::move(each.destruction), each.copies, now, out); !concluded)
+      return concluded;
+  }
   if (waiting_.empty()) return {};
   if (active_ == nullptr) active_ = search_(waiting_.front().erase.person);
   const auto done = active_->advance();
@@ -42,22 +51,44 @@ Result<void> Erasures::advance(Timestamp now, core::Decision& out) {
   return {};
 }
 
-Bytes Erasures::destroy(core::Destruction& destruction, Timestamp now) {
-  if (auto destroyed = engine_.destroy(destruction.keys); !destroyed) {
-    log_alarm("erasure_unfinished", "a recorded erasure waits for the vault: " + destroyed.error().text);
+/// The state's rows go first, for good: rows that a crash brings back would be of what nobody can read.
+Result<void> Erasures::destroy_keys(const std::vector<KeyId>& keys) {
+  if (auto synced = state_.sync(); !synced) return synced;
+  return engine_.destroy(keys);
+}
+
+std::optional<Bytes> Erasures::destroy(core::Destruction destruction, Timestamp now) {
+  if (auto destroyed = destroy_keys(destruction.keys); !destroyed) {
+    log_alarm("erasure_unfinished", "a recorded erasure waits for the disk: " + destroyed.error().text);
     left_.insert(left_.end(), destruction.keys.begin(), destruction.keys.end());
     tried_ = now;
     destruction.answer.complete = false;
     destruction.answer.text =
-        "recorded, but the vault cannot be written yet: the hub tries again each minute";
+        "recorded, but the vault or the state cannot be written yet: the hub tries again each minute";
+    return core::erased_frame(destruction.answer);
   }
-  return core::erased_frame(destruction.answer);
+  if (!wake_) {
+    look_for_copies(std::move(destruction));
+    return std::nullopt;
+  }
+  if (!worker_) worker_.emplace("vault copies");
+  worker_->run([this, keys_gone = std::move(destruction)] {
+    look_for_copies(keys_gone);
+    wake_();
+  });
+  return std::nullopt;
+}
+
+void Erasures::look_for_copies(core::Destruction destruction) {
+  auto copies = engine_.copies_with(destruction.keys);
+  const std::lock_guard lock(mutex_);
+  looked_.push_back({std::move(destruction), std::move(copies)});
 }
 
 void Erasures::try_again(Timestamp now) {
   if (left_.empty() || now.us - tried_.us < kAgainUs) return;
   tried_ = now;
-  if (!engine_.destroy(left_)) return;
+  if (!destroy_keys(left_)) return;
   log_notice("erasure-finished", "an erasure that had waited for the vault is finished");
   left_.clear();
 }
@@ -68,10 +99,13 @@ void Erasures::forget(ConnectionId connection) {
   std::erase_if(waiting_, [&](const auto& each) { return each.peer.connection == connection; });
 }
 
-Result<std::size_t> finish_erasures(const care::State& state, storage::Vault& vault) {
+Result<std::size_t> finish_erasures(care::State& state, storage::Vault& vault) {
   auto keys = state.erased_keys();
   if (!keys) return tl::unexpected(keys.error());
   std::erase_if(*keys, [&](const KeyId& key) { return !vault.key(key); });
+  if (!keys->empty()) {
+    if (auto synced = state.sync(); !synced) return tl::unexpected(synced.error());
+  }
   if (auto destroyed = vault.destroy(*keys); !destroyed) return tl::unexpected(destroyed.error());
   return keys->size();
 }

@@ -52,7 +52,7 @@ Loop::Loop(LoopParts parts)
                    if (parts_.witnesses != nullptr) parts_.witnesses->complete(query, page);
                  }),
       replays_(parts_.history, backlog_),
-      erasures_(parts_.engine, parts_.search),
+      erasures_(parts_.engine, parts_.state, parts_.search, [this] { parts_.transport.wake(); }),
       completions_(std::make_shared<Completions>()),
       durable_(parts_.ledger.head()),
       now_(parts_.clock.now()),
@@ -451,8 +451,10 @@ void Loop::answer(core::Decision& decision) {
     const ConnectionId connection = ask.peer.connection;
     if (auto refused = erasures_.start(std::move(ask))) send(connection, std::move(*refused));
   }
-  for (core::Destruction& each : decision.destructions)
-    send(each.peer.connection, erasures_.destroy(each, now_));
+  for (core::Destruction& each : decision.destructions) {
+    const ConnectionId connection = each.peer.connection;
+    if (auto failed = erasures_.destroy(std::move(each), now_)) send(connection, std::move(*failed));
+  }
 }
 
 /// Questions are answered from the state as of their entry; and it is written without a person's rows before

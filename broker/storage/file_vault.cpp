@@ -66,8 +66,11 @@ class FileVault final : public Vault {
   }
 
   std::vector<std::string> copies_with(const std::vector<KeyId>& ids) const override {
-    const std::lock_guard lock(mutex_);
-    return vault_copies_with(ids, file_.path(), copies_, master_);
+    const auto [path, master] = [&] {
+      const std::lock_guard lock(mutex_);
+      return std::pair(file_.path(), master_);
+    }();
+    return vault_copies_with(ids, path, copies_, master);
   }
 
   const SecretKey& index_key() const override { return own_.index; }

@@ -47,8 +47,8 @@ Sequence MemoryStateStore::applied() const {
 }
 
 Result<void> MemoryStateStore::close() {
-  sync();
   const std::unique_lock lock(mutex_);
+  while (!unsynced_.empty()) sync_oldest();
   closed_ = true;
   return {};
 }
@@ -62,9 +62,11 @@ void MemoryStateStore::crash(std::size_t kept) {
   closed_ = false;
 }
 
-void MemoryStateStore::sync() {
+Result<void> MemoryStateStore::sync() {
   const std::unique_lock lock(mutex_);
+  if (closed_) return closed_error();
   while (!unsynced_.empty()) sync_oldest();
+  return {};
 }
 
 std::size_t MemoryStateStore::unsynced() const {

@@ -15,16 +15,15 @@ class MemoryStateStore final : public StateStore {
   Result<std::vector<Row>> scan(std::string_view prefix, std::string_view from,
                                 std::size_t rows_max) const override;
   Result<void> apply(const std::vector<RowChange>& changes, Sequence applied) override;
+  Result<void> sync() override;
   Sequence applied() const override;
   Result<void> close() override;
 
   /// The power goes off and on again: all but the first `kept` of the applies since the last sync are gone.
   void crash(std::size_t kept);
-  /// What has been applied so far outlives a crash. Happens by itself for all but the newest kUnsyncedMax
-  /// applies.
-  void sync();
   std::size_t unsynced() const;
 
+  /// Older applies are synced by themselves.
   static constexpr std::size_t kUnsyncedMax = 64;
 
  private:

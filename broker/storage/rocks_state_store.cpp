@@ -154,6 +154,13 @@ Result<void> RocksStateStore::apply(const std::vector<RowChange>& changes, Seque
   return {};
 }
 
+Result<void> RocksStateStore::sync() {
+  const std::shared_lock lock(database_->mutex);
+  if (!database_->rows) return closed_error();
+  const rocksdb::Status status = database_->rows->Flush({});
+  return status.ok() ? Result<void>() : rocks_error(status, database_->place, "cannot sync the state");
+}
+
 Sequence RocksStateStore::applied() const { return database_->applied; }
 
 Result<void> RocksStateStore::close() {

@@ -8,8 +8,8 @@
 namespace carehub::storage {
 
 /// State on this machine's disk: a RocksDB under <data>/state, without a log. Rows last once their table is
-/// written, which happens at every 16 MB and at close(): after a crash or a power cut the store is a prefix
-/// of what was applied, and the rest is folded in again from the ledger.
+/// written, which happens at every 16 MB, at sync() and at close(): after a crash or a power cut the store is
+/// a prefix of what was applied, and the rest is folded in again from the ledger.
 class RocksStateStore final : public StateStore {
  public:
   /// Opens, or makes where there is nothing. `corrupt`: call destroy(), open again and fold the ledger from
@@ -24,6 +24,7 @@ class RocksStateStore final : public StateStore {
   Result<std::vector<Row>> scan(std::string_view prefix, std::string_view from,
                                 std::size_t rows_max) const override;
   Result<void> apply(const std::vector<RowChange>& changes, Sequence applied) override;
+  Result<void> sync() override;
   Sequence applied() const override;
   Result<void> close() override;
 

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <memory>
+#include <mutex>
 
 #include "broker/base/limits.hpp"
 #include "broker/storage/little_endian.hpp"
@@ -115,7 +117,28 @@ Result<SealedEntry> Sealer::seal(EntryKind kind, const KeyId& key_id, Sequence s
   return entry;
 }
 
+void Sealer::withdraw(const std::vector<KeyId>& ids) {
+  const std::unique_lock lock(mutex_);
+  std::ranges::copy_if(ids, std::inserter(withdrawn_, withdrawn_.end()),
+                       [&](const KeyId& id) { return vault_.key(id).has_value(); });
+  any_withdrawn_ = !withdrawn_.empty();
+}
+
+bool Sealer::withdrawn(const KeyId& id) const {
+  if (!any_withdrawn_) return false;
+  const std::shared_lock lock(mutex_);
+  return withdrawn_.contains(id);
+}
+
 Result<Bytes> Sealer::open(const SealedEntry& entry) const {
+  if (withdrawn(entry.header.key_id)) {
+    return fail(ErrorKind::not_found,
+                "ledger entry " + std::to_string(entry.header.sequence) + ": it has been erased");
+  }
+  return open_withdrawn(entry);
+}
+
+Result<Bytes> Sealer::open_withdrawn(const SealedEntry& entry) const {
   const std::string name = "ledger entry " + std::to_string(entry.header.sequence);
   const Result<SecretKey> key = vault_.key(entry.header.key_id);
   if (!key) return fail(key.error().kind, name + ": " + key.error().text);

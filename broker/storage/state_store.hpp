@@ -22,7 +22,8 @@ struct RowChange {
 };
 
 /// State that folds make out of the ledger; it may be deleted and made again. Keys order by unsigned bytes.
-/// Implementations: MemoryStateStore, RocksStateStore. Reads are thread-safe, apply() is for one thread.
+/// Implementations: MemoryStateStore, RocksStateStore. Reads and sync() are thread-safe, apply() is for one
+/// thread.
 class StateStore {
  public:
   virtual ~StateStore() = default;
@@ -35,6 +36,10 @@ class StateStore {
 
   /// Applies the changes atomically together with the applied sequence. Not synced: the ledger is what lasts.
   virtual Result<void> apply(const std::vector<RowChange>& changes, Sequence applied) = 0;
+
+  /// What was applied so far outlives a crash from here on; beside apply() on another thread, too.
+  /// `unavailable`: the disk.
+  virtual Result<void> sync() = 0;
 
   /// The sequence up to which entries are folded in; 0 when new.
   virtual Sequence applied() const = 0;

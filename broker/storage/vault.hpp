@@ -40,7 +40,8 @@ class Vault {
   /// anew, and which keys are left only the next call, or the next start, can tell.
   virtual Result<void> destroy(const std::vector<KeyId>& ids) = 0;
 
-  /// Older copies of the vault, in the places that it knows of, in which one of these keys may still be.
+  /// Older copies of the vault, in the places that it knows of, in which one of these keys may still be. May
+  /// take long, and holds nobody up meanwhile.
   virtual std::vector<std::string> copies_with(const std::vector<KeyId>& ids) const = 0;
 
   /// The key under which identifiers and message identities are hashed.

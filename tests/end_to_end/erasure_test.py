@@ -121,12 +121,12 @@ class Erasure(unittest.TestCase):
             connection = Mllp(self.county.mllp)
             self.assertIn(b"MSA|AA|", connection.ask(admission(f"KILL{index}", number, family="Vanishwood")))
             connection.close()
+            vault = self.county.data / "vault"
+            inode = vault.stat().st_ino
             asking = subprocess.Popen([CAREHUB, "erase", str(self.county.config), "--person", f"nhs:{number}",
                                        *REASON, "--yes", "--json"], stdout=subprocess.PIPE,
                                       stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-            vault = self.county.data / "vault"
             if index % 2:
-                inode = vault.stat().st_ino
                 wait_until(lambda: vault.stat().st_ino != inode, "a new vault")
             self.county.kill()
             asking.kill()

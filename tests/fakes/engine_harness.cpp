@@ -55,8 +55,9 @@ core::HubRules EngineHarness::county() {
   using event::EventType;
   core::HubRules rules;
   const std::vector<EventType> care = {
-      EventType::admission, EventType::discharge,         EventType::correction, EventType::referral,
-      EventType::movement,  EventType::safeguarding_flag, EventType::attendance, EventType::capacity};
+      EventType::admission,     EventType::discharge,         EventType::correction, EventType::referral,
+      EventType::movement,      EventType::safeguarding_flag, EventType::attendance, EventType::capacity,
+      EventType::identity_link, EventType::identity_merge};
   rules.agencies = {
       {"elwick-hospital", "Elwick", "hospital", {"RZX01"}, care, {}},
       {"fenbrook-camhs", "Fenbrook", "mental_health_trust", {"RZY02"}, care, {}},
@@ -289,10 +290,15 @@ wire::ErasedT EngineHarness::erase(const core::Peer& peer, wire::EraseT frame, b
   require(engine->erase(ask, search.take(), clock.now(), decision).has_value(), "the engine decides");
   received = commit(std::move(decision));
   if (destructions.empty()) return std::move(frames_of<wire::ErasedT>(received).at(0));
-  if (destroy) require(engine->destroy(destructions.front().keys).has_value(), "the keys are destroyed");
-  auto answer = destructions.front().answer;
+  auto destruction = std::move(destructions.front());
   destructions.clear();
-  return answer;
+  if (!destroy) return destruction.answer;
+  require(engine->destroy(destruction.keys).has_value(), "the keys are destroyed");
+  const auto copies = engine->copies_with(destruction.keys);
+  core::Decision last;
+  require(engine->conclude(std::move(destruction), copies, clock.now(), last).has_value(), "it is concluded");
+  received = commit(std::move(last));
+  return std::move(frames_of<wire::ErasedT>(received).at(0));
 }
 
 std::vector<std::pair<Sequence, ledger::BodyT>> EngineHarness::entries(storage::EntryKind kind) const {

@@ -127,6 +127,20 @@ TEMPLATE_TEST_CASE("a closed store answers unavailable", "", MemorySide, RocksSi
   CHECK(side.store().apply({}, 1).error().kind == ErrorKind::unavailable);
 }
 
+TEST_CASE("what was synced is in the files, with its applied sequence") {
+  RocksSide side;
+  REQUIRE(side.store().apply({{"a", "1"}}, 7));
+  const auto held_after_power_cut = [&] {
+    fakes::TemporaryDirectory copy;
+    std::filesystem::copy(side.data.path(), copy.path(), std::filesystem::copy_options::recursive);
+    return storage::RocksStateStore::open(copy.path()).value()->applied();
+  };
+  CHECK(held_after_power_cut() == 0);
+  REQUIRE(side.store().sync());
+  REQUIRE(side.store().sync());
+  CHECK(held_after_power_cut() == 7);
+}
+
 TEST_CASE("a damaged state is reported as corrupt, and destroyed it starts anew") {
   fakes::TemporaryDirectory data;
   {

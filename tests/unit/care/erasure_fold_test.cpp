@@ -21,7 +21,8 @@ TEST_CASE("after an erasure a rebuilt state is the live one, row by row, whateve
 TEST_CASE("an erasure that was cut short is finished at the next start, from the ledger alone") {
   Erasing past;
   const auto erased = past.erase(Erasing::name(1), false, false);
-  CHECK(past.opens(past.of_one[0]));
+  const auto key = past.hub.ledger.read(past.of_one[0], 1, 1)->front().header.key_id;
+  REQUIRE(past.hub.vault.key(key));
   SECTION("with its state") { past.hub.restart(); }
   SECTION("with a state that is behind") { past.hub.restart(3); }
   SECTION("without it") { past.hub.restart_without_state(); }
@@ -32,6 +33,16 @@ TEST_CASE("an erasure that was cut short is finished at the next start, from the
   CHECK(past.opens(past.of_two[0]));
   past.check_rebuilt();
   CHECK(erased.sequence != 0);
+}
+
+TEST_CASE("what an Erasure names is not opened from then on, though the vault cannot be written yet") {
+  Erasing past;
+  const auto late = past.publish(1);
+  past.erase(Erasing::name(1), false, false);
+  for (const auto sequence : past.of_one) CHECK(!past.opens(sequence));
+  CHECK(past.hub.state->body(late).value().bytes.empty());
+  for (const auto sequence : past.of_two) CHECK(past.opens(sequence));
+  past.check_rebuilt();
 }
 
 TEST_CASE("a state that knows rows of what cannot be read any more asks to be made again") {

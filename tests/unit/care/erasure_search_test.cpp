@@ -2,6 +2,9 @@
 
 #include <catch2/catch.hpp>
 
+#include "broker/care/row_codec.hpp"
+#include "broker/care/row_keys.hpp"
+#include "broker/core/day_keys.hpp"
 #include "tests/fakes/erasing.hpp"
 
 using namespace carehub;
@@ -18,36 +21,212 @@ TEST_CASE("a child of whom only a message was refused is found by it") {
   past.check_rebuilt();
 }
 
-TEST_CASE("records that a merge names as one child are erased together, unless it was taken back") {
-  Erasing past;
-  const auto merge = [&](bool back) {
+namespace {
+
+/// A link or merge of children 1 and 2, under the first or the second of them, or what takes one back.
+struct Merging : Erasing {
+  void say(int under, bool back = false, bool as_link = false) {
     EventSpec spec;
-    spec.type = event::EventType::identity_merge;
+    spec.child = under;
+    spec.type = as_link ? event::EventType::identity_link : event::EventType::identity_merge;
     auto event = make_event(spec);
-    event.identity_merge = std::make_unique<event::IdentityMergeT>();
-    event.identity_merge->surviving_nhs_number = test_nhs_number(1);
-    event.identity_merge->retired_nhs_number = test_nhs_number(2);
-    event.identity_merge->reversed = back ? event::Answer::yes : event::Answer::no;
-    return past.hub.publish_one(past.hospital, item_of(event));
-  };
-  const auto merged = merge(false);
-  if (merged.outcome != wire::Outcome::receipt) {
-    // Its agency may not publish one: then there is nothing to follow.
-    CHECK(merged.outcome == wire::Outcome::refused);
-    return;
+    const auto reversed = back ? event::Answer::yes : event::Answer::no;
+    if (as_link) {
+      event.identity_link = std::make_unique<event::IdentityLinkT>();
+      auto other = std::make_unique<event::IdentifierT>();
+      other->value = test_nhs_number(under == 1 ? 2 : 1);
+      event.identity_link->identifiers.push_back(std::move(other));
+      event.identity_link->reversed = reversed;
+    } else {
+      event.identity_merge = std::make_unique<event::IdentityMergeT>();
+      event.identity_merge->surviving_nhs_number = test_nhs_number(under);
+      event.identity_merge->retired_nhs_number = test_nhs_number(under == 1 ? 2 : 1);
+      event.identity_merge->reversed = reversed;
+    }
+    REQUIRE(hub.publish_one(hospital, item_of(event)).outcome == wire::Outcome::receipt);
   }
-  SECTION("it stands") {
-    const auto erased = past.erase(Erasing::name(1));
-    CHECK(erased.events == 7);
-    CHECK(!erased.shared.empty());
-    for (const auto sequence : past.of_two) CHECK(!past.opens(sequence));
+  void check_second_is_erased(bool is_erased) {
+    const auto told = erase(name(1));
+    CHECK(told.complete);
+    CHECK(told.refusals == (is_erased ? 2 : 1));
+    for (const auto sequence : of_one) CHECK(!opens(sequence));
+    for (const auto sequence : of_two) CHECK(opens(sequence) != is_erased);
+    check_rebuilt();
   }
-  SECTION("it was taken back") {
-    merge(true);
-    CHECK(past.erase(Erasing::name(1)).events == 5);
-    for (const auto sequence : past.of_two) CHECK(past.opens(sequence));
+};
+
+}  // namespace
+
+TEST_CASE("records that a merge or link names as one child are erased together, under whomever it is filed") {
+  Merging past;
+  SECTION("a merge under the one who is asked for") { past.say(1); }
+  SECTION("a merge under the survivor, asked for by the retired number") { past.say(2); }
+  SECTION("a link under the other") { past.say(2, false, true); }
+  SECTION("one that was taken back and made again") {
+    past.say(1);
+    past.say(2, true);
+    past.say(2);
   }
+  past.check_second_is_erased(true);
+}
+
+TEST_CASE("a record whose link was taken back stays, under whomever that is filed") {
+  Merging past;
+  SECTION("a merge, in the same chain") {
+    past.say(1);
+    past.say(1, true);
+  }
+  SECTION("a merge, in the other chain") {
+    past.say(1);
+    past.say(2, true);
+  }
+  SECTION("a link, in the other chain") {
+    past.say(1, false, true);
+    past.say(2, true, true);
+  }
+  SECTION("made again, and taken back again") {
+    past.say(2);
+    past.say(1, true);
+    past.say(1);
+    past.say(2, true);
+  }
+  past.check_second_is_erased(false);
+}
+
+TEST_CASE("whoever is merged by way of a third is erased as well") {
+  Merging past;
+  past.say(2);
+  EventSpec spec;
+  spec.child = 3;
+  spec.type = event::EventType::identity_merge;
+  auto event = make_event(spec);
+  event.identity_merge = std::make_unique<event::IdentityMergeT>();
+  event.identity_merge->surviving_nhs_number = test_nhs_number(3);
+  event.identity_merge->retired_nhs_number = test_nhs_number(2);
+  const auto third = past.hub.publish_one(past.hospital, item_of(event)).sequence;
+  CHECK(past.erase(Erasing::name(1)).events == 3 + 4 + 1);
+  CHECK(!past.opens(third));
   past.check_rebuilt();
+}
+
+TEST_CASE("what another child's event says by mistake is no name of this one") {
+  Erasing past;
+  EventSpec spec;
+  auto event = make_event(spec);
+  auto wrong = std::make_unique<event::IdentifierT>();
+  wrong->value = "MRN-77881";
+  event.person->local_identifiers.push_back(std::move(wrong));
+  past.hub.publish_one(past.hospital, item_of(event));
+  spec.child = 2;
+  auto mistaken = make_event(spec);
+  auto same = std::make_unique<event::IdentifierT>();
+  same->value = "MRN-77881";
+  mistaken.person->local_identifiers.push_back(std::move(same));
+  past.hub.publish_one(past.hospital, item_of(mistaken));
+  // Their numbers are two children's: the one who is erased is not called what the other is.
+  CHECK(past.erase(Erasing::name(2), true).identifiers == 1);
+  CHECK(past.erase(Erasing::name(1), true).identifiers == 2);
+}
+
+TEST_CASE("a ward's reports are no child's, and nobody erases them") {
+  Erasing past;
+  EventSpec spec;
+  spec.type = event::EventType::capacity;
+  const auto ward = past.hub.publish_one(past.hospital, item_of(spec)).sequence;
+  CHECK(past.erase("sequence:" + std::to_string(ward)).error == wire::ErrorKind::not_found);
+  CHECK(past.opens(ward));
+}
+
+TEST_CASE("a search comes to its end however much comes in meanwhile") {
+  Erasing past;
+  REQUIRE(past.hub.state->flush());
+  care::ErasureSearch search(past.hub.ledger, *past.hub.sealer, past.hub.store, past.hub.vault,
+                             Erasing::name(1));
+  constexpr int kPartsMax = 12;
+  int parts = 0;
+  for (auto done = search.advance(); parts < kPartsMax; done = search.advance()) {
+    REQUIRE(done);
+    if (*done) break;
+    ++parts;
+    std::vector<wire::PublishItemT> items;
+    for (int at = 0; at < 600; ++at) {
+      EventSpec spec;
+      spec.child = 10 + at % 7;
+      spec.type = event::EventType::attendance;
+      items.push_back(item_of(spec));
+    }
+    past.hub.publish(past.hospital, std::move(items));
+  }
+  CHECK(parts < kPartsMax);
+}
+
+TEST_CASE("a new number that comes in during the search is searched for, too") {
+  Erasing past;
+  const std::string text = "PID|1||NEW-123456";
+  wire::PublishItemT unmapped;
+  unmapped.channel = "elwick-adt";
+  unmapped.problem = std::make_unique<wire::ProblemT>();
+  unmapped.problem->code = "unmapped";
+  unmapped.original.assign(text.begin(), text.end());
+  unmapped.original_media_type = "x-application/hl7-v2+er7";
+  REQUIRE(past.hub.publish_one(past.hospital, std::move(unmapped)).outcome == wire::Outcome::refused);
+  REQUIRE(past.hub.state->flush());
+  care::ErasureSearch search(past.hub.ledger, *past.hub.sealer, past.hub.store, past.hub.vault,
+                             Erasing::name(1));
+  REQUIRE(search.advance());
+  REQUIRE(search.advance());  // the chain has been walked
+  auto event = make_event({});
+  auto local = std::make_unique<event::IdentifierT>();
+  local->value = "NEW-123456";
+  event.person->local_identifiers.push_back(std::move(local));
+  REQUIRE(past.hub.publish_one(past.hospital, item_of(event)).outcome == wire::Outcome::receipt);
+  auto done = search.advance();
+  while (done && !*done) done = search.advance();
+  REQUIRE(done);
+  const auto found = search.take();
+  CHECK(found.events == 4);
+  CHECK(found.refusals == 2);
+  CHECK(found.names.size() == 2);
+}
+
+TEST_CASE("a key that seals other refusals, or may seal the next one, is left, and so is what it seals") {
+  Erasing past;
+  const auto now = past.hub.clock.now();
+  const auto key = past.hub.vault.mint().value();
+  const auto append = [&](bool kept) {
+    const auto text = "PID|1||" + test_nhs_number(1);
+    ledger::RefusalT refusal;
+    refusal.agency = "elwick-hospital";
+    refusal.channel = "elwick-adt";
+    refusal.kept = kept;
+    refusal.original_media_type = "x-application/hl7-v2+er7";
+    if (kept) refusal.original.assign(text.begin(), text.end());
+    ledger::BodyT body;
+    body.entry.Set(std::move(refusal));
+    flatbuffers::FlatBufferBuilder builder;
+    builder.Finish(ledger::Body::Pack(builder, &body));
+    past.hub.state->append({storage::EntryKind::refusal,
+                            key,
+                            {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()}},
+                           now);
+  };
+  append(true);
+  SECTION("another was refused under it, and not kept") { append(false); }
+  SECTION("it is today's") {
+    const auto purpose = core::refusal_purpose("elwick-hospital", "elwick-adt");
+    REQUIRE(past.hub.state->flush());
+    past.hub.step();
+    REQUIRE(past.hub.store.apply(
+        {{care::row_keys::day_key(purpose, core::utc_day(now)), care::RowWriter().key(key).take()}},
+        past.hub.store.applied()));
+  }
+  past.hub.step();
+  const auto erased = past.erase(Erasing::name(1));
+  CHECK(erased.refusals == 2);
+  CHECK(!erased.complete);
+  CHECK(erased.text.find("1 refused messages stay") != std::string::npos);
+  CHECK(past.hub.vault.key(key));
+  CHECK(!past.erase("sequence:" + std::to_string(erased.sequence)).complete);
 }
 
 TEST_CASE("a search comes to an end in bounded parts, and says how far it looked") {
@@ -89,4 +268,30 @@ TEST_CASE("what comes in while the ledger is searched is erased as well, whether
   CHECK(!past.opens(late));
   CHECK(past.hub.entries(storage::EntryKind::refusal).size() == 1);
   past.check_rebuilt();
+}
+
+TEST_CASE("a link that comes in right behind the search has it made again") {
+  Erasing past;
+  REQUIRE(past.hub.state->flush());
+  care::ErasureSearch search(past.hub.ledger, *past.hub.sealer, past.hub.store, past.hub.vault,
+                             Erasing::name(1));
+  auto done = search.advance();
+  while (done && !*done) done = search.advance();
+  REQUIRE(done);
+  EventSpec spec;
+  spec.child = 2;
+  spec.type = event::EventType::identity_merge;
+  auto event = make_event(spec);
+  event.identity_merge = std::make_unique<event::IdentityMergeT>();
+  event.identity_merge->surviving_nhs_number = test_nhs_number(2);
+  event.identity_merge->retired_nhs_number = test_nhs_number(1);
+  REQUIRE(past.hub.publish_one(past.hospital, item_of(event)).outcome == wire::Outcome::receipt);
+  core::AskErasure ask;
+  ask.peer = past.asker;
+  core::Decision decision;
+  REQUIRE(past.hub.engine->erase(ask, search.take(), past.hub.clock.now(), decision));
+  CHECK(decision.destructions.empty());
+  CHECK(decision.sends.size() == 1);
+  CHECK(past.hub.entries(storage::EntryKind::erasure).empty());
+  CHECK(past.erase(Erasing::name(1)).events == 3 + 4);
 }

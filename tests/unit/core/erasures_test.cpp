@@ -15,6 +15,8 @@ TEST_CASE("an erasure takes a child's events and refusals, and leaves everybody 
   CHECK(preview.events == 3);
   CHECK(preview.refusals == 1);
   CHECK(preview.sequence == 0);
+  const auto refused = past.hub.entries(storage::EntryKind::refusal).front().first;
+  CHECK(preview.text == "the refused messages are entries " + std::to_string(refused));
   CHECK(past.opens(past.of_one[0]));
   CHECK(past.hub.entries(storage::EntryKind::erasure).empty());
   CHECK(past.hub.entries(storage::EntryKind::access).size() == 1);
@@ -28,12 +30,15 @@ TEST_CASE("an erasure takes a child's events and refusals, and leaves everybody 
   for (const auto sequence : past.of_two) CHECK(past.opens(sequence));
   CHECK(past.hub.entries(storage::EntryKind::refusal).size() == 1);
   const auto entries = past.hub.entries(storage::EntryKind::erasure);
-  REQUIRE(entries.size() == 1);
+  REQUIRE(entries.size() == 2);
   CHECK(entries.front().first == erased.sequence);
   const auto& entry = entry_of<ledger::ErasureT>(entries.front().second);
   CHECK(entry.keys.size() == 2);
-  CHECK(entry.complete);
+  CHECK(!entry.complete);
   CHECK(entry.reason == "asked for by the family");
+  const auto& last = entry_of<ledger::ErasureT>(entries.back().second);
+  CHECK(last.complete);
+  CHECK(last.keys.size() == 2);
   CHECK(past.erase(Erasing::name(1)).error == wire::ErrorKind::not_found);
 }
 
@@ -93,8 +98,79 @@ TEST_CASE(
   const auto again = past.erase("sequence:" + std::to_string(first.sequence));
   CHECK(again.error == wire::ErrorKind::unknown);
   CHECK(again.complete);
-  CHECK(past.hub.entries(storage::EntryKind::erasure).size() == 2);
+  CHECK(past.hub.entries(storage::EntryKind::erasure).size() == 4);
   past.check_rebuilt();
+}
+
+TEST_CASE("an erasure is on record as complete only once the keys are gone") {
+  Erasing past;
+  past.erase(Erasing::name(1), false, false);
+  const auto entries = past.hub.entries(storage::EntryKind::erasure);
+  REQUIRE(entries.size() == 1);
+  CHECK(!entry_of<ledger::ErasureT>(entries.front().second).complete);
+}
+
+TEST_CASE("a refused message that cannot be unpacked is told of, and no erasure is complete beside it") {
+  Erasing past;
+  wire::PublishItemT unread;
+  unread.channel = "elwick-adt";
+  unread.problem = std::make_unique<wire::ProblemT>();
+  unread.problem->code = "unmapped";
+  unread.original = {1, 2, 3};
+  SECTION("it is no zstd") { unread.original_codec = 1; }
+  SECTION("it is of a codec that nobody knows") { unread.original_codec = 2; }
+  REQUIRE(past.hub.publish_one(past.hospital, std::move(unread)).outcome == wire::Outcome::refused);
+  const auto erased = past.erase(Erasing::name(1));
+  CHECK(!erased.complete);
+  CHECK(erased.text.find("1 refused messages cannot be unpacked") != std::string::npos);
+  CHECK(past.hub.entries(storage::EntryKind::refusal).size() == 2);
+  const auto again = past.erase("sequence:" + std::to_string(erased.sequence));
+  CHECK(!again.complete);
+  CHECK(again.text.find("1 refused messages cannot be unpacked") != std::string::npos);
+  CHECK(!past.erase("sequence:" + std::to_string(again.sequence)).complete);
+  past.check_rebuilt();
+}
+
+TEST_CASE("an erased child's event that was the probe of an outage does not shut the receiver off") {
+  Erasing past;
+  past.hub.nak(past.council, Erasing::kDesk, past.of_two[1], ledger::NakKind::unavailable);
+  past.hub.nak(past.council, Erasing::kDesk, past.of_one[2], ledger::NakKind::unavailable);
+  const auto next = [&] {
+    for (int second = 0; second < 100; ++second) {
+      auto sent = past.hub.pass_ms(1000);
+      const auto deliveries = deliveries_of(sent, Erasing::kDesk);
+      if (!deliveries.empty()) return deliveries.front().sequence;
+    }
+    return Sequence{0};
+  };
+  const auto probe = next();
+  REQUIRE(probe != 0);
+  const bool first_child = std::ranges::find(past.of_one, probe) != past.of_one.end();
+  past.erase(Erasing::name(first_child ? 1 : 2));
+  past.hub.ack(past.council, Erasing::kDesk, probe);
+  const auto other = next();
+  const auto& others = first_child ? past.of_two : past.of_one;
+  CHECK(std::ranges::find(others, other) != others.end());
+}
+
+TEST_CASE("while the vault cannot be written, a replay leaves out what is erased on record") {
+  Erasing past;
+  past.erase(Erasing::name(1), false, false);
+  wire::ReplayT replay;
+  replay.into = Erasing::kDesk;
+  replay.by = "An Operator";
+  replay.reason = "a test";
+  auto received = past.hub.send(past.asker, std::move(replay));
+  const auto made = frames_of<wire::HandledT>(received).at(0).subscription;
+  REQUIRE(!made.empty());
+  past.hub.pass_ms(1000);
+  std::size_t offered = 0;
+  const auto waits = past.hub.state->pending(made, 0, 100).value();
+  for (const auto& pending : waits) {
+    ++offered;
+    CHECK(std::ranges::find(past.of_one, pending.sequence) == past.of_one.end());
+  }
+  CHECK(offered == past.of_two.size());
 }
 
 TEST_CASE("a refused message is found by the numbers in its bytes, spaced or not, and not by short ones") {
@@ -104,7 +180,8 @@ TEST_CASE("a refused message is found by the numbers in its bytes, spaced or not
     refusal.original_media_type = "x-application/hl7-v2+er7";
     flatbuffers::FlatBufferBuilder builder;
     builder.Finish(ledger::Refusal::Pack(builder, &refusal));
-    return core::names_any(*flatbuffers::GetRoot<ledger::Refusal>(builder.GetBufferPointer()), names);
+    return core::names_any(*flatbuffers::GetRoot<ledger::Refusal>(builder.GetBufferPointer()), names) ==
+           core::Naming::yes;
   };
   const auto number = test_nhs_number(1);
   const auto spaced = number.substr(0, 3) + " " + number.substr(3, 3) + " " + number.substr(6);
@@ -115,6 +192,23 @@ TEST_CASE("a refused message is found by the numbers in its bytes, spaced or not
   CHECK(!named("PID|1||12345", {"local:RZX01:12345"}));
   CHECK(!named("", {"nhs:" + number}));
   CHECK(!named("PID", {}));
+  // A part of a longer number, a time or a word is somebody else's.
+  const std::vector<std::string> six = {"local:RZX01:120000"};
+  CHECK(named("PID|1||120000^^^RZX01", six));
+  CHECK(!named("MSH|^~\\&|A|B|C|D|20260301120000||ADT^A01", six));
+  CHECK(!named("PID|1||51200001", six));
+  CHECK(!named("OBX|20260301.120000+0000", six));
+  CHECK(!named("PID|1||120000-7", six));
+  CHECK(!named("PID|1||12 00 00", six));
+  CHECK(!named("PID|1||5" + number, {"nhs:" + number}));
+  CHECK(named("call 1 " + spaced + " 2", {"nhs:" + number}));
+  // Nor is what many have in common.
+  CHECK(!named("PID|1||UNKNOWN", {"local:RZX01:UNKNOWN"}));
+  CHECK(!named("PID|1||000000", {"local:RZX01:000000"}));
+  // An issuer may be a URI.
+  CHECK(named("PID|1||MRN77881", {"local:https://fhir.example/id:MRN77881"}));
+  CHECK(named("PID|1||MRN77881", {"local:urn:oid:1.2.3:MRN77881"}));
+  CHECK(!named("PID|1||XY:77881", {"local:RZX01:AB:77881"}));
 }
 
 TEST_CASE("a replay that is under way leaves an erased child out and comes to its end") {

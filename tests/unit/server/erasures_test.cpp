@@ -1,5 +1,8 @@
 #include "broker/server/erasures.hpp"
 
+#include <catch2/catch.hpp>
+#include <future>
+
 #include "tests/fakes/erasing.hpp"
 
 using namespace carehub;
@@ -16,7 +19,7 @@ core::AskErasure ask(ConnectionId connection, int child) {
 }
 
 struct Searching : Erasing {
-  Erasures erasures{*hub.engine, [this](std::string person) {
+  Erasures erasures{*hub.engine, *hub.state, [this](std::string person) {
                       return std::make_unique<care::ErasureSearch>(hub.ledger, *hub.sealer, hub.store,
                                                                    hub.vault, std::move(person));
                     }};
@@ -55,7 +58,7 @@ TEST_CASE("a search ends with its connection, and too many at once are refused")
   REQUIRE(of.erasures.advance(of.hub.clock.now(), decision));
   of.erasures.forget(1);
   CHECK(of.next().destructions.at(0).peer.connection == 2);
-  CHECK(Erasures(*of.hub.engine, {}).start(ask(1, 1)));
+  CHECK(Erasures(*of.hub.engine, *of.hub.state, {}).start(ask(1, 1)));
 }
 
 TEST_CASE("a search that fails is answered with why") {
@@ -71,10 +74,51 @@ TEST_CASE("keys are destroyed once that may be, and who asked is told") {
   CHECK(!of.erasures.start(ask(1, 1)));
   auto decided = of.next();
   REQUIRE(decided.destructions.size() == 1);
-  CHECK(of.opens(of.of_one[0]));
-  CHECK(!of.erasures.destroy(decided.destructions[0], of.hub.clock.now()).empty());
-  CHECK(!of.opens(of.of_one[0]));
+  const auto key = of.hub.ledger.read(of.of_one[0], 1, 1)->front().header.key_id;
+  CHECK(of.hub.vault.key(key));
+  CHECK(!of.erasures.destroy(decided.destructions[0], of.hub.clock.now()));
+  CHECK(!of.hub.vault.key(key));
   of.erasures.try_again(of.hub.clock.now());
+  core::Decision told;
+  REQUIRE(of.erasures.advance(of.hub.clock.now(), told));
+  CHECK(told.sends.size() == 1);
+}
+
+TEST_CASE("copies of the vault are looked for on another thread, which wakes the hub") {
+  Searching of;
+  std::promise<void> woken;
+  Erasures erasures(*of.hub.engine, *of.hub.state, {}, [&] { woken.set_value(); });
+  CHECK(!of.erasures.start(ask(1, 1)));
+  auto decided = of.next();
+  CHECK(!erasures.destroy(decided.destructions.at(0), of.hub.clock.now()));
+  woken.get_future().wait();
+  core::Decision told;
+  REQUIRE(erasures.advance(of.hub.clock.now(), told));
+  CHECK(told.sends.size() == 1);
+}
+
+TEST_CASE("when the keys are gone the power may go: the state on disk has no rows of theirs") {
+  Searching of;
+  REQUIRE(of.hub.state->flush());
+  REQUIRE(of.hub.store.sync());
+  CHECK(!of.erasures.start(ask(1, 1)));
+  auto decided = of.next();
+  of.hub.step();
+  REQUIRE(of.hub.state->flush());
+  CHECK(!of.erasures.destroy(decided.destructions.at(0), of.hub.clock.now()));
+  of.hub.restart(0);
+  of.check_rebuilt();
+}
+
+TEST_CASE("where the state cannot be synced no key is destroyed") {
+  Searching of;
+  CHECK(!of.erasures.start(ask(1, 1)));
+  auto decided = of.next();
+  of.hub.step();
+  REQUIRE(of.hub.store.close());
+  const auto key = of.hub.ledger.read(of.of_one[0], 1, 1)->front().header.key_id;
+  CHECK(of.erasures.destroy(decided.destructions.at(0), of.hub.clock.now()));
+  CHECK(of.hub.vault.key(key));
 }
 
 TEST_CASE("what a start finishes is what the vault still has of erased keys, once") {

@@ -9,7 +9,7 @@ using namespace std::string_literals;
 TEST_CASE("a crash takes the newest applies back, rows and applied sequence together") {
   MemoryStateStore store;
   REQUIRE(store.apply({{"a", "1"}}, 1));
-  store.sync();
+  REQUIRE(store.sync());
   REQUIRE(store.apply({{"a", "2"}, {"b", "2"}}, 2));
   REQUIRE(store.apply({{"a", std::nullopt}}, 3));
   CHECK(store.unsynced() == 2);

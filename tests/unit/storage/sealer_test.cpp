@@ -109,3 +109,19 @@ TEST_CASE("decompression is bounded by the declared size, and by the bytes that 
   CHECK(!decompress(bytes_of("not a frame"), plain.size()));
   CHECK(!decompress({}, plain.size()));
 }
+
+TEST_CASE("what is under a withdrawn key is sealed still, and opened only for the fold") {
+  Bench bench;
+  bench.sealer.begin_batch();
+  const auto before = bench.seal(1, bytes_of("a body"));
+  const KeyId other = bench.vault.mint().value();
+  bench.sealer.withdraw({bench.key});
+  const auto behind = bench.seal(2, bytes_of("decided before"));
+  const auto opened = bench.sealer.open(before);
+  REQUIRE(!opened);
+  CHECK(opened.error().kind == ErrorKind::not_found);
+  CHECK(!bench.sealer.open(behind));
+  CHECK(bench.sealer.open_withdrawn(before));
+  CHECK(bench.sealer.withdrawn(bench.key));
+  CHECK(!bench.sealer.withdrawn(other));
+}

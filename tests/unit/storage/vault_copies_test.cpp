@@ -72,3 +72,45 @@ TEST_CASE(
   REQUIRE(named.size() == 1);
   CHECK(named.front().find("cannot be looked into") != std::string::npos);
 }
+
+TEST_CASE("what is not looked into is named, and a link to a copy of the vault is followed") {
+  Place place;
+  const auto vault = place.opened();
+  const KeyId gone = vault->mint().value();
+  const auto elsewhere = place.made("elsewhere");
+  fs::copy_file(place.vault, elsewhere / "vault");
+  const auto deep = place.backups / "1" / "2" / "3" / "4";
+  fs::create_directories(deep);
+  REQUIRE(vault->destroy({gone}));
+  CHECK(vault->copies_with({gone}).empty());
+  const auto named = [&](const std::string& what) {
+    const auto copies = vault->copies_with({gone});
+    return copies.size() == 1 && copies.front().find(what) != std::string::npos;
+  };
+  SECTION("deeper than it looks") {
+    fs::create_directories(deep / "5");
+    CHECK(named("so many directories deep"));
+  }
+  SECTION("an archive") {
+    std::ofstream(place.backups / "vault.gz") << "\x1f\x8b and more";
+    CHECK(named("vault.gz: an archive"));
+  }
+  SECTION("a tar") {
+    std::ofstream(place.backups / "vault.tar") << std::string(257, 'x') << "ustar";
+    CHECK(named("vault.tar: an archive"));
+  }
+  SECTION("a link to a copy") {
+    fs::create_symlink(elsewhere / "vault", place.backups / "newest");
+    CHECK(named((place.backups / "newest").string()));
+  }
+  SECTION("a link to a directory elsewhere") {
+    fs::create_directory_symlink(elsewhere, place.backups / "other");
+    CHECK(named("a link to a directory"));
+  }
+  SECTION("links that lead nowhere, or to what is looked at anyhow") {
+    fs::create_directory_symlink(place.backups / "1", place.backups / "newest");
+    fs::create_symlink(place.backups / "gone", place.backups / "lost");
+    fs::create_symlink(place.vault, place.backups / "own");
+    CHECK(vault->copies_with({gone}).empty());
+  }
+}
