@@ -120,6 +120,32 @@ class ChannelReader {
 
 std::vector<ChannelConfig> read_channels(ConfigDocument& document) { return ChannelReader(document).read(); }
 
+std::optional<TileListenerOptions> read_tiles(ConfigDocument& document,
+                                              const std::vector<ChannelConfig>& channels) {
+  auto root = document.root();
+  auto table = root.table("tiles");
+  if (!table) return std::nullopt;
+  TileListenerOptions options;
+  options.address = TransportReader::read_address(*table);
+  const auto port = table->optional_integer("port", 1, 65535);
+  if (!port && !table->has("port"))
+    table->fault("port", "the port is missing", "Add port = 8090, or another that is free");
+  options.port = static_cast<std::uint16_t>(port.value_or(0));
+  for (const ChannelConfig& channel : channels) {
+    const auto* mllp = std::get_if<MllpListenerOptions>(&channel.transport);
+    const auto* http = std::get_if<HttpListenerOptions>(&channel.transport);
+    const std::uint16_t taken = mllp != nullptr   ? mllp->port
+                                : http != nullptr ? http->port
+                                                  : std::uint16_t{0};
+    if (options.port == 0 || taken != options.port) continue;
+    table->fault("port", "port " + std::to_string(taken) + " is taken by the channel " + channel.name,
+                 "Give each a port of its own");
+  }
+  options.connections_max = static_cast<std::size_t>(
+      table->integer("connections_max", limits::kHttpConnectionsMax, 1, limits::kHttpConnectionsMax));
+  return options;
+}
+
 std::string describe(const ChannelConfig& channel) {
   const std::string transport =
       std::visit(Overloaded{

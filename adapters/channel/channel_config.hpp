@@ -14,6 +14,7 @@
 #include "adapters/transports/folder_writer.hpp"
 #include "adapters/transports/http_listener.hpp"
 #include "adapters/transports/mllp_listener.hpp"
+#include "adapters/transports/tile_listener.hpp"
 #include "adapters/transports/webhook_sender.hpp"
 #include "broker/base/config_reader.hpp"
 
@@ -44,6 +45,11 @@ struct ChannelConfig {
 /// result is good only when there are none. Opens no port and makes no file or folder. Does not report unused
 /// keys.
 std::vector<ChannelConfig> read_channels(ConfigDocument& document);
+
+/// [tiles]: where the hub's checkpoint and the tiles of its ledger are served; nullopt where they are not.
+/// Faults as above.
+std::optional<TileListenerOptions> read_tiles(ConfigDocument& document,
+                                              const std::vector<ChannelConfig>& channels);
 
 /// One line for `carehub check`: "elwick-adt: in from elwick-hospital, mllp on 127.0.0.1:2575, pack
 /// hospital/hl7v2.toml".

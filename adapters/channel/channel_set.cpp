@@ -127,6 +127,16 @@ struct ChannelSet::Impl {
     return {};
   }
 
+  Result<void> build(const TileListenerOptions& options, client::ClientOptions to_hub) {
+    to_hub.client = "tiles";
+    to_hub.on_connection = tell_connection(to_hub.client);
+    auto opened = client::HubClient::open(std::move(to_hub));
+    if (!opened) return tl::unexpected(opened.error());
+    tiles_hub = std::move(*opened);
+    tiles = std::make_unique<TileListener>(io, options, *tiles_hub);
+    return {};
+  }
+
   /// Listeners first: they are what can fail, and then nothing has been delivered yet. What they take in
   /// before the outbound channels have subscribed is not lost to those: the hub makes the durable
   /// subscriptions of its configuration before it serves anybody, and keeps what waits for them.
@@ -134,6 +144,9 @@ struct ChannelSet::Impl {
     for (const Running& running : channels) {
       if (!running.in) continue;
       if (auto started = running.in->start(); !started) return started;
+    }
+    if (tiles) {
+      if (auto started = tiles->start(); !started) return started;
     }
     for (const Running& running : channels) {
       if (!running.out) continue;
@@ -152,13 +165,17 @@ struct ChannelSet::Impl {
         if (running.out) running.out->stop();
       });
     }
+    if (tiles) tiles->stop();
     for (std::thread& thread : stopping) thread.join();
     for (const Running& running : channels) running.hub->close();
+    if (tiles_hub) tiles_hub->close();
   }
 
   SystemRandom random;
   IoThread io;  // outlives the channels, and they their clients' last callbacks
   std::vector<Running> channels;
+  std::unique_ptr<client::HubClient> tiles_hub;
+  std::unique_ptr<TileListener> tiles;
 };
 
 ChannelSet::ChannelSet(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -166,11 +183,15 @@ ChannelSet::ChannelSet(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ChannelSet::~ChannelSet() { stop(); }
 
 Result<std::unique_ptr<ChannelSet>> ChannelSet::start(const std::vector<ChannelConfig>& channels,
-                                                      const client::ClientOptions& hub) {
+                                                      const client::ClientOptions& hub,
+                                                      const std::optional<TileListenerOptions>& tiles) {
   // From here on its destructor stops whatever has been started.
   auto set = std::unique_ptr<ChannelSet>(new ChannelSet(std::make_unique<Impl>()));
   for (const ChannelConfig& config : channels) {
     if (auto built = set->impl_->build(config, hub); !built) return tl::unexpected(built.error());
+  }
+  if (tiles) {
+    if (auto built = set->impl_->build(*tiles, hub); !built) return tl::unexpected(built.error());
   }
   if (auto started = set->impl_->start(); !started) return tl::unexpected(started.error());
   for (const ChannelConfig& config : channels) spdlog::debug("channel {}", describe(config));

@@ -38,8 +38,10 @@ class ChannelSet {
  public:
   /// Builds and starts all channels. `hub` says how to reach the hub; client and agency are filled in for
   /// each. When one cannot start (a port is taken) all are stopped again, and its error is returned.
-  static Result<std::unique_ptr<ChannelSet>> start(const std::vector<ChannelConfig>& channels,
-                                                   const client::ClientOptions& hub);
+  /// Beside them, where `tiles` is set, the hub's checkpoint and tiles are served.
+  static Result<std::unique_ptr<ChannelSet>> start(
+      const std::vector<ChannelConfig>& channels, const client::ClientOptions& hub,
+      const std::optional<TileListenerOptions>& tiles = std::nullopt);
   ~ChannelSet();
 
   /// Stops taking in, lets what is under way finish, closes the connections to the hub. Called by the

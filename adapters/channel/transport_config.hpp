@@ -20,6 +20,8 @@ class TransportReader {
   std::filesystem::path read_shadow(ConfigTable& channel);
   /// A path as written: relative ones start at the configuration's folder.
   std::filesystem::path beside(const std::string& path) const;
+  /// An IP address of this machine; 127.0.0.1 where none is given.
+  static std::string read_address(ConfigTable& table);
 
  private:
   std::optional<TransportConfig> read_mllp(ConfigTable& table, const std::string& name);
@@ -27,7 +29,6 @@ class TransportReader {
   std::optional<TransportConfig> read_folder_in(ConfigTable& table, const std::string& name);
   std::optional<TransportConfig> read_folder_out(ConfigTable& table, const std::string& name);
   std::optional<TransportConfig> read_webhook(ConfigTable& table, const std::string& name);
-  std::string read_address(ConfigTable& table);
   std::uint16_t read_port(ConfigTable& table);
   std::filesystem::path read_directory(ConfigTable& table, std::string_view key, Direction direction);
   std::string read_secret(ConfigTable& table, std::string_view key);

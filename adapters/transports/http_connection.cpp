@@ -56,6 +56,11 @@ bool is_json(std::string_view content_type) {
   return type == "application/json" || (type.starts_with("application/") && type.ends_with("+json"));
 }
 
+std::string_view path_of(const HttpConnection::Parser::value_type& request) {
+  const std::string_view target(request.target().data(), request.target().size());
+  return target.substr(0, target.find('?'));
+}
+
 std::optional<Response> answer_to_broken(const error_code& error) {
   if (error == http::error::body_limit)
     return problem(http::status::payload_too_large, "The body is over the limit");
@@ -117,7 +122,11 @@ asio::awaitable<bool> HttpConnection::exchange() {
   }
   if (!answer) {
     const bool keep_alive = parser.get().keep_alive();
-    answer = co_await ask_hub(parser.release());
+    if (service_->look_up) {
+      answer = co_await look_up(std::string(path_of(parser.get())));
+    } else {
+      answer = co_await ask_hub(parser.release());
+    }
     answer->keep_alive(keep_alive);
   }
   if (finishing_) answer->keep_alive(false);
@@ -156,10 +165,10 @@ void HttpConnection::hold(std::size_t bytes) {
 }
 
 std::optional<Response> HttpConnection::early_answer(const Parser::value_type& request) const {
-  const std::string_view target(request.target().data(), request.target().size());
-  const std::string_view path = target.substr(0, target.find('?'));
+  const std::string_view path = path_of(request);
   if (path == "/healthz" && request.method() == http::verb::get)
     return json(http::status::ok, "{\"status\":\"ok\"}\n");
+  if (service_->look_up) return early_answer_to_reader(request);
   if (path != service_->options.path)
     return problem(http::status::not_found, "Nothing is served at this path");
   if (request.method() != http::verb::post) {
@@ -180,6 +189,18 @@ std::optional<Response> HttpConnection::early_answer(const Parser::value_type& r
   if (!request.chunked() && !request.has_content_length()) {
     return problem(http::status::length_required, "Send Content-Length or Transfer-Encoding: chunked");
   }
+  return std::nullopt;
+}
+
+std::optional<Response> HttpConnection::early_answer_to_reader(const Parser::value_type& request) const {
+  if (request.method() != http::verb::get) {
+    Response response = problem(http::status::method_not_allowed, "Use GET");
+    response.set(http::field::allow, "GET");
+    return response;
+  }
+  const auto length = request[http::field::content_length];
+  if (request.chunked() || (!length.empty() && length != "0"))
+    return problem(http::status::bad_request, "Send no body with GET");
   return std::nullopt;
 }
 
@@ -219,17 +240,46 @@ asio::awaitable<Response> HttpConnection::ask_hub(Parser::value_type request) {
                                        self->answered_.cancel();
                                      });
                     });
-  error_code ignored;
-  // An answer to an earlier request that came too late may wake us for nothing.
-  while (!*outcome && open() && answered_.expiry() > std::chrono::steady_clock::now()) {
-    co_await answered_.async_wait(redirect_error(use_awaitable, ignored));
-  }
+  co_await wait_for(outcome);
   if (!*outcome) co_return try_again("The hub has not answered in time. Post the same again");
   const TransportReply& reply = **outcome;
   if (reply.busy) co_return try_again("The hub cannot take this now. Post the same again");
   std::string body;
   for (const Bytes& message : reply.messages) body += text_of(message);
   co_return json(static_cast<http::status>(http_status(reply.results)), std::move(body));
+}
+
+asio::awaitable<Response> HttpConnection::look_up(std::string path) {
+  const auto outcome = std::make_shared<std::optional<HttpPage>>();
+  answered_.expires_after(std::chrono::milliseconds(service_->options.timeout_ms));
+  service_->look_up(path, [weak = weak_from_this(), outcome](HttpPage page) {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    asio::dispatch(self->stream_.get_executor(), [self, outcome, page = std::move(page)]() mutable {
+      *outcome = std::move(page);
+      self->answered_.cancel();
+    });
+  });
+  co_await wait_for(outcome);
+  if (!*outcome) co_return try_again("The hub has not answered in time. Ask again");
+  HttpPage& page = **outcome;
+  if (page.status == static_cast<unsigned>(http::status::service_unavailable)) co_return try_again(page.body);
+  if (page.status != static_cast<unsigned>(http::status::ok))
+    co_return problem(static_cast<http::status>(page.status), page.body);
+  Response response(http::status::ok, 11);
+  response.set(http::field::content_type, page.media_type);
+  response.set(http::field::cache_control, page.cache);
+  response.body() = std::move(page.body);
+  co_return response;
+}
+
+template <class Outcome>
+asio::awaitable<void> HttpConnection::wait_for(std::shared_ptr<std::optional<Outcome>> outcome) {
+  error_code ignored;
+  // An answer to an earlier request that came too late may wake us for nothing.
+  while (!*outcome && open() && answered_.expiry() > std::chrono::steady_clock::now()) {
+    co_await answered_.async_wait(redirect_error(use_awaitable, ignored));
+  }
 }
 
 asio::awaitable<bool> HttpConnection::write(Response response) {

@@ -19,10 +19,20 @@
 
 namespace carehub::adapters {
 
+/// What is to be read at a path. Other statuses than 200 have a sentence of ours as their body.
+struct HttpPage {
+  unsigned status = 200;
+  std::string media_type;
+  std::string cache;  // Cache-Control
+  std::string body;
+};
+
 /// What the connections of one listener share.
 struct HttpService {
   HttpListenerOptions options;
   Receive receive;
+  /// Set: there is nothing to post here, and GET of any path is answered with what this gives.
+  std::function<void(const std::string& path, std::function<void(HttpPage)> done)> look_up = {};
   PeerLog log;
   // Of bodies that are being read or decided on. Atomic: an answer from another thread may be a connection's
   // last.
@@ -63,7 +73,11 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void hold(std::size_t bytes);
   /// What can be answered from the header alone.
   std::optional<Response> early_answer(const Parser::value_type& request) const;
+  std::optional<Response> early_answer_to_reader(const Parser::value_type& request) const;
   boost::asio::awaitable<Response> ask_hub(Parser::value_type request);
+  boost::asio::awaitable<Response> look_up(std::string path);
+  template <class Outcome>
+  boost::asio::awaitable<void> wait_for(std::shared_ptr<std::optional<Outcome>> outcome);
   boost::asio::awaitable<bool> write(Response response);
   boost::asio::awaitable<void> linger();
   bool authorised(const Parser::value_type& request) const;

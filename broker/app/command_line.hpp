@@ -37,6 +37,7 @@ struct Reading {
   KeysOptions keys;
   BenchOptions bench;
   VersionOptions version;
+  WitnessOptions witness;
   BackupOptions backup;
   RestoreOptions restore;
   std::optional<Command> chosen;
@@ -73,6 +74,8 @@ void choose(CLI::App* command, Reading& reading, Options Reading::* options) {
 
 /// What an auditor does with a stopped hub's ledger, a backup or a proof.
 void add_audit_command(CLI::App& program, Reading& reading);
+/// What another agency runs against this one's hub.
+void add_witness_command(CLI::App& program, Reading& reading);
 /// What operators and auditors ask of a running hub: timeline, status, replay, dead-letters, subscriptions.
 void add_operator_commands(CLI::App& program, Reading& reading);
 

@@ -44,6 +44,7 @@ Configuration read_configuration(const std::filesystem::path& file) {
   if (document.faults().empty()) {
     configuration.hub = server::read_config(document);
     configuration.channels = adapters::read_channels(document);
+    configuration.tiles = adapters::read_tiles(document, configuration.channels);
     mark_notices(configuration);
     document.report_unused();
   }

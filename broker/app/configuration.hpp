@@ -14,6 +14,7 @@ namespace carehub::app {
 struct Configuration {
   server::HubConfig hub;
   std::vector<adapters::ChannelConfig> channels;
+  std::optional<adapters::TileListenerOptions> tiles;
   std::vector<ConfigFault> faults;  // in the order of files and lines, each once
 };
 

@@ -25,9 +25,8 @@ constexpr std::chrono::seconds kAnswerWait{60};
 constexpr std::chrono::seconds kSearchWait{3600};  // the hub looks through its whole ledger
 constexpr std::size_t kPersonBytesMax = 256;
 
-std::string not_running(const std::string& endpoint) {
-  return "no hub answers at " + endpoint +
-         ". Is `carehub run` or `carehub broker` running with this configuration?";
+std::string not_running(const std::string& endpoint, const std::string& what) {
+  return "no hub answers at " + endpoint + ". Is `carehub run` or `carehub broker` running " + what + "?";
 }
 
 /// The last reason for which a connection failed, told on the client's thread.
@@ -110,20 +109,24 @@ Result<std::unique_ptr<client::HubClient>> connect(const server::HubConfig& conf
                                                    const std::string& agency) {
   auto options = client_options(config, client, agency);
   if (!options) return tl::unexpected(options.error());
-  const std::string endpoint = options->endpoint;
+  return connect(*std::move(options), "with this configuration");
+}
+
+Result<std::unique_ptr<client::HubClient>> connect(client::ClientOptions options, const std::string& what) {
+  const std::string endpoint = options.endpoint;
   std::error_code error;
   // What cannot be looked at is left to the connection to say.
   if (endpoint.starts_with("ipc://") && !std::filesystem::exists(endpoint.substr(6), error) && !error) {
-    return fail(ErrorKind::unavailable, not_running(endpoint));
+    return fail(ErrorKind::unavailable, not_running(endpoint, what));
   }
   const auto why = std::make_shared<LossReason>();
-  options->on_connection = [why](const Error* lost) { why->tell(lost); };
-  auto hub = client::HubClient::open(*std::move(options));
+  options.on_connection = [why](const Error* lost) { why->tell(lost); };
+  auto hub = client::HubClient::open(std::move(options));
   if (!hub) return hub;
   const auto until = std::chrono::steady_clock::now() + kConnectWait;
   while (!(*hub)->connected()) {
     if (std::chrono::steady_clock::now() > until)
-      return fail(ErrorKind::unavailable, not_running(endpoint) + why->text());
+      return fail(ErrorKind::unavailable, not_running(endpoint, what) + why->text());
     std::this_thread::sleep_for(kConnectPoll);
   }
   return hub;
@@ -137,6 +140,10 @@ Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleDeadLetterT quest
   return answer_of<wire::HandledT>(hub, std::move(question));
 }
 Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleSubscriptionT question) {
+  return answer_of<wire::HandledT>(hub, std::move(question));
+}
+
+Result<wire::HandledT> ask(client::HubClient& hub, wire::CosignT question) {
   return answer_of<wire::HandledT>(hub, std::move(question));
 }
 

@@ -20,11 +20,15 @@ Result<client::ClientOptions> client_options(const server::HubConfig& config, co
 Result<std::unique_ptr<client::HubClient>> connect(const server::HubConfig& config, const std::string& client,
                                                    const std::string& agency);
 
+/// The same for an endpoint that is no configuration's; `what` says whose hub does not answer there.
+Result<std::unique_ptr<client::HubClient>> connect(client::ClientOptions options, const std::string& what);
+
 /// Asks and waits for the one frame that answers. A frame with an error becomes that error; `unavailable`
 /// after a minute leaves open what the hub has done.
 Result<wire::PageT> ask(client::HubClient& hub, wire::QueryT query);
 Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleDeadLetterT question);
 Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleSubscriptionT question);
+Result<wire::HandledT> ask(client::HubClient& hub, wire::CosignT question);
 /// Waits for as long as the hub searches its ledger.
 Result<wire::ErasedT> ask(client::HubClient& hub, wire::EraseT question);
 

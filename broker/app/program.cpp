@@ -206,6 +206,7 @@ std::variant<Command, Leave> parse_command(std::vector<std::string> arguments) {
   add_operator_commands(program, reading);
   add_backup_commands(program, reading);
   add_audit_command(program, reading);
+  add_witness_command(program, reading);
   add_bench_command(program, reading);
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
@@ -253,6 +254,7 @@ ExitCode run_program(std::vector<std::string> arguments, Surroundings& surroundi
     ExitCode operator()(const BackupOptions& options) const { return backup(options, surroundings); }
     ExitCode operator()(const RestoreOptions& options) const { return restore(options, surroundings); }
     ExitCode operator()(const BenchOptions& options) const { return bench(options, surroundings); }
+    ExitCode operator()(const WitnessOptions& options) const { return witness(options, surroundings); }
     ExitCode operator()(const VersionOptions& options) const { return version(options, surroundings); }
   };
   return std::visit(Do{surroundings}, std::get<Command>(parsed));

@@ -9,6 +9,7 @@
 #include "broker/app/backup.hpp"
 #include "broker/app/commands.hpp"
 #include "broker/app/restore.hpp"
+#include "broker/app/witness.hpp"
 
 namespace carehub::app {
 
@@ -16,7 +17,8 @@ using Command =
     std::variant<RunOptions, CheckOptions, TryOptions, PublishOptions, WatchOptions, TimelineOptions,
                  ReplayOptions, DeadLetterOptions, StatusOptions, SubscriptionsOptions, RebuildOptions,
                  RecoverOptions, AuditOptions, EraseOptions, VaultOptions, KeysOptions, BenchOptions,
-                 VersionOptions, AsOfOptions, TrailOptions, BackupOptions, RestoreOptions>;
+                 VersionOptions, AsOfOptions, TrailOptions, BackupOptions, RestoreOptions,
+                 WitnessOptions>;
 
 /// What to print and how to leave when there is nothing to do: help, or a wrong command line.
 struct Leave {

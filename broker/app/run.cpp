@@ -84,7 +84,7 @@ ExitCode run_adapter(const Configuration& configuration, const std::vector<adapt
 }
 
 ExitCode run_hub(const Configuration& configuration, const std::vector<adapters::ChannelConfig>& channels,
-                 Surroundings& surroundings) {
+                 const std::optional<adapters::TileListenerOptions>& tiles, Surroundings& surroundings) {
   auto options = hub_options(configuration.hub);
   if (!options) return complain(surroundings, options.error());
   const auto opening = std::make_shared<StillBusy>(surroundings.err, "opening and checking the ledger");
@@ -100,16 +100,19 @@ ExitCode run_hub(const Configuration& configuration, const std::vector<adapters:
   hub.on_failure([&failure](Error error) { failure.report(std::move(error)); });
 
   std::unique_ptr<adapters::ChannelSet> set;
-  if (!channels.empty()) {
+  if (!channels.empty() || tiles) {
     client::ClientOptions client;
     client.endpoint = server::kInprocEndpoint;
     client.zmq_context = hub.zmq_context();
-    auto started_set = adapters::ChannelSet::start(channels, client);
+    auto started_set = adapters::ChannelSet::start(channels, client, tiles);
     if (!started_set) {
       (void)hub.stop();
       return complain(surroundings, started_set.error());
     }
     set = *std::move(started_set);
+  }
+  if (tiles) {
+    surroundings.out << "checkpoint and tiles on http://" << tiles->address << ":" << tiles->port << '\n';
   }
   say_ready(configuration.hub, channels, true, surroundings);
   while (hub.running() && !surroundings.stopped_within(kTurn)) {
@@ -133,11 +136,12 @@ ExitCode run(const RunOptions& options, Surroundings& surroundings) {
   }
   if (auto log = server::start_log({}); !log)
     return complain(surroundings, ExitCode::storage, log.error().text);
-  if (options.parts == RunOptions::Parts::broker) return run_hub(configuration, {}, surroundings);
+  if (options.parts == RunOptions::Parts::broker)
+    return run_hub(configuration, {}, std::nullopt, surroundings);
   const auto channels = chosen_channels(options, configuration, surroundings);
   if (!channels) return ExitCode::not_found;
   if (options.parts == RunOptions::Parts::adapter) return run_adapter(configuration, *channels, surroundings);
-  return run_hub(configuration, *channels, surroundings);
+  return run_hub(configuration, *channels, configuration.tiles, surroundings);
 }
 
 }  // namespace carehub::app

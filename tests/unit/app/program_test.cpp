@@ -103,8 +103,9 @@ TEST_CASE("every command has help with an example of itself, and the program lis
   const std::string all = left({"--help"}).text;
   CHECK(all.find("Exit codes:") != std::string::npos);
   for (const std::string command :
-       {"run", "broker", "adapter", "check", "try", "publish", "watch", "timeline", "replay", "dead-letters",
-        "subscriptions", "status", "backup", "restore", "rebuild", "recover", "keys", "bench", "version"}) {
+       {"run",      "broker",  "adapter",      "check",         "try",     "publish", "watch",
+        "timeline", "replay",  "dead-letters", "subscriptions", "witness", "status",  "backup",
+        "restore",  "rebuild", "recover",      "keys",          "bench",   "version"}) {
     INFO(command);
     CHECK(all.find("\n  " + command + " ") != std::string::npos);
     const Leave help = left({command, "--help"});

@@ -220,5 +220,35 @@ TEST_CASE("paths that cannot be looked at are faults with line and remedy") {
   CHECK(county.has_fault("cannot be looked at: "));
 }
 
+TEST_CASE("tiles are served where the configuration says, on a port that no channel has") {
+  const std::string channel = R"([[channel]]
+name = "council-api"
+agency = "council"
+direction = "in"
+transport = { kind = "http", port = 8081, path = "/events" }
+pack = "in.toml"
+)";
+  const auto read = [&channel](const std::string& tiles) {
+    County county;
+    county.folder.write("hub.toml", "[hub]\npacks = \"packs\"\n" + channel + tiles);
+    auto document = ConfigDocument::load(county.folder.path() / "hub.toml");
+    const auto channels = read_channels(document);
+    const auto options = read_tiles(document, channels);
+    std::string faults;
+    for (const auto& fault : document.faults()) faults += to_string(fault) + "\n";
+    return std::pair(options, faults);
+  };
+  CHECK_FALSE(read("").first);
+  const auto [options, none] = read("[tiles]\naddress = \"0.0.0.0\"\nport = 8090\n");
+  CHECK(none.empty());
+  REQUIRE(options);
+  CHECK(options->port == 8090);
+  CHECK(options->address == "0.0.0.0");
+  CHECK(read("[tiles]\nport = 8081\n").second.find("taken by the channel council-api") != std::string::npos);
+  CHECK(read("[tiles]\n").second.find("the port is missing") != std::string::npos);
+  CHECK(read("[tiles]\naddress = \"here\"\nport = 8090\n").second.find("not an IP address") !=
+        std::string::npos);
+}
+
 }  // namespace
 }  // namespace carehub::adapters

@@ -68,5 +68,22 @@ TEST_CASE("a channel whose transport goes the other way is not built") {
   CHECK(set.error().kind == ErrorKind::invalid);
 }
 
+TEST_CASE("the hub's tiles are served beside the channels, and end with them") {
+  TemporaryFolder folder;
+  TileListenerOptions tiles;
+  tiles.port = free_port();
+  auto set = ChannelSet::start({}, absent_hub(folder), tiles);
+  REQUIRE(set);
+  TcpPeer peer = TcpPeer::connect(tiles.port);
+  peer.send("GET /checkpoint HTTP/1.1\r\nHost: log\r\n\r\n");
+  CHECK(peer.receive_until("\r\n\r\n").starts_with("HTTP/1.1 503 "));
+  const auto second = ChannelSet::start({}, absent_hub(folder), tiles);
+  REQUIRE_FALSE(second);
+  CHECK(second.error().text.find("tiles cannot listen on 127.0.0.1:" + std::to_string(tiles.port)) !=
+        std::string::npos);
+  (*set)->stop();
+  CHECK_THROWS(TcpPeer::connect(tiles.port));
+}
+
 }  // namespace
 }  // namespace carehub::adapters
