@@ -8,8 +8,8 @@
 #include "broker/app/hub_options.hpp"
 #include "broker/app/input_file.hpp"
 #include "broker/app/json_line.hpp"
+#include "broker/app/rotation.hpp"
 #include "broker/base/clock.hpp"
-#include "broker/server/rotate.hpp"
 #include "broker/storage/entry.hpp"
 #include "broker/storage/rocks_audit.hpp"
 #include "broker/storage/verify_proof.hpp"
@@ -76,6 +76,13 @@ ExitCode verify_ledger(const AuditOptions& options, Surroundings& surroundings) 
   audit.fault = [&](Sequence sequence, const std::string& text) {
     if (++shown <= kFaultsShown) print_fault(sequence, text, options.json, surroundings.out);
     if (shown == kFaultsShown + 1) surroundings.err << "more faults follow; they are counted\n";
+  };
+  audit.notice = [&](const std::string& text) {
+    if (options.json) {
+      surroundings.out << JsonLine().add("notice", text).text() << '\n';
+    } else {
+      surroundings.out << "to note: " << text << '\n';
+    }
   };
   const auto report = storage::audit_ledger(options.ledger, audit);
   if (!report && report.error().kind == ErrorKind::unavailable) {
@@ -153,25 +160,13 @@ ExitCode rotate_key(const AuditOptions& options, Surroundings& surroundings) {
   const auto config = load_config(options.subject, surroundings);
   if (!config) return ExitCode::wrong_input;
   server::RotateSigningOptions rotate;
-  rotate.data = config->data;
-  rotate.master_key = config->master_key;
+  describe_rotation(rotate, *config, options.by, options.reason, surroundings);
   rotate.signing_key_file = config->signing_key_file;
   rotate.origin = config->origin;
-  rotate.by = options.by;
-  rotate.reason = options.reason;
-  rotate.progress = progress_on(surroundings.err);
-  const auto recorded = server::rotate_signing_key(rotate);
-  if (!recorded && recorded.error().kind == ErrorKind::unavailable)
-    return complain(surroundings, ExitCode::storage, recorded.error().text);
-  if (!recorded) return complain(surroundings, recorded.error());
-  if (options.json) {
-    surroundings.out << JsonLine().add("recorded_as", *recorded).text() << std::endl;
-    return ExitCode::ok;
-  }
-  surroundings.out << "the ledger's checkpoints have a new signing key, recorded as entry " << *recorded
-                   << ". Give everybody who checks the new checkpoint.keys; the old keys stay in it"
-                   << std::endl;
-  return ExitCode::ok;
+  rotate.hub_name = config->name;
+  return tell_rotated(server::rotate_signing_key(rotate), "the ledger's checkpoints have a new signing key",
+                      "Give everybody who checks the new checkpoint.keys; the old keys stay in it",
+                      options.json, surroundings);
 }
 
 }  // namespace

@@ -1,10 +1,6 @@
-#include <ostream>
-
 #include "broker/app/commands.hpp"
 #include "broker/app/hub_connection.hpp"
-#include "broker/app/hub_options.hpp"
-#include "broker/app/json_line.hpp"
-#include "broker/server/rotate.hpp"
+#include "broker/app/rotation.hpp"
 
 namespace carehub::app {
 
@@ -22,27 +18,13 @@ ExitCode vault(const VaultOptions& options, Surroundings& surroundings) {
                                     "before the hub starts");
   }
   server::RotateOptions rotate;
-  rotate.data = config->data;
-  rotate.master_key = config->master_key;
+  describe_rotation(rotate, *config, options.by, options.reason, surroundings);
   rotate.new_key_file = options.new_key_file;
-  rotate.by = options.by;
-  rotate.reason = options.reason;
-  rotate.progress = progress_on(surroundings.err);
-  const auto recorded = server::rotate_master_key(rotate);
-  if (!recorded && recorded.error().kind == ErrorKind::unavailable)
-    return complain(surroundings, ExitCode::storage, recorded.error().text);
-  if (!recorded) return complain(surroundings, recorded.error());
-  if (options.json) {
-    surroundings.out << JsonLine().add("recorded_as", *recorded).text() << std::endl;
-    return ExitCode::ok;
-  }
-  surroundings.out << "the vault has a new master key, recorded as entry " << *recorded << ". "
-                   << (from_file
-                           ? "Copy it to where it is kept safe; copies of the vault that are older open "
-                             "with the old one"
-                           : "Put it in the place of " + config->master_key.name() + " now")
-                   << std::endl;
-  return ExitCode::ok;
+  return tell_rotated(server::rotate_master_key(rotate), "the vault has a new master key",
+                      from_file ? "Copy it to where it is kept safe; copies of the vault that are older open "
+                                  "with the old one"
+                                : "Put it in the place of " + config->master_key.name() + " now",
+                      options.json, surroundings);
 }
 
 }  // namespace carehub::app

@@ -18,6 +18,7 @@
 #include "broker/server/worker.hpp"
 #include "broker/server/zmq_transport.hpp"
 #include "broker/storage/backup.hpp"
+#include "broker/storage/file.hpp"
 #include "broker/storage/file_vault.hpp"
 #include "broker/storage/rocks_ledger.hpp"
 #include "broker/storage/rocks_state_store.hpp"
@@ -100,22 +101,14 @@ struct Hub::Impl {
 };
 
 Result<void> Hub::Impl::open_storage() {
+  if (auto made = storage::make_writable_directory(options.data); !made) return made;
   std::error_code error;
-  fs::create_directories(options.data, error);
-  if (error) {
-    return fail(ErrorKind::unavailable,
-                "data directory `" + options.data.string() + "` cannot be made: " + error.message());
-  }
   fs::permissions(options.data, fs::perms::owner_all, error);
   if (error) {
     return fail(ErrorKind::unavailable,
                 "data directory `" + options.data.string() + "` is not ours: " + error.message());
   }
-  if (fs::exists(options.data / kLossFile, error)) {
-    return fail(ErrorKind::corrupt, "`" + (options.data / kLossFile).string() +
-                                        "`: a loss was accepted and is not recorded yet. Run carehub "
-                                        "recover --accept-loss again: it finishes that");
-  }
+  if (auto recorded = refuse_unrecorded_loss(options.data); !recorded) return recorded;
   auto signer = storage::open_signing_key(
       {options.signing_key_file.empty() ? options.data / kSigningKeyFile : options.signing_key_file,
        options.data / storage::kCheckpointKeysFile},

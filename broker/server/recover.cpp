@@ -185,6 +185,14 @@ Result<Look> look(const RecoverOptions& options, storage::Vault& vault, Random& 
 
 }  // namespace
 
+Result<void> refuse_unrecorded_loss(const fs::path& data) {
+  std::error_code error;
+  if (!fs::exists(data / kLossFile, error)) return {};
+  return fail(ErrorKind::corrupt, "`" + (data / kLossFile).string() +
+                                      "`: a loss was accepted and is not recorded yet. Run carehub "
+                                      "recover --accept-loss again: it finishes that");
+}
+
 Result<Recovery> recover_ledger(const RecoverOptions& options) {
   SystemRandom random;
   std::error_code error;

@@ -11,7 +11,7 @@
 
 namespace carehub::server {
 
-/// Present while an accepted loss has not been recorded yet; no hub starts then.
+/// Present while an accepted loss has not been recorded yet; no hub starts then, and nothing is recorded.
 constexpr const char* kLossFile = "ledger.loss";
 
 /// OperatorActions: the record of a loss, and what stands under the number of each other entry that is lost.
@@ -35,6 +35,9 @@ struct Recovery {
   Sequence recorded_as = 0;  // the OperatorAction of an accepted loss
   std::vector<std::string> notices;  // what was mended to be able to look
 };
+
+/// `corrupt` while kLossFile lies there: what is appended now would take a number that is lost.
+Result<void> refuse_unrecorded_loss(const std::filesystem::path& data);
 
 /// Looks how much of a stopped hub's ledger is lost at its end. With `accept` the hub starts again behind
 /// what is lost, its state made again: the loss is an OperatorAction in the ledger, and the numbers of what

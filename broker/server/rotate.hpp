@@ -10,39 +10,41 @@
 
 namespace carehub::server {
 
-/// The OperatorAction that records a new master key.
-constexpr const char* kRotateAction = "rotate master key";
-
-struct RotateOptions {
+/// A key of a stopped hub that is to be replaced, on record.
+struct Rotation {
   std::filesystem::path data;
   storage::MasterKeySource master_key;
-  std::filesystem::path new_key_file;  // where the master key does not come from a file
   std::string by;
   std::string reason;
   std::function<void(Sequence done, Sequence all)> progress;
+};
+
+/// The OperatorAction that records a new master key.
+constexpr const char* kRotateAction = "rotate master key";
+
+struct RotateOptions : Rotation {
+  std::filesystem::path new_key_file;  // where the master key does not come from a file
 };
 
 /// Gives the vault of a stopped hub a new master key, and records that first; the entry. Cut short behind it,
 /// the old or the new key opens the vault, and who asks again gets another. Errors: `not_found` (no ledger),
-/// `unavailable` (a hub runs, disk), and those of storage::rotate_master_key().
+/// `unavailable` (a hub runs, disk), `corrupt` (an accepted loss is not recorded yet), and those of
+/// storage::rotate_master_key().
 Result<Sequence> rotate_master_key(const RotateOptions& options);
 
-/// The OperatorAction that records a new signing key.
+/// The OperatorAction that records a new signing key; its detail is the new public key.
 constexpr const char* kRotateSigningAction = "rotate signing key";
 
-struct RotateSigningOptions {
-  std::filesystem::path data;
-  storage::MasterKeySource master_key;
+struct RotateSigningOptions : Rotation {
   std::filesystem::path signing_key_file;  // empty: in the data directory
-  std::string origin;
-  std::string by;
-  std::string reason;
-  std::function<void(Sequence done, Sequence all)> progress;
+  std::string origin;                      // empty: the newest key's, or made of the hub's name
+  std::string hub_name;
 };
 
 /// Gives a stopped hub a new key for its checkpoints, and records that first; the entry. Old public keys stay
 /// listed. Cut short behind the record, who asks again gets another key. Errors: `not_found` (no ledger),
-/// `unavailable` (a hub runs, disk), and those of storage::rotate_signing_key().
+/// `unavailable` (a hub runs, disk), `invalid` (no origin that a log may have), `corrupt` (an accepted loss
+/// is not recorded yet), and those of storage::rotate_signing_key().
 Result<Sequence> rotate_signing_key(const RotateSigningOptions& options);
 
 }  // namespace carehub::server

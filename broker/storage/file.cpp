@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace carehub::storage {
 namespace {
@@ -72,7 +73,8 @@ Result<void> File::lock() {
   if (errno == EWOULDBLOCK) {
     return fail(ErrorKind::unavailable,
                 path_.string() +
-                    ": in use by another hub. Stop that one first, or give this one its own data directory");
+                    ": in use by another hub, or read by an audit. Stop that one first, or give this one its "
+                    "own data directory");
   }
   return failed(path_, "lock", errno);
 }
@@ -145,8 +147,20 @@ Result<void> write_whole(const std::filesystem::path& path, BytesView bytes) {
 
 Result<void> make_writable_directory(const std::filesystem::path& directory) {
   std::error_code error;
+  // Its name is in its parent, and so on up to what was there: else a power cut takes all that was synced
+  // in it.
+  std::vector<std::filesystem::path> parents;
+  std::filesystem::path missing = std::filesystem::absolute(directory, error).lexically_normal();
+  if (!missing.has_filename()) missing = missing.parent_path();
+  while (!error && !std::filesystem::exists(missing, error) && missing.has_relative_path()) {
+    missing = missing.parent_path();
+    parents.push_back(missing);
+  }
   const bool made = std::filesystem::create_directories(directory, error);
   if (error) return failed(directory, "create the directory", error.value());
+  for (const auto& parent : parents) {
+    if (Result<void> synced = sync_directory(parent); !synced) return synced;
+  }
   if (made) std::filesystem::permissions(directory, std::filesystem::perms::owner_all, error);
   if (error) return failed(directory, "set the mode of the directory", error.value());
   if (::faccessat(AT_FDCWD, directory.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) != 0) {

@@ -47,7 +47,7 @@ Result<void> sync_directory(const std::filesystem::path& directory);
 /// Makes or replaces a file (0600) as one: under its name there is the old one or the new one, whole.
 Result<void> write_whole(const std::filesystem::path& path, BytesView bytes);
 
-/// Makes the directory (0700) with its parents and checks that files can be made in it.
+/// Makes the directory (0700) with its parents, for good, and checks that files can be made in it.
 Result<void> make_writable_directory(const std::filesystem::path& directory);
 
 }  // namespace carehub::storage

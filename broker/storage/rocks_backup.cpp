@@ -97,8 +97,10 @@ Result<Sequence> finish_ledger_copy(const fs::path& copy, const fs::path& data) 
   if (!checkpoint) return tl::unexpected(checkpoint.error());
   Result<void> put;
   if (!checkpoint->empty()) put = write_new_file(copy / kCheckpointFile, *checkpoint);
-  for (const char* name : {kCheckpointKeysFile, kLostCheckpointFile}) {
-    if (put) put = copy_beside(data / name, copy / name);
+  std::vector<fs::path> beside = lost_checkpoints(data);
+  beside.push_back(data / kCheckpointKeysFile);
+  for (const fs::path& file : beside) {
+    if (put) put = copy_beside(file, copy / file.filename());
   }
   if (!put) return tl::unexpected(put.error());
   auto mark = Mark::open(copy / "ledger.mark");

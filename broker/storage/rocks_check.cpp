@@ -75,19 +75,10 @@ Result<void> check_entries(rocksdb::DB& database, const std::filesystem::path& p
                   "Restore the data directory from a backup");
 }
 
-/// Opens without changing anything; up to where the log is damaged, when `unfinished` says so afterwards.
 Result<std::unique_ptr<LedgerDatabase>> open_read_only(const std::filesystem::path& place, bool& unfinished) {
-  using Recovery = rocksdb::WALRecoveryMode;
-  std::unique_ptr<LedgerDatabase> database;
-  const auto open = [&](Recovery recovery) {
-    return LedgerDatabase::open(place, LedgerDatabase::Mode::read_only, recovery, database);
-  };
-  rocksdb::Status status = open(Recovery::kAbsoluteConsistency);
-  if (status.IsCorruption()) {
-    unfinished = true;
-    status = open(Recovery::kPointInTimeRecovery);
-  }
-  if (!status.ok()) return rocks_error(status, place, "the ledger does not open");
+  auto log_end = LedgerDatabase::LogEnd::whole;
+  auto database = LedgerDatabase::open_to_read(place, log_end);
+  unfinished = log_end != LedgerDatabase::LogEnd::whole;
   return database;
 }
 
@@ -138,6 +129,9 @@ Result<CheckedLedger> whole_entries(const std::filesystem::path& database,
   CheckedLedger checked;
   const auto open = open_read_only(database, checked.unfinished);
   if (!open) return tl::unexpected(open.error());
+  Result<std::string> row = (*open)->checkpoint();
+  if (!row) return tl::unexpected(row.error());
+  checked.signed_row = std::move(*row);
   rocksdb::DB& entries = (*open)->entries();
   const Result<Sequence> head = last_sequence(entries, database);
   if (!head) return tl::unexpected(head.error());

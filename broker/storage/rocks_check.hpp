@@ -20,6 +20,7 @@ struct CheckedLedger {
   bool unfinished = false;  // the log ends in a batch that was cut short
   bool tiled = false;       // the tiles of the tree are stored, and `edge` is its right edge
   TileEdge edge;
+  std::string signed_row;  // the checkpoint in the database; only whole_entries() reads it
 };
 
 struct SignedState;  // of rocks_tree_check.hpp

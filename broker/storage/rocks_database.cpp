@@ -59,6 +59,22 @@ rocksdb::Status LedgerDatabase::open(const std::filesystem::path& place, Mode mo
   return status;
 }
 
+Result<std::unique_ptr<LedgerDatabase>> LedgerDatabase::open_to_read(const std::filesystem::path& place,
+                                                                     LogEnd& log_end) {
+  using Recovery = rocksdb::WALRecoveryMode;
+  std::unique_ptr<LedgerDatabase> database;
+  rocksdb::Status status;
+  for (const auto& [recovery, end] : {std::pair{Recovery::kAbsoluteConsistency, LogEnd::whole},
+                                      std::pair{Recovery::kTolerateCorruptedTailRecords, LogEnd::unfinished},
+                                      std::pair{Recovery::kPointInTimeRecovery, LogEnd::damaged}}) {
+    log_end = end;
+    status = open(place, Mode::read_only, recovery, database);
+    if (!status.IsCorruption()) break;
+  }
+  if (!status.ok()) return rocks_error(status, place, "the ledger does not open");
+  return database;
+}
+
 LedgerDatabase::~LedgerDatabase() {
   if (tree_ != nullptr) database_->DestroyColumnFamilyHandle(tree_);
 }

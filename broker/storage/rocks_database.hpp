@@ -23,6 +23,13 @@ class LedgerDatabase {
   /// read-only mode: tree() is null then.
   static rocksdb::Status open(const std::filesystem::path& place, Mode mode,
                               rocksdb::WALRecoveryMode recovery, std::unique_ptr<LedgerDatabase>& database);
+
+  /// How the log ends: `unfinished` in the middle of a record, as a power cut or a copy in use leaves it;
+  /// `damaged` in one that is wrong, and nobody can tell what followed it.
+  enum class LogEnd : std::uint8_t { whole, unfinished, damaged };
+  /// Opens without changing anything, up to where the log is whole.
+  static Result<std::unique_ptr<LedgerDatabase>> open_to_read(const std::filesystem::path& place,
+                                                              LogEnd& log_end);
   ~LedgerDatabase();
   LedgerDatabase(const LedgerDatabase&) = delete;
   LedgerDatabase& operator=(const LedgerDatabase&) = delete;

@@ -369,9 +369,9 @@ Result<RocksLedger::Opened> RocksLedger::open(const std::filesystem::path& data_
   if (state->damaged)
     opened.notices.push_back(mark_file.string() + ": one slot was torn; the other one holds");
   if (checked.unfinished) {
-    opened.notices.push_back(place.string() + ": an unfinished batch after entry " +
-                             std::to_string(checked.tree.size()) +
-                             " was dropped; nobody had a receipt for it");
+    opened.notices.push_back(
+        place.string() + ": the log ended in an unfinished or damaged batch after entry " +
+        std::to_string(checked.tree.size()) + ", which was dropped; the mark does not know of it");
   }
 
   const auto recovery = checked.unfinished ? rocksdb::WALRecoveryMode::kPointInTimeRecovery

@@ -28,6 +28,45 @@ class Witness {
   std::optional<Mark::State> mark_;
 };
 
+/// What was signed was durable. Nothing else may say so: each number up to there would be filled as lost.
+Result<void> heed_signed(const std::filesystem::path& data_directory, const std::string& row,
+                         LedgerLoss& loss) {
+  const auto state = read_signed_state(data_directory);
+  if (!state) return tl::unexpected(state.error());
+  const auto heed = [&](const std::string& text, const std::string& where) -> Result<bool> {
+    const auto checkpoint = trusted_checkpoint(text, state->keys, where);
+    if (!checkpoint) return tl::unexpected(checkpoint.error());
+    const bool beyond = checkpoint->size > loss.whole;
+    if (loss.marked || beyond) loss.marked = std::max(loss.marked.value_or(0), checkpoint->size);
+    return beyond;
+  };
+  if (!state->checkpoint.empty()) {
+    const auto file = (data_directory / kCheckpointFile).string();
+    if (auto heeded = heed(state->checkpoint, file); !heeded) {
+      return fail(heeded.error().kind, heeded.error().text +
+                                           ". Put the right one back; where there is none, move this one "
+                                           "away: then the mark alone says what was durable");
+    }
+  }
+  const bool known =
+      row == state->checkpoint || std::find(state->lost.begin(), state->lost.end(), row) != state->lost.end();
+  if (row.empty() || known) return {};
+  const auto beyond = heed(row, ledger_of(data_directory).string() + ", its newest checkpoint");
+  if (!beyond) return fail(beyond.error().kind, beyond.error().text + ". " + kRestore);
+  if (*beyond) loss.signed_row = row;
+  return {};
+}
+
+/// Under a name that is not taken: an earlier loss has its own.
+std::filesystem::path lost_name(const std::filesystem::path& data_directory, Sequence whole) {
+  const std::string name = (data_directory / kLostCheckpointFile).string() + "." + std::to_string(whole);
+  std::filesystem::path free = name;
+  std::error_code error;
+  for (int again = 2; std::filesystem::exists(free, error); ++again)
+    free = name + "-" + std::to_string(again);
+  return free;
+}
+
 }  // namespace
 
 Result<LedgerLoss> find_loss(const std::filesystem::path& data_directory,
@@ -56,14 +95,10 @@ Result<LedgerLoss> find_loss(const std::filesystem::path& data_directory,
     return visit(entry);
   });
   if (!checked) return tl::unexpected(checked.error());
-  std::optional<Sequence> durable = witness.size();
-  const auto signed_state = read_signed_state(data_directory);
-  if (!signed_state) return tl::unexpected(signed_state.error());
-  if (const auto signed_size = verify::parse_checkpoint(signed_state->checkpoint);
-      signed_size && (durable || signed_size->size > checked->tree.size())) {
-    durable = std::max(durable.value_or(0), signed_size->size);
-  }
-  return LedgerLoss{checked->tree.size(), durable, checked->tree, checked->last_leaf};
+  LedgerLoss loss{checked->tree.size(), witness.size(), checked->tree, checked->last_leaf, {}};
+  if (auto good = heed_signed(data_directory, checked->signed_row, loss); !good)
+    return tl::unexpected(good.error());
+  return loss;
 }
 
 Result<void> accept_loss(const std::filesystem::path& data_directory, const LedgerLoss& loss) {
@@ -72,8 +107,12 @@ Result<void> accept_loss(const std::filesystem::path& data_directory, const Ledg
   // What was signed over lost entries can never be extended again; it is kept for whoever asks about it.
   const auto signed_file = data_directory / kCheckpointFile;
   std::error_code error;
+  if (!loss.signed_row.empty()) {
+    auto kept = write_whole(lost_name(data_directory, loss.whole), bytes_of(loss.signed_row));
+    if (!kept) return kept;
+  }
   if (std::filesystem::exists(signed_file, error)) {
-    std::filesystem::rename(signed_file, data_directory / kLostCheckpointFile, error);
+    std::filesystem::rename(signed_file, lost_name(data_directory, loss.whole), error);
     if (error) {
       return fail(ErrorKind::unavailable, signed_file.string() + ": cannot be set aside: " + error.message());
     }

@@ -1,5 +1,6 @@
 #include "broker/storage/rocks_tree_check.hpp"
 
+#include <algorithm>
 #include <bit>
 
 #include "broker/storage/file.hpp"
@@ -93,15 +94,8 @@ Result<Hash> root_at(const LedgerDatabase& database, const TileEdge& edge, std::
 
 Result<void> check_one(const LedgerDatabase& database, const fs::path& place, const TileEdge& edge,
                        const std::string& where, std::string_view text, const SignedState& state) {
-  const auto checkpoint = verify::parse_checkpoint(text);
-  const auto signer = checkpoint ? verify::signer_of(*checkpoint, state.keys)
-                                 : Result<verify::Key>(tl::unexpected(checkpoint.error()));
-  if (!signer) {
-    return fail(ErrorKind::corrupt, where + ": " + signer.error().text +
-                                        ". Is it another hub's, or was it changed? Keys that may sign are "
-                                        "listed in " +
-                                        kCheckpointKeysFile + ". " + kRestore);
-  }
+  const auto checkpoint = trusted_checkpoint(text, state.keys, where);
+  if (!checkpoint) return fail(checkpoint.error().kind, checkpoint.error().text + ". " + kRestore);
   const std::uint64_t head = edge.tree().size();
   if (checkpoint->size > head) {
     return missing_entry(place, head + 1,
@@ -137,9 +131,24 @@ Result<SignedState> read_signed_state(const fs::path& data_directory) {
   auto keys = listed_keys(data_directory / kCheckpointKeysFile);
   if (!keys) return tl::unexpected(keys.error());
   state.keys = std::move(*keys);
-  std::error_code error;
-  state.loss_accepted = fs::exists(data_directory / kLostCheckpointFile, error);
+  for (const fs::path& file : lost_checkpoints(data_directory)) {
+    auto lost = whole_text(file);
+    if (!lost) return tl::unexpected(lost.error());
+    state.lost.push_back(std::move(*lost));
+  }
   return state;
+}
+
+Result<verify::Checkpoint> trusted_checkpoint(std::string_view text, const std::vector<verify::Key>& keys,
+                                              const std::string& where) {
+  auto checkpoint = verify::parse_checkpoint(text);
+  const auto signer = checkpoint ? verify::signer_of(*checkpoint, keys)
+                                 : Result<verify::Key>(tl::unexpected(checkpoint.error()));
+  if (signer) return *std::move(checkpoint);
+  return fail(ErrorKind::corrupt, where + ": " + signer.error().text +
+                                      ". Is it another hub's, or was it changed? Keys that may sign are "
+                                      "listed in " +
+                                      kCheckpointKeysFile);
 }
 
 Result<void> check_tiles(const LedgerDatabase& database, const std::filesystem::path& place,
@@ -164,10 +173,8 @@ Result<void> check_signed(const LedgerDatabase& database, const fs::path& place,
   const Result<std::string> stored = database.checkpoint();
   if (!stored) return tl::unexpected(stored.error());
   if (stored->empty() || *stored == state.checkpoint) return {};
-  if (state.loss_accepted) {
-    const auto read = verify::parse_checkpoint(*stored);
-    if (read && read->size > edge.tree().size()) return {};  // of before the loss; the next one replaces it
-  }
+  // Of before the loss: the next one that is signed replaces it.
+  if (std::find(state.lost.begin(), state.lost.end(), *stored) != state.lost.end()) return {};
   return check_one(database, place, edge, place.string() + ", its newest checkpoint", *stored, state);
 }
 

@@ -6,14 +6,18 @@
 
 namespace carehub::storage {
 
-/// The newest signed checkpoint outside the database, every key that may have signed, and whether a person
-/// has accepted a loss; each may be absent.
+/// The newest signed checkpoint outside the database, every key that may have signed, and the checkpoints
+/// over what a person has accepted as lost; each may be absent.
 struct SignedState {
   std::string checkpoint;  // as read; empty where there is none
   std::vector<verify::Key> keys;
-  bool loss_accepted = false;
+  std::vector<std::string> lost;  // as read
 };
 Result<SignedState> read_signed_state(const std::filesystem::path& data_directory);
+
+/// The checkpoint, once one of the keys is seen to have signed it; else `corrupt`, with `where` it was read.
+Result<verify::Checkpoint> trusted_checkpoint(std::string_view text, const std::vector<verify::Key>& keys,
+                                              const std::string& where);
 
 /// Do the stored tiles lead to the root that the entries have? Only those are read that the root is made of:
 /// few, and each of them is hashed. Sets `checked.edge`, if the database is tiled. `corrupt` names the first

@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "broker/storage/file.hpp"
 
 namespace carehub::storage {
@@ -9,6 +11,8 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr std::size_t kFileBytesMax = 1U << 20U;
+const std::string kOtherKey =
+    ". Restore the newest, with its list, or make another, on record: carehub audit rotate-key";
 
 /// Empty where there is no such file.
 Result<std::string> text_of_file(const fs::path& path) {
@@ -20,19 +24,18 @@ Result<std::string> text_of_file(const fs::path& path) {
   return std::string(text_of(*bytes));
 }
 
-std::string last_key(std::string_view listed) {
-  std::string last;
-  while (!listed.empty()) {
-    const auto end = listed.find('\n');
-    const std::string_view line = listed.substr(0, end);
-    if (!line.empty() && line.front() != '#') last = line;
-    listed.remove_prefix(end == std::string_view::npos ? listed.size() : end + 1);
-  }
-  return last;
-}
+/// The list as text, for what is added, and as keys.
+struct List {
+  std::string text;
+  std::vector<verify::Key> keys;
+};
 
-bool lists(std::string_view listed, const std::string& key) {
-  return ("\n" + std::string(listed)).find("\n" + key + "\n") != std::string::npos;
+Result<List> read_list(const fs::path& path) {
+  auto text = text_of_file(path);
+  if (!text) return tl::unexpected(text.error());
+  auto keys = verify::parse_keys(*text);
+  if (!keys) return fail(ErrorKind::corrupt, path.string() + ": " + keys.error().text);
+  return List{std::move(*text), std::move(*keys)};
 }
 
 Result<CheckpointSigner> read_secret(const fs::path& path, const std::string& origin) {
@@ -45,7 +48,7 @@ Result<CheckpointSigner> read_secret(const fs::path& path, const std::string& or
   auto text = text_of_file(path);
   if (!text) return tl::unexpected(text.error());
   auto signer = CheckpointSigner::parse(std::string_view(*text).substr(0, text->find('\n')));
-  if (!signer) return fail(signer.error().kind, path.string() + ": " + signer.error().text);
+  if (!signer) return fail(signer.error().kind, path.string() + ": " + signer.error().text + kOtherKey);
   if (signer->origin() != origin) {
     return fail(ErrorKind::invalid,
                 path.string() + ": this signing key is of `" + signer->origin() +
@@ -55,74 +58,67 @@ Result<CheckpointSigner> read_secret(const fs::path& path, const std::string& or
   return signer;
 }
 
-Result<void> list(const fs::path& path, std::string listed, const std::string& key) {
-  if (lists(listed, key)) return {};
-  if (listed.empty()) listed = "# Keys that sign this ledger's checkpoints (C2SP signed-note), newest last\n";
-  listed += key + "\n";
-  if (auto put = replace_public_file(path, listed); !put) return put;
+Result<void> add(const CheckpointSigner& signer, List list, const fs::path& path) {
+  if (list.text.empty()) {
+    list.text = "# Keys that sign this ledger's checkpoints (C2SP signed-note), newest last\n";
+  } else if (list.text.back() != '\n') {
+    list.text += '\n';
+  }
+  if (auto put = replace_public_file(path, list.text + signer.public_text() + "\n"); !put) return put;
   return sync_directory(path.has_parent_path() ? path.parent_path() : fs::path("."));
+}
+
+Result<void> put_secret(const CheckpointSigner& signer, const fs::path& path) {
+  return write_whole(path, bytes_of(signer.secret_text() + "\n"));
 }
 
 Result<CheckpointSigner> make_key(const SigningPlace& place, const std::string& origin, Random& random) {
   auto signer = CheckpointSigner::make(origin, random);
   if (!signer) return signer;
-  auto file = File::create(place.secret_file);
-  if (!file) return tl::unexpected(file.error());
-  const std::string text = signer->secret_text() + "\n";
-  if (auto put = file->write_at(0, bytes_of(text)); !put) return tl::unexpected(put.error());
-  if (auto synced = file->sync(); !synced) return tl::unexpected(synced.error());
+  if (auto put = put_secret(*signer, place.secret_file); !put) return tl::unexpected(put.error());
   return signer;
+}
+
+bool is_of(const verify::Key& listed, const CheckpointSigner& signer) {
+  const auto own = verify::parse_key(signer.public_text());
+  return own && own->kind == listed.kind && own->name == listed.name && own->bytes == listed.bytes;
 }
 
 }  // namespace
 
 Result<CheckpointSigner> open_signing_key(const SigningPlace& place, const std::string& origin,
                                           Random& random) {
-  auto listed = text_of_file(place.public_file);
-  if (!listed) return tl::unexpected(listed.error());
+  auto list = read_list(place.public_file);
+  if (!list) return tl::unexpected(list.error());
+  const std::vector<verify::Key>& keys = list->keys;
+  const std::string secret = place.secret_file.string();
   std::error_code error;
   const bool exists = fs::exists(place.secret_file, error);
-  if (!exists && !listed->empty()) {
-    return fail(ErrorKind::corrupt, "the signing key " + place.secret_file.string() +
-                                        " is missing. Restore it, or make a new one, on record: carehub "
-                                        "audit rotate-key");
-  }
+  if (!exists && !keys.empty())
+    return fail(ErrorKind::corrupt, "the signing key " + secret + " is missing" + kOtherKey);
   auto signer = exists ? read_secret(place.secret_file, origin) : make_key(place, origin, random);
   if (!signer) return signer;
-  const std::string key = signer->public_text();
-  if (lists(*listed, key) && last_key(*listed) != key) {
-    return fail(ErrorKind::corrupt, place.secret_file.string() +
-                                        ": this signing key was replaced by a newer one. Restore the newest");
+  if (keys.empty()) {
+    if (auto listed = add(*signer, std::move(*list), place.public_file); !listed)
+      return tl::unexpected(listed.error());
+    return signer;
   }
-  if (auto done = list(place.public_file, std::move(*listed), key); !done)
-    return tl::unexpected(done.error());
-  return signer;
+  if (is_of(keys.back(), *signer)) return signer;
+  const bool replaced =
+      std::any_of(keys.begin(), keys.end(), [&](const verify::Key& key) { return is_of(key, *signer); });
+  return fail(ErrorKind::corrupt,
+              secret +
+                  (replaced ? ": this signing key was replaced by a newer one"
+                            : ": this signing key is not listed in " + place.public_file.string()) +
+                  kOtherKey);
 }
 
-Result<CheckpointSigner> rotate_signing_key(const SigningPlace& place, const std::string& origin,
-                                            Random& random) {
-  auto listed = text_of_file(place.public_file);
-  if (!listed) return tl::unexpected(listed.error());
-  // Under its own name there is the old key or the new one. The list may lag behind: the next start adds to
-  // it.
-  SigningPlace draft = place;
-  draft.secret_file += ".new";
-  std::error_code error;
-  fs::remove(draft.secret_file, error);
-  auto signer = make_key(draft, origin, random);
-  if (!signer) return signer;
-  fs::rename(draft.secret_file, place.secret_file, error);
-  if (error) {
-    return fail(ErrorKind::unavailable,
-                place.secret_file.string() + ": cannot be replaced: " + error.message());
-  }
-  const fs::path& secret = place.secret_file;
-  const fs::path directory = secret.has_parent_path() ? secret.parent_path() : fs::path(".");
-  if (auto synced = sync_directory(directory); !synced) return tl::unexpected(synced.error());
-  if (auto done = list(place.public_file, std::move(*listed), signer->public_text()); !done) {
-    return tl::unexpected(done.error());
-  }
-  return signer;
+Result<void> rotate_signing_key(const SigningPlace& place, const CheckpointSigner& next) {
+  auto list = read_list(place.public_file);
+  if (!list) return tl::unexpected(list.error());
+  // Listed first: a secret that is not listed is never taken for one that may sign.
+  if (auto listed = add(next, std::move(*list), place.public_file); !listed) return listed;
+  return put_secret(next, place.secret_file);
 }
 
 std::string origin_or_usual(const std::string& configured, const fs::path& public_file,
@@ -133,11 +129,21 @@ std::string origin_or_usual(const std::string& configured, const fs::path& publi
 }
 
 Result<std::vector<verify::Key>> listed_keys(const fs::path& public_file) {
-  auto listed = text_of_file(public_file);
-  if (!listed) return tl::unexpected(listed.error());
-  auto keys = verify::parse_keys(*listed);
-  if (keys) return keys;
-  return fail(ErrorKind::corrupt, public_file.string() + ": " + keys.error().text);
+  auto list = read_list(public_file);
+  if (!list) return tl::unexpected(list.error());
+  return std::move(list->keys);
+}
+
+std::vector<fs::path> lost_checkpoints(const fs::path& data_directory) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (const auto& file : fs::directory_iterator(data_directory, error)) {
+    const fs::path name = file.path().filename();
+    const bool draft = name.extension() == ".new";
+    if (!draft && name.string().starts_with(kLostCheckpointFile)) found.push_back(file.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
 }  // namespace carehub::storage

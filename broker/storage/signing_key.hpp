@@ -7,8 +7,8 @@
 
 namespace carehub::storage {
 
-/// In the data directory: the newest signed checkpoint, every key that may have signed, and the checkpoint
-/// that stood there when a person accepted a loss.
+/// In the data directory: the newest signed checkpoint, every key that may have signed, and, with a dot and
+/// a number behind the name, each checkpoint that stood there when a person accepted a loss.
 constexpr const char* kCheckpointFile = "checkpoint";
 constexpr const char* kCheckpointKeysFile = "checkpoint.keys";
 constexpr const char* kLostCheckpointFile = "checkpoint.lost";
@@ -19,15 +19,16 @@ struct SigningPlace {
   std::filesystem::path public_file;  // every key that ever signed, one a line, the present one last; 0644
 };
 
-/// The key that signs, made where neither file exists yet. Errors: `invalid` (others may read the secret
-/// file; it is of another origin), `corrupt` (it is damaged, missing, or not the newest that is listed).
+/// The key that signs, made where no key is listed and there is no secret file yet; its list is begun then.
+/// Cut short at any place, the next start goes on. Errors: `invalid` (others may read the secret file; it is
+/// of another origin), `corrupt` (it is damaged, missing, not listed, or not the newest that is listed).
 Result<CheckpointSigner> open_signing_key(const SigningPlace& place, const std::string& origin,
                                           Random& random);
 
-/// A new key takes the old one's place; the old public key stays listed, so that what it signed verifies.
-/// Cut short, it is refused or whole at the next start, and may be called again. The caller records it.
-Result<CheckpointSigner> rotate_signing_key(const SigningPlace& place, const std::string& origin,
-                                            Random& random);
+/// `next` is listed, then takes the old key's place; the old public key stays listed, so that what it signed
+/// verifies. Cut short, start has the old key, or the new one, or refuses, and another may be put in its
+/// place. The caller has recorded it.
+Result<void> rotate_signing_key(const SigningPlace& place, const CheckpointSigner& next);
 
 /// The configured origin; where none is, that of the newest listed key, else one made of the hub's name.
 std::string origin_or_usual(const std::string& configured, const std::filesystem::path& public_file,
@@ -35,5 +36,8 @@ std::string origin_or_usual(const std::string& configured, const std::filesystem
 
 /// Every key that may have signed this log's checkpoints. Empty where there is no list.
 Result<std::vector<verify::Key>> listed_keys(const std::filesystem::path& public_file);
+
+/// The files that hold a checkpoint over what was accepted as lost.
+std::vector<std::filesystem::path> lost_checkpoints(const std::filesystem::path& data_directory);
 
 }  // namespace carehub::storage

@@ -12,8 +12,9 @@ using crash::Promises;
 
 namespace {
 
-/// One hub's storage through many power cuts.
-void play(std::uint64_t seed, std::size_t lives, std::uint64_t operations_max, const Life& usual) {
+/// One hub's storage through many power cuts, in a directory of the disk or below one.
+void play(std::uint64_t seed, std::size_t lives, std::uint64_t operations_max, const Life& usual,
+          const std::string& below = "") {
   fakes::SeededRandom random(seed);
   Promises promises(seed);
   auto place = std::make_unique<fakes::TemporaryDirectory>();
@@ -24,7 +25,7 @@ void play(std::uint64_t seed, std::size_t lives, std::uint64_t operations_max, c
       disk.plan({.kind = Fault::Kind::power_cut, .at = 1 + random.below(operations_max)});
       Life life = usual;
       life.closes = random.below(2) == 0;
-      const auto lived = promises.live(place->path(), life);
+      const auto lived = promises.live(place->path() / below, life);
       CAPTURE(seed, at, disk.what());
       if (!lived && !disk.happened()) FAIL(lived.error().text);
       disk.cut();
@@ -32,7 +33,7 @@ void play(std::uint64_t seed, std::size_t lives, std::uint64_t operations_max, c
     }
     place = std::move(next_place);
   }
-  const auto lived = promises.live(place->path(), usual);
+  const auto lived = promises.live(place->path() / below, usual);
   CAPTURE(seed);
   if (!lived) FAIL(lived.error().text);
 }
@@ -41,6 +42,10 @@ void play(std::uint64_t seed, std::size_t lives, std::uint64_t operations_max, c
 
 TEST_CASE("every receipt survives the power going off at any moment, again and again") {
   for (const std::uint64_t seed : crash::seeds(30)) play(seed, 6, 160, {.batches = 30});
+}
+
+TEST_CASE("the first receipts survive the power going off, in a directory that was made for them") {
+  for (const std::uint64_t seed : crash::seeds(20)) play(seed, 2, 160, {.batches = 10}, "srv/data");
 }
 
 TEST_CASE("every receipt survives the power going off while tables are written") {

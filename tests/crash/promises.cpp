@@ -5,10 +5,12 @@
 #include <cstdlib>
 #include <memory>
 
+#include "broker/storage/file.hpp"
 #include "broker/storage/file_vault.hpp"
 #include "broker/storage/rocks_ledger.hpp"
 #include "broker/storage/rocks_state_store.hpp"
 #include "broker/storage/sha256.hpp"
+#include "broker/storage/signing_key.hpp"
 #include "tests/fakes/awaited.hpp"
 
 namespace carehub::crash {
@@ -61,10 +63,14 @@ struct Promises::Stores {
 
   static Result<Stores> open(const std::filesystem::path& data) {
     Stores stores;
+    if (auto made = storage::make_writable_directory(data); !made) return tl::unexpected(made.error());
     auto vault = storage::open_vault(data / "vault", data / "master.key", system_random());
     if (!vault) return tl::unexpected(vault.error());
     stores.vault = std::move(vault->vault);
-    auto ledger = storage::RocksLedger::open(data);
+    auto signer = storage::open_signing_key({data / "signing.key", data / storage::kCheckpointKeysFile},
+                                            "carehub/crash", system_random());
+    if (!signer) return tl::unexpected(signer.error());
+    auto ledger = storage::RocksLedger::open(data, std::move(*signer));
     if (!ledger) return tl::unexpected(ledger.error());
     stores.ledger = std::move(ledger->ledger);
     auto state = storage::RocksStateStore::open(data);

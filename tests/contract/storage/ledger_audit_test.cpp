@@ -26,8 +26,9 @@ struct Damaged {
   fakes::TemporaryDirectory work;
   fs::path data = work.path() / "data";
   std::vector<std::pair<Sequence, std::string>> faults;
+  std::vector<std::string> notices;
 
-  Damaged() {
+  explicit Damaged(std::size_t entry_bytes_max = 600) {
     fs::create_directories(data);
     fakes::SeededRandom random(9);
     auto signer =
@@ -35,11 +36,25 @@ struct Damaged {
     REQUIRE(signer);
     auto opened = storage::RocksLedger::open(data, *signer);
     REQUIRE(opened);
-    std::promise<Result<Sequence>> done;
-    opened->ledger->append(fakes::sealed_batch(kSeed, 1, kHead),
-                           [&](Result<Sequence> result) { done.set_value(std::move(result)); });
-    REQUIRE(done.get_future().get());
+    std::vector<storage::SealedEntry> batch;
+    for (Sequence at = 1; at <= kHead; ++at) batch.push_back(fakes::sealed_entry(kSeed, at, entry_bytes_max));
+    append(*opened->ledger, std::move(batch));
     REQUIRE(opened->ledger->close());
+  }
+
+  static void append(storage::RocksLedger& ledger, std::vector<storage::SealedEntry> batch) {
+    std::promise<Result<Sequence>> done;
+    ledger.append(std::move(batch), [&](Result<Sequence> result) { done.set_value(std::move(result)); });
+    REQUIRE(done.get_future().get());
+  }
+
+  fs::path largest(const std::string& extension) const {
+    fs::path found;
+    for (const auto& file : fs::directory_iterator(data / "ledger")) {
+      if (file.path().extension() == extension && (found.empty() || file.file_size() > fs::file_size(found)))
+        found = file.path();
+    }
+    return found;
   }
 
   void change(const std::function<void(LedgerDatabase&, rocksdb::WriteBatch&)>& how) const {
@@ -55,7 +70,9 @@ struct Damaged {
 
   storage::AuditReport audit() {
     faults.clear();
+    notices.clear();
     storage::AuditOptions options;
+    options.notice = [this](const std::string& text) { notices.push_back(text); };
     options.fault = [this](Sequence sequence, const std::string& text) {
       faults.emplace_back(sequence, text);
     };
@@ -69,6 +86,12 @@ struct Damaged {
 
 void put(rocksdb::WriteBatch& batch, Sequence under, const Bytes& bytes) {
   REQUIRE(batch.Put(storage::ledger_key(under), rocksdb::Slice(text_of(bytes).data(), bytes.size())).ok());
+}
+
+void damage_middle(const fs::path& file) {
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekp(static_cast<std::streamoff>(fs::file_size(file) / 2));
+  stream << "damage";
 }
 
 }  // namespace
@@ -139,20 +162,121 @@ TEST_CASE("every damage is named by its sequence, and the audit goes on behind i
 TEST_CASE("a damaged block of the file costs the entries in it, and the others are still checked") {
   Damaged ledger;
   REQUIRE(storage::RocksLedger::open(ledger.data));  // what was in the log goes into a table
-  fs::path largest;
-  for (const auto& file : fs::directory_iterator(ledger.data / "ledger")) {
-    if (file.path().extension() == ".sst" && (largest.empty() || file.file_size() > fs::file_size(largest)))
-      largest = file.path();
-  }
-  std::fstream stream(largest, std::ios::in | std::ios::out | std::ios::binary);
-  stream.seekp(static_cast<std::streamoff>(fs::file_size(largest) / 2));
-  stream << "damage";
-  stream.close();
+  damage_middle(ledger.largest(".sst"));
   const auto report = ledger.audit();
   CHECK(report.first_bad > 1);
   CHECK(report.faults > 0);
   CHECK(report.faults < kHead / 4);
   CHECK(report.entries == kHead);
+}
+
+TEST_CASE("of many small entries those in the damaged block are told, and no other") {
+  Damaged ledger(20);
+  REQUIRE(storage::RocksLedger::open(ledger.data));  // what was in the log goes into a table
+  damage_middle(ledger.largest(".sst"));
+  ledger.audit();
+  std::vector<Sequence> told;
+  for (const auto& [sequence, text] : ledger.faults) {
+    if (sequence != 0) told.push_back(sequence);
+  }
+  auto log_end = LedgerDatabase::LogEnd::whole;
+  const auto database = LedgerDatabase::open_to_read(ledger.data / "ledger", log_end);
+  REQUIRE(database);
+  std::vector<Sequence> unreadable;
+  for (Sequence at = 1; at <= kHead; ++at) {
+    if (!(*database)->entry(at)) unreadable.push_back(at);
+  }
+  CHECK(unreadable.size() > 64);
+  CHECK(told == unreadable);
+}
+
+TEST_CASE("rows that are no entries are told, and neither hide entries nor keep the audit from its end") {
+  Damaged ledger;
+  std::vector<Sequence> named;
+  const auto audit = [&] {
+    const auto report = ledger.audit();
+    for (const auto& [sequence, text] : ledger.faults) {
+      if (sequence != 0) named.push_back(sequence);
+    }
+    return report;
+  };
+  SECTION("under keys that no entry has") {
+    ledger.change([](LedgerDatabase&, rocksdb::WriteBatch& batch) {
+      for (const std::string& key :
+           {storage::ledger_key(5) + "x", storage::ledger_key(0), std::string("\x01"),
+            storage::ledger_key(UINT64_MAX), std::string(9, '\xFF')}) {
+        REQUIRE(batch.Put(key, "a row").ok());
+      }
+    });
+    const auto report = audit();
+    CHECK(report.entries == kHead);
+    CHECK(report.faults == 5);
+    CHECK(named.empty());
+  }
+  SECTION("under a number that is out of reach") {
+    ledger.change([](LedgerDatabase&, rocksdb::WriteBatch& batch) {
+      put(batch, UINT64_MAX - 1, encode(fakes::sealed_entry(kSeed, 7)));
+    });
+    CHECK(audit().first_bad == kHead + 1);
+    CHECK(named == std::vector<Sequence>{kHead + 1, UINT64_MAX - 1});
+  }
+  SECTION("a long row of entries is missing, and the tree goes on by its tiles") {
+    ledger.change([](LedgerDatabase&, rocksdb::WriteBatch& batch) {
+      for (Sequence at = 100; at <= 1'500; ++at) REQUIRE(batch.Delete(storage::ledger_key(at)).ok());
+    });
+    CHECK(audit().faults == 1);
+    CHECK(named == std::vector<Sequence>{100});
+  }
+}
+
+TEST_CASE(
+    "a damaged end of the log is told, and one that was cut short is no fault where the mark is reached") {
+  Damaged ledger;
+  fs::copy(ledger.data, ledger.work.path() / "before");
+  {
+    auto opened = storage::RocksLedger::open(ledger.data);
+    REQUIRE(opened);
+    ledger.append(*opened->ledger, fakes::sealed_batch(kSeed, kHead + 1, 5));
+  }
+  SECTION("damaged, and the mark does not know what followed") {
+    for (const char* name : {"ledger.mark", "checkpoint"}) {
+      fs::copy_file(ledger.work.path() / "before" / name, ledger.data / name,
+                    fs::copy_options::overwrite_existing);
+    }
+    damage_middle(ledger.largest(".log"));
+    const auto report = ledger.audit();
+    CHECK(report.entries == kHead);
+    REQUIRE(report.faults == 1);
+    CHECK(ledger.faults.front().second.find("damaged batch behind entry 2000") != std::string::npos);
+  }
+  SECTION("cut short behind the last entry") {
+    std::ofstream(ledger.largest(".log"), std::ios::binary | std::ios::app) << std::string(3, 'x');
+    const auto report = ledger.audit();
+    CHECK(report.entries == kHead + 5);
+    CHECK(report.faults == 0);
+    REQUIRE(ledger.notices.size() == 1);
+    CHECK(ledger.notices.front().find("unfinished batch behind entry 2005") != std::string::npos);
+  }
+}
+
+TEST_CASE("a torn slot of the mark is to note, and no fault of a whole ledger") {
+  Damaged ledger;
+  std::fstream mark(ledger.data / "ledger.mark", std::ios::in | std::ios::out | std::ios::binary);
+  mark.seekp(2 * 4096 + 20);
+  mark << "damage";
+  mark.close();
+  CHECK(ledger.audit().faults == 0);
+  CHECK(ledger.notices.size() == 1);
+}
+
+TEST_CASE("a database is audited from inside it as from elsewhere") {
+  Damaged ledger;
+  const fs::path before = fs::current_path();
+  fs::current_path(ledger.data / "ledger");
+  const auto report = storage::audit_ledger(".", {});
+  fs::current_path(before);
+  REQUIRE(report);
+  CHECK(report->faults == 0);
 }
 
 TEST_CASE("an entry of a stopped ledger is proven under its checkpoint, and by nothing else") {

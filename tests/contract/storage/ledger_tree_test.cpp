@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "broker/storage/proofs.hpp"
+#include "broker/storage/rocks_audit.hpp"
 #include "broker/storage/rocks_check.hpp"
 #include "broker/storage/rocks_database.hpp"
 #include "broker/storage/rocks_ledger.hpp"
@@ -72,24 +73,32 @@ const fs::path& whole() {
   return data;
 }
 
+using Change = std::function<void(LedgerDatabase&, rocksdb::WriteBatch&)>;
+
+/// Changes rows behind the hub's back, with the database's own checksums intact.
+void change_rows(const fs::path& data, const Change& how) {
+  std::unique_ptr<LedgerDatabase> database;
+  REQUIRE(LedgerDatabase::open(data / "ledger", LedgerDatabase::Mode::write,
+                               rocksdb::WALRecoveryMode::kAbsoluteConsistency, database)
+              .ok());
+  rocksdb::WriteBatch batch;
+  how(*database, batch);
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  REQUIRE(database->entries().Write(options, &batch).ok());
+  REQUIRE(database->close().ok());
+}
+
+Result<storage::LedgerLoss> loss_of(const fs::path& data) {
+  return storage::find_loss(data, [](const storage::SealedEntry&) { return Result<void>(); });
+}
+
 struct Copy {
   fakes::TemporaryDirectory work;
   fs::path data = work.path() / "data";
   Copy() { fs::copy(whole(), data, fs::copy_options::recursive); }
 
-  /// Changes rows behind the hub's back, with the database's own checksums intact.
-  void change(const std::function<void(LedgerDatabase&, rocksdb::WriteBatch&)>& how) const {
-    std::unique_ptr<LedgerDatabase> database;
-    REQUIRE(LedgerDatabase::open(data / "ledger", LedgerDatabase::Mode::write,
-                                 rocksdb::WALRecoveryMode::kAbsoluteConsistency, database)
-                .ok());
-    rocksdb::WriteBatch batch;
-    how(*database, batch);
-    rocksdb::WriteOptions options;
-    options.sync = true;
-    REQUIRE(database->entries().Write(options, &batch).ok());
-    REQUIRE(database->close().ok());
-  }
+  void change(const Change& how) const { change_rows(data, how); }
 
   Error refused() const {
     const auto opened = RocksLedger::open(data, signer_of(data));
@@ -234,13 +243,87 @@ TEST_CASE("a tail that was cut together with its mark is missed by the signed ch
   CHECK(says(opened.error(), "entry 501 is missing"));
 
   // A person may accept it: the checkpoint that can never be extended is set aside, not destroyed.
-  const auto loss = storage::find_loss(data, [](const storage::SealedEntry&) { return Result<void>(); });
+  const auto loss = loss_of(data);
   REQUIRE(loss);
   CHECK(loss->whole == 500);
   CHECK(loss->marked == 900);
   REQUIRE(storage::accept_loss(data, *loss));
   CHECK(open(data)->head() == 500);
-  CHECK(read_text(data / "checkpoint.lost") == newest);
+  CHECK(read_text(data / "checkpoint.lost.500") == newest);
+}
+
+TEST_CASE("a checkpoint that no listed key signed says nothing about what is lost") {
+  fakes::TemporaryDirectory work;
+  const fs::path data = work.path() / "data";
+  fill(data, 1, 60);
+  std::string text = read_text(data / "checkpoint");
+  SECTION("its size was changed") { text.replace(text.find("\n60\n"), 4, "\n18446744073709551615\n"); }
+  SECTION("it is another hub's") {
+    fill(work.path() / "other", 1, 900, kSeed + 5);
+    text = read_text(work.path() / "other" / "checkpoint");
+  }
+  SECTION("it is no checkpoint") { text = "nothing"; }
+  std::ofstream(data / "checkpoint", std::ios::trunc) << text;
+  const auto loss = loss_of(data);
+  REQUIRE(!loss);
+  CHECK(loss.error().kind == ErrorKind::corrupt);
+  CHECK(says(loss.error(), "move this one away"));
+  fs::remove(data / "checkpoint");
+  CHECK_FALSE(loss_of(data)->any());
+}
+
+TEST_CASE("a checkpoint in the database that covers more than is there is a loss, each time") {
+  fakes::TemporaryDirectory work;
+  const fs::path data = work.path() / "data";
+  for (const Sequence whole : {Sequence{500}, Sequence{600}}) {
+    CAPTURE(whole);
+    fill(data, whole == 500 ? 1 : 521, whole);
+    const std::string row = signer_of(data).sign(whole + 20, Hash{});
+    change_rows(data, [&](LedgerDatabase& database, rocksdb::WriteBatch& batch) {
+      REQUIRE(database.put_checkpoint(batch, row).ok());
+    });
+    const auto refused = RocksLedger::open(data, signer_of(data));
+    REQUIRE(!refused);
+    CHECK(says(refused.error(), "accept-loss"));
+    const auto loss = loss_of(data);
+    REQUIRE(loss);
+    CHECK(loss->whole == whole);
+    CHECK(loss->marked == whole + 20);
+    REQUIRE(storage::accept_loss(data, *loss));
+    CHECK_FALSE(loss_of(data)->any());
+    {  // what is lost is filled before anything is signed again
+      const auto opened = RocksLedger::open(data);
+      if (!opened) FAIL(opened.error().text);
+      REQUIRE(append(*opened->ledger, fakes::sealed_batch(kSeed + 2, whole + 1, 20)));
+    }
+    open(data);
+    CHECK(read_text(data / ("checkpoint.lost." + std::to_string(whole))) == row);
+  }
+  CHECK(storage::lost_checkpoints(data).size() == 4);
+}
+
+TEST_CASE("of a forged entry under tiles of several levels the audit names that one and no other") {
+  const Copy copy;
+  copy.change([](LedgerDatabase&, rocksdb::WriteBatch& batch) {
+    const Bytes forged = encode(fakes::sealed_entry(kSeed + 1, 900, 20));
+    REQUIRE(batch.Put(storage::ledger_key(900), rocksdb::Slice(text_of(forged).data(), forged.size())).ok());
+  });
+  std::vector<Sequence> named;
+  std::size_t of_none = 0;
+  storage::AuditOptions options;
+  options.fault = [&](Sequence sequence, const std::string& text) {
+    UNSCOPED_INFO(sequence << ": " << text);
+    if (sequence != 0) {
+      named.push_back(sequence);
+    } else {
+      ++of_none;
+    }
+  };
+  const auto report = storage::audit_ledger(copy.data, options);
+  REQUIRE(report);
+  CHECK(report->first_bad == 900);
+  CHECK(named == std::vector<Sequence>{900});
+  CHECK(of_none > 0);  // the tile above it, and the roots
 }
 
 TEST_CASE("another hub's checkpoint, and one that was changed, are refused and named") {
@@ -256,8 +339,8 @@ TEST_CASE("another hub's checkpoint, and one that was changed, are refused and n
   SECTION("with its key listed, over another tree") {
     fill(other, 1, 20, kSeed + 5);
     fs::copy_file(other / "checkpoint", copy.data / "checkpoint", fs::copy_options::overwrite_existing);
-    std::ofstream(copy.data / "checkpoint.keys", std::ios::trunc)
-        << read_text(other / "checkpoint.keys") << read_text(copy.data / "checkpoint.keys");
+    const std::string keys = read_text(other / "checkpoint.keys") + read_text(copy.data / "checkpoint.keys");
+    std::ofstream(copy.data / "checkpoint.keys", std::ios::trunc) << keys;
     expected = "ledger entries 1 to 20 are not those that the checkpoint was signed for";
   }
   SECTION("one changed digit") {
@@ -288,11 +371,12 @@ TEST_CASE("after a rotation the ledger goes on from what the old key signed") {
   const Copy copy;
   fakes::SeededRandom random(4);
   const storage::SigningPlace place{copy.data / "signing.key", copy.data / "checkpoint.keys"};
-  const auto rotated = storage::rotate_signing_key(place, kOrigin, random);
-  REQUIRE(rotated);
+  const auto next = storage::CheckpointSigner::make(kOrigin, random);
+  REQUIRE(next);
+  REQUIRE(storage::rotate_signing_key(place, *next));
   const auto ledger = open(copy.data);
   const auto checkpoint = storage::verify::parse_checkpoint(*ledger->checkpoint());
-  CHECK(storage::verify::signer_of(*checkpoint, {*storage::verify::parse_key(rotated->public_text())}));
+  CHECK(storage::verify::signer_of(*checkpoint, {*storage::verify::parse_key(next->public_text())}));
 }
 
 TEST_CASE("a ledger of before there were tiles gets them, and says so") {

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "broker/storage/signing_key.hpp"
 #include "tests/unit/app/small_county.hpp"
 
 using namespace carehub;
@@ -80,8 +81,26 @@ TEST_CASE("a new signing key is on record, and what the old one signed still ver
   rotate.by = "an operator";
   rotate.reason = "a test";
   Told rotated;
+  const auto read = [&](const char* name) {
+    std::ifstream file(data_of(county) / name);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::string secret = read("signing.key");
   REQUIRE(app::audit(rotate, rotated.surroundings) == ExitCode::ok);
   CHECK(rotated.said("recorded as entry"));
+  CHECK(read("signing.key") != secret);
+  const auto keys = storage::listed_keys(data_of(county) / "checkpoint.keys");
+  REQUIRE(keys);
+  REQUIRE(keys->size() == 2);
+  CHECK(storage::verify::signer_of(*storage::verify::parse_checkpoint(read("checkpoint")), {keys->front()}));
+
+  Told again;
+  again.stop = true;  // as soon as it runs
+  app::RunOptions run;
+  run.config = county.config();
+  run.parts = app::RunOptions::Parts::broker;
+  REQUIRE(app::run(run, again.surroundings) == ExitCode::ok);
+  CHECK(storage::verify::signer_of(*storage::verify::parse_checkpoint(read("checkpoint")), {keys->back()}));
 
   AuditOptions check;
   check.subject = "-";

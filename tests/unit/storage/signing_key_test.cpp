@@ -22,6 +22,17 @@ struct Bench {
   Result<CheckpointSigner> open(const std::string& origin = kOrigin) {
     return open_signing_key(place, origin, random);
   }
+  CheckpointSigner rotate(const std::string& origin = kOrigin) {
+    auto next = CheckpointSigner::make(origin, random);
+    REQUIRE(next);
+    REQUIRE(rotate_signing_key(place, *next));
+    return *next;
+  }
+  std::string list() const {
+    std::ifstream in(place.public_file);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  void list(const std::string& text) const { std::ofstream(place.public_file, std::ios::trunc) << text; }
 };
 
 }  // namespace
@@ -47,17 +58,56 @@ TEST_CASE("after a rotation what the old key signed still verifies, and the old 
   const std::string checkpoint = old->sign(3, Hash{});
   const auto saved = bench.work.path() / "saved";
   fs::copy_file(bench.place.secret_file, saved);
-  const auto rotated = rotate_signing_key(bench.place, kOrigin, bench.random);
-  REQUIRE(rotated);
-  CHECK(rotated->public_text() != old->public_text());
-  CHECK(bench.open()->public_text() == rotated->public_text());
+  const auto rotated = bench.rotate();
+  CHECK(rotated.public_text() != old->public_text());
+  CHECK(bench.open()->public_text() == rotated.public_text());
   const auto keys = listed_keys(bench.place.public_file);
   REQUIRE(keys->size() == 2);
   CHECK(verify::signer_of(*verify::parse_checkpoint(checkpoint), *keys));
-  CHECK(verify::signer_of(*verify::parse_checkpoint(rotated->sign(4, Hash{})), *keys));
+  CHECK(verify::signer_of(*verify::parse_checkpoint(rotated.sign(4, Hash{})), *keys));
 
   fs::copy_file(saved, bench.place.secret_file, fs::copy_options::overwrite_existing);
   CHECK(bench.open().error().kind == ErrorKind::corrupt);
+  bench.list("# as a person left it\r\n" + old->public_text() + "\r\n" + rotated.public_text() + "\r\n");
+  CHECK(bench.open().error().kind == ErrorKind::corrupt);
+}
+
+TEST_CASE("a key that is not listed never signs, though it is of the ledger's origin") {
+  Bench bench;
+  const auto old = bench.open();
+  REQUIRE(old);
+  const std::string before = bench.list();
+  std::ofstream(bench.place.secret_file, std::ios::trunc)
+      << CheckpointSigner::make(kOrigin, bench.random)->secret_text() << '\n';
+  const auto forged = bench.open();
+  REQUIRE(!forged);
+  CHECK(forged.error().kind == ErrorKind::corrupt);
+  CHECK(forged.error().text.find("is not listed") != std::string::npos);
+  CHECK(bench.list() == before);
+  const auto next = bench.rotate();
+  CHECK(bench.open()->public_text() == next.public_text());
+}
+
+TEST_CASE("a list whose last line does not end is read as it stands, and is gone on with on a new line") {
+  Bench bench;
+  const auto old = bench.open();
+  REQUIRE(old);
+  bench.list(old->public_text());
+  CHECK(bench.open()->public_text() == old->public_text());
+  CHECK(bench.list() == old->public_text());
+  const auto next = bench.rotate();
+  CHECK(bench.list() == old->public_text() + "\n" + next.public_text() + "\n");
+  CHECK(bench.open()->public_text() == next.public_text());
+}
+
+TEST_CASE("what was signed over a loss is found by its name, drafts apart") {
+  Bench bench;
+  for (const char* name :
+       {"checkpoint", "checkpoint.lost.500", "checkpoint.lost.500-2", "checkpoint.lost.9.new"})
+    std::ofstream(bench.work.path() / name) << "a note";
+  const auto lost = lost_checkpoints(bench.work.path());
+  REQUIRE(lost.size() == 2);
+  CHECK(lost.front().filename() == "checkpoint.lost.500");
 }
 
 TEST_CASE("a signing key that is missing, damaged, readable by others or of another origin is refused") {
@@ -75,7 +125,7 @@ TEST_CASE("a signing key that is missing, damaged, readable by others or of anot
   REQUIRE(!missing);
   CHECK(missing.error().kind == ErrorKind::corrupt);
   CHECK(missing.error().text.find("rotate-key") != std::string::npos);
-  REQUIRE(rotate_signing_key(bench.place, "carehub/elsewhere", bench.random));
+  bench.rotate("carehub/elsewhere");
   CHECK(bench.open("carehub/elsewhere"));
 }
 
