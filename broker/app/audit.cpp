@@ -1,7 +1,5 @@
 #include "broker/app/audit.hpp"
 
-#include <charconv>
-#include <optional>
 #include <ostream>
 
 #include "broker/app/hub_connection.hpp"
@@ -9,6 +7,7 @@
 #include "broker/app/input_file.hpp"
 #include "broker/app/json_line.hpp"
 #include "broker/app/rotation.hpp"
+#include "broker/app/verifier_keys.hpp"
 #include "broker/base/clock.hpp"
 #include "broker/storage/entry.hpp"
 #include "broker/storage/rocks_audit.hpp"
@@ -19,16 +18,6 @@ namespace {
 
 namespace verify = storage::verify;
 constexpr std::uint64_t kFaultsShown = 100;
-
-Result<std::vector<verify::Key>> read_keys(const std::filesystem::path& file, Surroundings& surroundings) {
-  if (file.empty()) return std::vector<verify::Key>();
-  const auto text = read_input(file.string(), surroundings);
-  if (!text) return tl::unexpected(text.error());
-  auto keys = verify::parse_keys(*text);
-  if (!keys) return fail(ErrorKind::invalid, file.string() + ": " + keys.error().text);
-  if (keys->empty()) return fail(ErrorKind::invalid, file.string() + " holds no verifier key");
-  return keys;
-}
 
 void print_fault(Sequence sequence, const std::string& text, bool json, std::ostream& out) {
   if (json) {
@@ -67,11 +56,13 @@ void print_report(const storage::AuditReport& report, bool json, std::ostream& o
 }
 
 ExitCode verify_ledger(const AuditOptions& options, Surroundings& surroundings) {
-  auto keys = read_keys(options.keys, surroundings);
-  if (!keys) return complain(surroundings, keys.error());
   std::uint64_t shown = 0;
   storage::AuditOptions audit;
-  audit.keys = std::move(*keys);
+  if (!options.keys.empty()) {
+    auto keys = read_verifier_keys(options.keys, surroundings);
+    if (!keys) return complain(surroundings, keys.error());
+    audit.keys = std::move(*keys);
+  }
   audit.progress = progress_on(surroundings.err, "verifying the ledger");
   audit.fault = [&](Sequence sequence, const std::string& text) {
     if (++shown <= kFaultsShown) print_fault(sequence, text, options.json, surroundings.out);
@@ -128,7 +119,7 @@ ExitCode verify_proof(const AuditOptions& options, Surroundings& surroundings) {
                     "a proof proves nothing without the hub's public key: --keys FILE, with the "
                     "checkpoint.keys that the hub's people gave you");
   }
-  const auto keys = read_keys(options.keys, surroundings);
+  const auto keys = read_verifier_keys(options.keys, surroundings);
   if (!keys) return complain(surroundings, keys.error());
   const auto text = read_input(options.subject, surroundings);
   if (!text) return complain(surroundings, text.error());
@@ -137,22 +128,6 @@ ExitCode verify_proof(const AuditOptions& options, Surroundings& surroundings) {
   const auto proven = verify::proven_entry(*proof, *keys);
   if (!proven) return complain(surroundings, proven.error());
   print_proven(*proven, options.json, surroundings.out);
-  return ExitCode::ok;
-}
-
-ExitCode prove(const AuditOptions& options, Surroundings& surroundings) {
-  Sequence sequence = 0;
-  const std::string& text = options.subject;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), sequence);
-  if (error != std::errc() || end != text.data() + text.size() || sequence == 0) {
-    return complain(surroundings, ExitCode::usage, "prove needs an entry's number");
-  }
-  const auto proof = storage::prove_entry(options.ledger, sequence);
-  if (!proof && proof.error().kind == ErrorKind::unavailable) {
-    return complain(surroundings, ExitCode::storage, proof.error().text);
-  }
-  if (!proof) return complain(surroundings, proof.error());
-  surroundings.out << *proof << std::flush;
   return ExitCode::ok;
 }
 
@@ -172,7 +147,6 @@ ExitCode rotate_key(const AuditOptions& options, Surroundings& surroundings) {
 }  // namespace
 
 ExitCode audit(const AuditOptions& options, Surroundings& surroundings) {
-  if (options.action == AuditOptions::Action::prove) return prove(options, surroundings);
   if (options.action == AuditOptions::Action::rotate_key) return rotate_key(options, surroundings);
   return options.ledger.empty() ? verify_proof(options, surroundings) : verify_ledger(options, surroundings);
 }

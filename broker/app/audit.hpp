@@ -8,10 +8,10 @@
 
 namespace carehub::app {
 
-/// What is done with the ledger of a stopped hub, a backup of one, or a proof.
+/// What is done with the ledger of a stopped hub, a backup of one, or a proof that is there.
 struct AuditOptions {
-  enum class Action : std::uint8_t { verify, prove, rotate_key } action = Action::verify;
-  /// verify: a proof file, "-" for standard input; prove: an entry's number; rotate_key: hub.toml.
+  enum class Action : std::uint8_t { verify, rotate_key } action = Action::verify;
+  /// verify: a proof file, "-" for standard input; rotate_key: hub.toml.
   std::string subject;
   std::filesystem::path ledger;  // a data directory, a backup of one, or the database in it
   std::filesystem::path keys;    // verifier keys, one a line; verify of a ledger: else those beside it

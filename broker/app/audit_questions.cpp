@@ -12,6 +12,64 @@ void add_rows_as(CLI::App* command, RowsAs& rows) {
   command->add_flag("--csv", rows.csv, "CSV with a header, for a spreadsheet")->excludes("--json");
 }
 
+/// What both kinds of folder are asked for with.
+template <class Options>
+void add_folder_options(CLI::App* command, Options& options, bool person_required) {
+  add_config(command, options.config);
+  command->add_option("--into", options.into, "A new folder, or an empty one")->required()->type_name("DIR");
+  add_person(command, options.person, person_required);
+  command
+      ->add_option("--from", options.from,
+                   "From that entry's number on; or written down then or later: a time, or a day of UTC")
+      ->type_name("NUMBER|TIME");
+  command
+      ->add_option("--to", options.to,
+                   "Up to that entry; or written down before that time, or up to that day and on it")
+      ->type_name("NUMBER|TIME");
+  command->add_option("--role", options.role, "Open events as this role may see them")
+      ->required()
+      ->type_name("ROLE");
+  command
+      ->add_option("--keys", options.keys, "The hub's public keys; default: the checkpoint.keys in its data")
+      ->type_name("FILE");
+  add_asker(command, options.by, options.reason);
+  add_json(command, options.json);
+}
+
+void add_export(CLI::App& audit, Reading& reading) {
+  auto* command =
+      add(audit, "export",
+          "Of a running hub: a folder that an auditor keeps. Entries as they are sealed with a proof each, "
+          "what a role may see of them, who asked about them, the signed checkpoint, the public keys, a "
+          "manifest, and a script that checks it all without this program. It holds personal data in clear",
+          "carehub audit export hub.toml --into case-4 --person-file id.txt --role auditor --by 'A Reader' "
+          "--reason 'case review 4'\n"
+          "  carehub audit export hub.toml --into q1 --from 2026-01-01 --to 2026-03-31 --role auditor "
+          "--by 'A Reader' --reason 'quarterly review'");
+  add_folder_options(command, reading.audit_export, false);
+  when_chosen(command, [&reading] {
+    const auto& chosen = reading.audit_export;
+    if (!chosen.person.given() && chosen.from.empty() && chosen.to.empty())
+      throw CLI::ValidationError("--person", "export needs a person, --from or --to: 1 is the first entry");
+    reading.chosen = chosen;
+  });
+}
+
+void add_completeness(CLI::App& audit, Reading& reading) {
+  auto* command =
+      add(audit, "completeness",
+          "Of a running hub: a folder that shows a person's timeline over a span to leave nothing out. The "
+          "clear part of every entry of the span names the key that it is sealed under, and all of them "
+          "lead to the signed checkpoint: none can be missing. Every event under the person's keys is then "
+          "in the timeline, or is named. It does not prove that the hub knew the child by one key alone, "
+          "nor that the opened text is what was sealed. Leaves with 1 where something is left out. It "
+          "holds personal data in clear",
+          "carehub audit completeness hub.toml --into case-4-all --person-file id.txt --from 2026-01-01 "
+          "--to 2026-03-31 --role auditor --by 'A Reader' --reason 'case review 4'");
+  add_folder_options(command, reading.completeness, true);
+  choose(command, reading, &Reading::completeness);
+}
+
 }  // namespace
 
 void add_audit_questions(CLI::App& audit, Reading& reading) {
@@ -48,6 +106,9 @@ void add_audit_questions(CLI::App& audit, Reading& reading) {
   add_asker(trail, reading.trail.by, reading.trail.reason);
   add_rows_as(trail, reading.trail.rows);
   choose(trail, reading, &Reading::trail);
+
+  add_export(audit, reading);
+  add_completeness(audit, reading);
 }
 
 }  // namespace carehub::app

@@ -32,6 +32,9 @@ struct Reading {
   RebuildOptions rebuild;
   RecoverOptions recover;
   AuditOptions audit;
+  ProveOptions prove;
+  ExportOptions audit_export;
+  CompletenessOptions completeness;
   EraseOptions erase;
   VaultOptions vault;
   KeysOptions keys;
@@ -82,7 +85,7 @@ void add_operator_commands(CLI::App& program, Reading& reading);
 /// Backups of a running hub, and what is made of them.
 void add_backup_commands(CLI::App& program, Reading& reading);
 
-/// What an auditor asks of a running hub, below `audit`: as-of, trail.
+/// What an auditor asks of a running hub, below `audit`: as-of, trail, export, completeness.
 void add_audit_questions(CLI::App& audit, Reading& reading);
 
 }  // namespace carehub::app

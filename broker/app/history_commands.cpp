@@ -1,65 +1,15 @@
 #include <ostream>
 
 #include "broker/app/commands.hpp"
-#include "broker/app/csv_line.hpp"
 #include "broker/app/hub_connection.hpp"
 #include "broker/app/moment.hpp"
 #include "broker/app/show_event.hpp"
 #include "broker/app/table.hpp"
+#include "broker/app/timeline_rows.hpp"
 
 /// timeline, status: questions about the record.
 namespace carehub::app {
 namespace {
-
-std::string type_text(event::EventType type) {
-  return type == event::EventType::unknown ? std::string() : std::string(event_type_name(type));
-}
-
-std::string row_json(const wire::RowT& row) {
-  JsonLine line;
-  if (row.sequence != 0) line.add("sequence", row.sequence);
-  if (row.occurred_at != 0) line.add("occurred_at", to_rfc3339(Timestamp{row.occurred_at}));
-  if (row.appended_at != 0) line.add("appended_at", to_rfc3339(Timestamp{row.appended_at}));
-  line.add("kind", row.kind);
-  if (row.type != event::EventType::unknown) line.add("type", event_type_name(row.type));
-  if (!row.agency.empty()) line.add("agency", row.agency);
-  if (!row.subscription.empty()) line.add("subscription", row.subscription);
-  if (!row.role.empty()) line.add("role", row.role);
-  if (!row.text.empty()) line.add("text", row.text);
-  if (row.attempts != 0) line.add("attempts", std::uint64_t{row.attempts});
-  if (row.pending != 0) line.add("pending", row.pending);
-  if (!row.legal_basis.empty()) line.add("legal_basis", row.legal_basis);
-  if (!row.marks.empty()) {
-    JsonList marks;
-    for (const auto mark : row.marks) marks.add(ledger::EnumNameMark(mark));
-    line.add_json("marks", marks.text());
-  }
-  add_event(line, row.view);
-  return line.text();
-}
-
-std::string time_text(std::int64_t at_us) {
-  return at_us == 0 ? std::string() : to_rfc3339(Timestamp{at_us});
-}
-
-std::string csv_header() {
-  CsvLine line;
-  for (const auto* name : {"sequence", "occurred_at", "appended_at", "kind", "type", "agency", "subscription",
-                           "role", "legal_basis", "attempts", "marks", "text", "event"}) {
-    line.add(name);
-  }
-  return line.text();
-}
-
-std::string row_csv(const wire::RowT& row) {
-  const auto* seen = row.view.empty() ? nullptr : verified_event(row.view);
-  CsvLine line;
-  line.add(row.sequence).add(time_text(row.occurred_at)).add(time_text(row.appended_at)).add(row.kind);
-  line.add(type_text(row.type)).add(row.agency).add(row.subscription).add(row.role).add(row.legal_basis);
-  line.add(std::uint64_t{row.attempts}).add(marks_text(row.marks)).add(row.text);
-  line.add(seen == nullptr ? std::string() : event_to_json(*seen));
-  return line.text();
-}
 
 /// When it happened and when the hub wrote it down stand side by side.
 void print_row(std::ostream& out, const wire::RowT& row, bool fields) {
@@ -134,14 +84,14 @@ ExitCode timeline(const TimelineOptions& options, Surroundings& surroundings) {
   if (!query) return complain(surroundings, query.error());
   auto hub = connect(*config, "carehub timeline", {});
   if (!hub) return complain(surroundings, hub.error());
-  if (options.csv) surroundings.out << csv_header() << '\n';
+  if (options.csv) surroundings.out << timeline_csv_header() << '\n';
   const auto rows = each_row(
       **hub, std::move(*query),
       [&](const wire::RowT& row) {
         if (options.json) {
-          surroundings.out << row_json(row) << '\n';
+          surroundings.out << timeline_json(row) << '\n';
         } else if (options.csv) {
-          surroundings.out << row_csv(row) << '\n';
+          surroundings.out << timeline_csv(row) << '\n';
         } else {
           print_row(surroundings.out, row, options.fields);
         }

@@ -5,6 +5,9 @@
 #include <vector>
 
 #include "broker/app/audit.hpp"
+#include "broker/app/audit_completeness.hpp"
+#include "broker/app/audit_export.hpp"
+#include "broker/app/audit_prove.hpp"
 #include "broker/app/audit_questions.hpp"
 #include "broker/app/backup.hpp"
 #include "broker/app/commands.hpp"
@@ -17,8 +20,8 @@ using Command =
     std::variant<RunOptions, CheckOptions, TryOptions, PublishOptions, WatchOptions, TimelineOptions,
                  ReplayOptions, DeadLetterOptions, StatusOptions, SubscriptionsOptions, RebuildOptions,
                  RecoverOptions, AuditOptions, EraseOptions, VaultOptions, KeysOptions, BenchOptions,
-                 VersionOptions, AsOfOptions, TrailOptions, BackupOptions, RestoreOptions,
-                 WitnessOptions>;
+                 VersionOptions, AsOfOptions, TrailOptions, BackupOptions, RestoreOptions, WitnessOptions,
+                 ProveOptions, ExportOptions, CompletenessOptions>;
 
 /// What to print and how to leave when there is nothing to do: help, or a wrong command line.
 struct Leave {

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "broker/app/audit_prove.hpp"
 #include "broker/storage/signing_key.hpp"
 #include "tests/unit/app/small_county.hpp"
 
@@ -38,12 +39,11 @@ TEST_CASE(
   CHECK(app::audit(whole, as_json.surroundings) == ExitCode::ok);
   CHECK(as_json.said(R"("faults":0)"));
 
-  AuditOptions prove;
-  prove.action = AuditOptions::Action::prove;
-  prove.subject = "2";
+  app::ProveOptions prove;
+  prove.sequence = "2";
   prove.ledger = data_of(county);
   Told proof;
-  REQUIRE(app::audit(prove, proof.surroundings) == ExitCode::ok);
+  REQUIRE(app::audit_prove(prove, proof.surroundings) == ExitCode::ok);
   const auto file = county.folder.path() / "2.tlog-proof";
   std::ofstream(file) << proof.out.str();
 
@@ -68,12 +68,11 @@ TEST_CASE("a new signing key is on record, and what the old one signed still ver
   RunningCounty county;
   REQUIRE(county.publish(SmallCounty::flag("e1")) == ExitCode::ok);
   REQUIRE(county.stop() == ExitCode::ok);
-  AuditOptions prove;
-  prove.action = AuditOptions::Action::prove;
-  prove.subject = "1";
+  app::ProveOptions prove;
+  prove.sequence = "1";
   prove.ledger = data_of(county);
   Told proof;
-  REQUIRE(app::audit(prove, proof.surroundings) == ExitCode::ok);
+  REQUIRE(app::audit_prove(prove, proof.surroundings) == ExitCode::ok);
 
   AuditOptions rotate;
   rotate.action = AuditOptions::Action::rotate_key;
@@ -113,14 +112,10 @@ TEST_CASE("a new signing key is on record, and what the old one signed still ver
   CHECK(app::audit(whole, verified.surroundings) == ExitCode::ok);
 }
 
-TEST_CASE("a ledger that is not there, an entry that is not there and a number that is none are told") {
+TEST_CASE("a ledger that is not there is told") {
   SmallCounty county;
   AuditOptions options;
   options.ledger = county.folder.path() / "nowhere";
   Told nowhere;
   CHECK(app::audit(options, nowhere.surroundings) == ExitCode::not_found);
-  options.action = AuditOptions::Action::prove;
-  options.subject = "x";
-  Told no_number;
-  CHECK(app::audit(options, no_number.surroundings) == ExitCode::usage);
 }
