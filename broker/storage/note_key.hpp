@@ -24,6 +24,8 @@ class NoteKey {
 
   NoteKey(const NoteKey&) = default;
   NoteKey& operator=(const NoteKey&) = default;
+  NoteKey(NoteKey&&) = default;
+  NoteKey& operator=(NoteKey&&) = default;
   ~NoteKey();
 
   const std::string& name() const { return name_; }

@@ -71,7 +71,7 @@ Result<std::optional<fs::path>> WitnessMemory::fork(const std::string& origin) c
 
 Result<fs::path> WitnessMemory::keep_fork(const std::string& origin, std::string_view remembered,
                                           std::string_view shown) {
-  const fs::path path = file(origin, kShown);
+  fs::path path = file(origin, kShown);
   if (auto put = write_whole(file(origin, kRemembered), bytes_of(remembered)); !put)
     return tl::unexpected(put.error());
   if (auto put = write_whole(path, bytes_of(shown)); !put) return tl::unexpected(put.error());
