@@ -67,8 +67,14 @@ void Scrubbing::run() {
   (void)::setpriority(PRIO_PROCESS, 0, kBehindAllOthers);  // of this thread alone, as Linux has it
   for (;;) {
     const auto step = scrub_.step();
-    if (!step) break;  // the ledger is closed
-    take(*step);
+    if (step) {
+      unread_ = false;
+      take(*step);
+    } else if (!unread_) {
+      unread_ = true;
+      log_alarm("ledger_unread",
+                "the ledger cannot be verified: " + step.error().text + ". It is tried again");
+    }
     const auto until = steady_clock::now() + std::chrono::duration_cast<steady_clock::duration>(rest());
     std::unique_lock lock(mutex_);
     if (ending_.wait_until(lock, until, [this] { return over_; })) break;

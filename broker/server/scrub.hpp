@@ -55,6 +55,7 @@ class Scrubbing {
   std::condition_variable ending_;
   bool over_ = false;
   ScrubFar far_;
+  bool unread_ = false;  // and told; of this thread
   storage::Scrub scrub_;
   std::chrono::steady_clock::time_point told_at_;
   std::chrono::steady_clock::time_point saved_at_;

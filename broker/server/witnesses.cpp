@@ -103,6 +103,7 @@ void Witnesses::read_back() {
     for (const auto& one : *seen) at_s = std::max(at_s, one.at_s);
   }
   constexpr auto kSecondsMax = static_cast<std::uint64_t>(INT64_MAX / kSecondUs);
+  (void)says_anything_new(*checked);
   accepted_at_ = Timestamp{static_cast<std::int64_t>(std::min(at_s, kSecondsMax)) * kSecondUs};
   keep(*std::move(checked));
   unwritten_ = false;
@@ -143,6 +144,19 @@ Result<void> Witnesses::check_root(const verify::Checkpoint& checkpoint) {
   return fail(ErrorKind::corrupt, disagrees + ": the root hash differs");
 }
 
+/// What was said before, handed in again by whoever, is no sign that a witness still watches.
+bool Witnesses::says_anything_new(const verify::Checkpoint& checkpoint) {
+  bool says = !newest_ || checkpoint.size > newest_->checkpoint.size;
+  const auto cosigned = verify::cosigners_of(checkpoint, keys_);
+  if (!cosigned) return false;
+  for (const auto& one : *cosigned) {
+    auto& before = cosigned_at_s_[one.name];
+    says = says || one.at_s > before;
+    before = std::max(before, one.at_s);
+  }
+  return says;
+}
+
 bool Witnesses::is_known(const verify::Signature& signature) const {
   const auto signs = [&signature](const verify::Key& key) {
     return key.name == signature.name && key.id == signature.id;
@@ -166,6 +180,10 @@ void Witnesses::keep(verify::Checkpoint checkpoint) {
       const bool replaced = std::any_of(checkpoint.signatures.begin(), checkpoint.signatures.end(),
                                         [&older](const auto& newer) { return same_signer(older, newer); });
       if (!replaced) checkpoint.signatures.push_back(std::move(older));
+      // A cosignature begins with its time, big-endian: the later word stays.
+      for (auto& newer : checkpoint.signatures) {
+        if (same_signer(older, newer) && newer.bytes < older.bytes) newer.bytes = older.bytes;
+      }
     }
   }
   std::string text = text_of_note(checkpoint);
@@ -192,10 +210,11 @@ wire::HandledT Witnesses::take(const wire::Cosign& frame, Timestamp now) {
     answer.text = checked.error().text;
     return answer;
   }
+  answer.sequence = checked->size;
+  if (!says_anything_new(*checked)) return answer;
   ++accepted_;
   disagreed_ = false;
   accepted_at_ = now;
-  answer.sequence = checked->size;
   keep(*std::move(checked));
   uncovered_since_.reset();
   back_ = back_ || told_ > 0;

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -68,6 +69,7 @@ class Witnesses {
 
   Result<storage::verify::Checkpoint> check(std::string_view text);
   Result<void> check_root(const storage::verify::Checkpoint& checkpoint);
+  bool says_anything_new(const storage::verify::Checkpoint& checkpoint);
   bool is_known(const storage::verify::Signature& signature) const;
   void keep(storage::verify::Checkpoint checkpoint);
   void read_back();
@@ -78,6 +80,7 @@ class Witnesses {
   std::vector<storage::verify::Key> keys_;
   std::optional<Kept> newest_;
   std::optional<Timestamp> accepted_at_;  // of the newest cosignature, by this hub's clock or the witness's
+  std::map<std::string, std::uint64_t> cosigned_at_s_;  // the newest of each witness
   std::uint64_t accepted_ = 0;
   std::uint64_t refused_ = 0;
   std::optional<Timestamp> uncovered_since_;

@@ -30,10 +30,15 @@ void compare(const SealedEntry& entry, const Tile& tile, std::size_t column, Scr
 Result<Scrub::Step> Scrub::step() {
   Step step;
   const Sequence head = ledger_.head();
-  if (next_ > head) {
+  if (end_ == 0) {
+    end_ = head;
+    if (next_ > end_) next_ = 1;
+  }
+  if (next_ > end_) {
     if (auto looked = look_at_checkpoint(step); !looked) return tl::unexpected(looked.error());
     step.ended = true;
     next_ = 1;
+    end_ = 0;
     return step;
   }
   const std::uint64_t index = (next_ - 1) / kTileWidth;

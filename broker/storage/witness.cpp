@@ -63,7 +63,14 @@ Result<void> Witness::check_growth(const verify::Checkpoint& remembered, const v
                                    TreeReader::ReadTile read) const {
   std::vector<Bytes> proof;
   if (remembered.size > 0 && remembered.size < shown.size) {
-    const auto hashes = TreeReader(shown.size, std::move(read)).consistency(remembered.size);
+    TreeReader tree(shown.size, std::move(read));
+    const auto root = tree.root();
+    if (root && *root != shown.root) {
+      return fail(ErrorKind::invalid,
+                  "the tiles that came do not lead to the root that the log has signed: some are damaged, or "
+                  "old ones out of somebody's store. Nothing is signed; it is tried again");
+    }
+    const auto hashes = root ? tree.consistency(remembered.size) : tl::unexpected(root.error());
     if (!hashes) {
       // A log that names its own tiles damaged has proven nothing about its history.
       const Error& error = hashes.error();

@@ -85,8 +85,9 @@ class Backup(unittest.TestCase):
                 answers.append(connection.ask(admission(f"L{count[0]:07d}", nhs_number(count[0] % 50))))
             connection.close()
 
-        publisher = threading.Thread(target=publish)
+        publisher = threading.Thread(target=publish, daemon=True)
         publisher.start()
+        self.addCleanup(stop.set)
         wait_until(lambda: len(answers) > 50, "some receipts")
         before = len(answers)
         told = json.loads(self.back_up().stdout)

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "broker/storage/memory_ledger.hpp"
+#include "tests/fakes/captured_log.hpp"
 #include "tests/fakes/sealed_entries.hpp"
 #include "tests/fakes/temporary_directory.hpp"
 
@@ -74,12 +75,29 @@ TEST_CASE("a scrub that was ended goes on where it was, also when its place is l
   scrubbing.stop();
 }
 
-TEST_CASE("a scrub ends by itself when its ledger is closed") {
+TEST_CASE("a ledger that cannot be read for now is told of once, and the scrub waits for it") {
   const fakes::TemporaryDirectory work;
+  const fakes::CapturedLog log;
   storage::MemoryLedger ledger;
   fill(ledger, 10);
   Scrubbing scrubbing(ledger, work.path() / server::kScrubFile, kFast);
+  CHECK(eventually([&] { return scrubbing.far().passes >= 1; }));
   REQUIRE(ledger.close());
+  CHECK(eventually([&] { return log.lines_with("ledger_unread") == 1; }));
   scrubbing.stop();
+  CHECK(log.lines_with("ledger_unread") == 1);
   CHECK(scrubbing.far().first_bad == 0);
+}
+
+TEST_CASE("a pass ends though entries keep coming") {
+  const fakes::TemporaryDirectory work;
+  storage::MemoryLedger ledger;
+  fill(ledger, 600);
+  Scrubbing scrubbing(ledger, work.path() / server::kScrubFile, kFast);
+  Sequence next = 601;
+  CHECK(eventually([&] {
+    for (int each = 0; each < 100; ++each, next += 1)
+      ledger.append(fakes::sealed_batch(61, next, 1), [](const Result<Sequence>&) {});
+    return scrubbing.far().passes >= 2;
+  }));
 }

@@ -210,6 +210,21 @@ TEST_CASE("a witness that is always a little behind a busy hub is not missing") 
   }
 }
 
+TEST_CASE("a cosignature that is handed in again, by whoever, is no sign that a witness still watches") {
+  Hub hub(60);
+  hub.grow(1);
+  const std::string text = Hub::cosigned(*hub.ledger.checkpoint(), hub.march);
+  CHECK(hub.hand_in(text).sequence == 1);
+  hub.grow(1);
+  CHECK(hub.watch().empty());
+  CHECK(hub.watch(59).empty());
+  CHECK(hub.hand_in(text).error == wire::ErrorKind::unknown);
+  CHECK(hub.watch(1) == std::vector<std::string>{"witness_missing"});
+  CHECK(hub.hand_in(hub.kept()).error == wire::ErrorKind::unknown);
+  CHECK(hub.watch().empty());
+  CHECK(hub.counts().cosignatures == 1);
+}
+
 TEST_CASE("a kept checkpoint that is not of this ledger is told of and not used") {
   Hub hub;
   hub.grow(5);

@@ -73,7 +73,8 @@ TEST_CASE("a copy that is made while the ledger is appended to is whole and hold
       if (done.get_future().get()) appended = next + 99;
     }
   });
-  while (appended < 3'000) std::this_thread::yield();
+  for (int each = 0; each < 6'000 && appended < 3'000; ++each)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   const Sequence before = appended;
   std::vector<std::string> steps;
   const auto made = hub.back_up([&](const char* step, std::uint64_t done, std::uint64_t all) {
