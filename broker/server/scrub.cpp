@@ -68,10 +68,12 @@ void Scrubbing::run() {
   for (;;) {
     const auto step = scrub_.step();
     if (step) {
-      unread_ = false;
       take(*step);
-    } else if (!unread_) {
-      unread_ = true;
+    } else if (!far().unread) {
+      {
+        const std::lock_guard lock(mutex_);
+        far_.unread = true;
+      }
       log_alarm("ledger_unread",
                 "the ledger cannot be verified: " + step.error().text + ". It is tried again");
     }
@@ -92,6 +94,7 @@ void Scrubbing::take(const storage::Scrub::Step& step) {
                                     step.first_fault + ". The verifying goes on");
   }
   far.faults += step.faults;
+  far.unread = false;
   far.next = scrub_.next();
   const auto now = steady_clock::now();
   if (step.ended) {

@@ -19,6 +19,7 @@ struct ScrubFar {
   std::uint64_t faults = 0;  // of this pass
   Sequence first_bad = 0;    // of this pass, and of the one before until this one finds it again; 0: none
   std::uint64_t passes = 0;  // that have come to their end
+  bool unread = false;       // the ledger cannot be read for now, and that was told
 };
 
 /// Verifies all of the ledger again and again, on a thread of its own that goes behind all others, so slowly
@@ -55,7 +56,6 @@ class Scrubbing {
   std::condition_variable ending_;
   bool over_ = false;
   ScrubFar far_;
-  bool unread_ = false;  // and told; of this thread
   storage::Scrub scrub_;
   std::chrono::steady_clock::time_point told_at_;
   std::chrono::steady_clock::time_point saved_at_;
