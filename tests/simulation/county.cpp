@@ -107,6 +107,17 @@ bool may_see(const Reader& reader, const Publication& publication, int policy) {
   return is_stay(publication) && (policy == 1 || publication.tier == 4);
 }
 
+Publication as_shown(const Publication& publication, const Reader& reader) {
+  Publication shown;
+  shown.type = publication.type;
+  const bool all = is_auditor(reader);
+  const bool tier =
+      all || is_duty(reader) || (!is_school(reader) && publication.type == EventType::admission);
+  if (tier) shown.tier = publication.tier;
+  if (all) shown.school = publication.school;
+  return shown;
+}
+
 const char* leak_to(const Reader& reader, const event::Event& view, int policy) {
   if (is_auditor(reader)) return nullptr;
   const bool duty = is_duty(reader);

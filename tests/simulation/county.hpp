@@ -67,6 +67,8 @@ constexpr int kPolicies = 2;
 const std::string& policy_text(int policy);
 /// Whether the policy shows it to the reader at all.
 bool may_see(const Reader& reader, const Publication& publication, int policy);
+/// What of it an agency's own filter may look at, so that a filter finds out nothing: what its role is shown.
+Publication as_shown(const Publication& publication, const Reader& reader);
 /// What is in a view that the reader may not see; nullptr: nothing.
 const char* leak_to(const Reader& reader, const event::Event& view, int policy);
 

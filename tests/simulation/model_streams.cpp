@@ -133,7 +133,7 @@ void Model::sent_again(Replay& replay, const wire::Delivery& delivery) {
     return broken("a replay is marked as one, and a preview shows nothing", what);
   const bool within = sequence >= replay.first && (replay.last == 0 || sequence <= replay.last);
   const bool of_child = replay.child == 0 || replay.child == publication.child;
-  if (!within || !of_child || !matches(replay.wants, publication) ||
+  if (!within || !of_child || !matches(replay.wants, as_shown(publication, *replay.reader)) ||
       (sequence <= replay.newest && !replay.doubled))
     return broken("a replay shows what was asked for, once and in order", what);
   if (!may_see(*replay.reader, publication, policies_.rbegin()->second))
@@ -152,7 +152,7 @@ void Model::replay_ended(const Replay& replay, bool late) {
     if (replay.last != 0 && kept->first > replay.last) break;
     const Publication& publication = *kept->second.publication;
     const bool of_child = replay.child == 0 || replay.child == publication.child;
-    if (!of_child || !matches(replay.wants, publication) ||
+    if (!of_child || !matches(replay.wants, as_shown(publication, *replay.reader)) ||
         !may_see(*replay.reader, publication, policies_.rbegin()->second))
       continue;
     ++possible;
