@@ -255,8 +255,8 @@ Result<void> Questions::act(const Peer& peer, const wire::HandleDeadLetter& fram
       return {};
     }
     const auto& to = delivery->subscription();
-    auto made = context_.disclosure.view(context_.state, dead.sequence,
-                                         context_.disclosure.current().version(), to.role, to.agency);
+    auto made =
+        context_.disclosure.view(context_.state, dead.sequence, dead.policy_version, to.role, to.agency);
     if (!made && !nothing_to_show(made.error())) return tl::unexpected(made.error());
     if (!made) {
       out.sends.push_back(
@@ -279,9 +279,7 @@ Result<void> Questions::act(const Peer& peer, const wire::HandleDeadLetter& fram
   const auto sequence =
       context_.journal.append({storage::EntryKind::operator_action, *key, std::move(body)}, now);
   if (again) {
-    auto offered = dead;  // anew, and so under today's policy
-    offered.policy_version = context_.disclosure.current().version();
-    delivery->offer_late(offered, view->legal_basis);
+    delivery->offer_late(dead, view->legal_basis);
     // Its Offered is folded now, so that the same dead letter cannot be sent twice in one step.
     if (auto written = delivery->write_records(now); !written) return written;
   }

@@ -259,18 +259,3 @@ TEST_CASE("a later admission's cancel does not keep the earlier one from being s
   CHECK(answer_to(hub, kOperator, handling(DeadLetterAction::send_again, sequence)) ==
         wire::ErrorKind::unknown);
 }
-
-TEST_CASE("a dead letter is sent again under today's policy, and not where that shows nothing of it") {
-  EngineHarness hub;
-  const auto sequence = make_dead_letter(hub);
-  auto& policy = hub.rules.policy_text;
-  const std::string types =
-      R"(types = ["admission", "discharge", "correction", "referral", "safeguarding_flag"])";
-  const auto at = policy.find(types);
-  REQUIRE(at != std::string::npos);
-  policy.replace(at, types.size(), R"(types = ["safeguarding_flag"])");
-  hub.restart();
-  CHECK(answer_to(hub, kOperator, handling(DeadLetterAction::send_again, sequence)) ==
-        wire::ErrorKind::not_found);
-  CHECK(hub.entries(EntryKind::operator_action).empty());
-}
