@@ -99,8 +99,10 @@ void Scrubbing::take(const storage::Scrub::Step& step) {
   const auto now = steady_clock::now();
   if (step.ended) {
     ++far.passes;
-    log_notice("scrub-done", "all " + std::to_string(ledger_.head()) + " entries have been verified, " +
-                                 std::to_string(far.faults) + " faults");
+    if (const Sequence head = ledger_.head(); head > 0) {
+      log_notice("scrub-done", "all " + std::to_string(head) + " entries have been verified, " +
+                                   std::to_string(far.faults) + " faults");
+    }
     if (far.faults == 0) far.first_bad = 0;
     far.faults = 0;
   } else if (now - told_at_ >= kTellEvery) {
