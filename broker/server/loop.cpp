@@ -46,11 +46,12 @@ struct Loop::Completions {
 Loop::Loop(LoopParts parts)
     : parts_(std::move(parts)),
       backlog_(parts_.transport),
-      questions_(parts_.history, parts_.ledger, backlog_,
-                 [this](wire::PageT& page) { add_counts(statistics(), page); },
-                 [this](const wire::QueryT& query, wire::PageT& page) {
-                   if (parts_.witnesses != nullptr) parts_.witnesses->complete(query, page);
-                 }),
+      questions_(
+          parts_.history, parts_.ledger, backlog_,
+          [this](wire::PageT& page) { add_counts(statistics(), page); },
+          [this](const wire::QueryT& query, wire::PageT& page) {
+            if (parts_.witnesses != nullptr) parts_.witnesses->complete(query, page);
+          }),
       replays_(parts_.history, backlog_),
       erasures_(parts_.engine, parts_.state, parts_.search, [this] { parts_.transport.wake(); }),
       completions_(std::make_shared<Completions>()),
