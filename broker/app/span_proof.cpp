@@ -28,9 +28,9 @@ class Fold {
     if (end < proof_.first || first >= proof_.last) return next_beside();
     if (end - first == 1) return leaves_[first - (proof_.first - 1)];
     const std::uint64_t middle = first + std::bit_floor(end - first - 1);
-    const auto left = of(first, middle);
+    auto left = of(first, middle);
     if (!left) return left;
-    const auto right = of(middle, end);
+    auto right = of(middle, end);
     if (!right) return right;
     return storage::node_hash(*left, *right);
   }

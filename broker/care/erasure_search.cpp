@@ -276,7 +276,7 @@ Result<bool> ErasureSearch::Impl::join_records() {
       for (const auto& name : known->names) add_new(names, name);
       continue;
     }
-    const auto there = begin_walk(person);
+    auto there = begin_walk(person);
     if (!there) return there;
     if (*there) return false;
     people.erase(people.begin() + static_cast<std::ptrdiff_t>(at--));

@@ -15,8 +15,8 @@ namespace {
 namespace verify = storage::verify;
 
 constexpr std::size_t kWitnessesMax = 32;  // their lines fit into one checkpoint
-constexpr std::int64_t kWithinSecondsMax = 30 * 86'400;
 constexpr std::int64_t kDaySeconds = 86'400;
+constexpr std::int64_t kWithinSecondsMax = 30 * kDaySeconds;
 
 bool same_signer(const verify::Signature& one, const verify::Signature& other) {
   return one.name == other.name && one.id == other.id;
@@ -177,12 +177,14 @@ void Witnesses::keep(verify::Checkpoint checkpoint) {
   if (newest_ && newest_->checkpoint.size > checkpoint.size) return;
   if (newest_ && newest_->checkpoint.size == checkpoint.size) {
     for (auto& older : newest_->checkpoint.signatures) {
-      const bool replaced = std::any_of(checkpoint.signatures.begin(), checkpoint.signatures.end(),
-                                        [&older](const auto& newer) { return same_signer(older, newer); });
-      if (!replaced) checkpoint.signatures.push_back(std::move(older));
-      // A cosignature begins with its time, big-endian: the later word stays.
-      for (auto& newer : checkpoint.signatures) {
-        if (same_signer(older, newer) && newer.bytes < older.bytes) newer.bytes = older.bytes;
+      const auto newer =
+          std::find_if(checkpoint.signatures.begin(), checkpoint.signatures.end(),
+                       [&older](const auto& signature) { return same_signer(older, signature); });
+      if (newer == checkpoint.signatures.end()) {
+        checkpoint.signatures.push_back(std::move(older));
+      } else if (newer->bytes < older.bytes) {
+        newer->bytes =
+            std::move(older.bytes);  // a cosignature begins with its time, big-endian: the later stays
       }
     }
   }
