@@ -23,6 +23,12 @@ enum class Fault {
   starts_out_of_turn,
   blames_nobody,
   blames_in_an_outage,
+  shows_what_is_erased,
+  keeps_what_waits_of_the_erased,
+  leaves_erasures_unfinished,
+  says_complete_too_early,
+  erases_what_was_taken_back,
+  leaves_linked_records,
 };
 
 #ifdef CAREHUB_FAULT
