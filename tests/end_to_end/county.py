@@ -1,5 +1,7 @@
 """A sample county for a test: a real hub on free ports, its partners' systems in plain Python, and HL7 v2 messages."""
 import atexit
+import ctypes
+import ctypes.util
 import http.server
 import json
 import os
@@ -78,6 +80,56 @@ def wait_until(condition, what, seconds=30):
             return value
         time.sleep(0.02)
     raise AssertionError(f"waited {seconds} s for: {what}")
+
+
+class _Buffer(ctypes.Structure):
+    _fields_ = [("at", ctypes.c_void_p), ("size", ctypes.c_size_t), ("used", ctypes.c_size_t)]
+
+
+def _zstd():
+    library = ctypes.CDLL(ctypes.util.find_library("zstd") or "libzstd.so.1")
+    library.ZSTD_createDCtx.restype = ctypes.c_void_p
+    library.ZSTD_freeDCtx.argtypes = [ctypes.c_void_p]
+    library.ZSTD_decompressStream.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Buffer), ctypes.POINTER(_Buffer)]
+    library.ZSTD_decompressStream.restype = library.ZSTD_compress.restype = ctypes.c_size_t
+    library.ZSTD_compress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int]
+    return library
+
+
+ZSTD_FRAME = b"\x28\xb5\x2f\xfd"
+
+
+def packed(text):
+    """A zstd frame, as one that was compressed and not sealed would lie on the disk."""
+    room = ctypes.create_string_buffer(2 * len(text) + 1024)
+    size = _zstd().ZSTD_compress(room, len(room), text, len(text), 3)
+    return room.raw[:size]
+
+
+def _unpacked(held):
+    """What each zstd frame in these bytes holds, as far as it can be read."""
+    library, at = None, held.find(ZSTD_FRAME)
+    while at >= 0:
+        library = library or _zstd()
+        context = library.ZSTD_createDCtx()
+        frame, room = held[at:at + (1 << 20)], ctypes.create_string_buffer(1 << 20)
+        into = _Buffer(ctypes.cast(room, ctypes.c_void_p), len(room), 0)
+        source = _Buffer(ctypes.cast(ctypes.c_char_p(frame), ctypes.c_void_p), len(frame), 0)
+        library.ZSTD_decompressStream(context, ctypes.byref(into), ctypes.byref(source))
+        library.ZSTD_freeDCtx(context)
+        yield room.raw[:into.used]
+        at = held.find(ZSTD_FRAME, at + 1)
+
+
+def in_clear(place, secrets):
+    """Where one of these texts stands in a file, or in the files of a directory: as it is, or only compressed."""
+    files = [place] if place.is_file() else [file for file in sorted(place.rglob("*")) if file.is_file()]
+    found = []
+    for file in files:
+        held = file.read_bytes()
+        texts = (held, *_unpacked(held))
+        found += [f"{secret} in {file.name}" for secret in secrets if any(secret.encode() in text for text in texts)]
+    return found
 
 
 def resident_mb(pid):
@@ -170,11 +222,11 @@ class County:
             (self.files / folder).mkdir(parents=True)
         self.log = self.directory / "hub.log"
 
-    def start(self, *arguments, command="run", preexec=None):
+    def start(self, *arguments, command="run", preexec=None, program=CAREHUB):
         with open(self.log, "ab") as log:
             at = log.tell()
             self.hub = subprocess.Popen(
-                [CAREHUB, command, str(self.config), *arguments], stdout=log, stderr=subprocess.STDOUT,
+                [program, command, str(self.config), *arguments], stdout=log, stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL, preexec_fn=preexec)
         def ready():
             if self.hub.poll() is not None:

@@ -2,12 +2,14 @@
 documented exit code, nothing half-started."""
 import os
 import pathlib
+import pwd
 import resource
+import shutil
 import socket
 import subprocess
 import unittest
 
-from county import CAREHUB, County, Mllp, Receiver, admission, free_port, main, nhs_number, wait_until
+from county import CAREHUB, ROOT, County, Mllp, Receiver, admission, free_port, main, nhs_number, wait_until
 
 WRONG, UNAVAILABLE, STORAGE = 1, 3, 4  # broker/app/README.md
 
@@ -15,6 +17,18 @@ WRONG, UNAVAILABLE, STORAGE = 1, 3, 4  # broker/app/README.md
 def run(county, *arguments, command="run", preexec=None):
     return subprocess.run([CAREHUB, command, str(county.config), *arguments], capture_output=True, text=True, timeout=60,
                           stdin=subprocess.DEVNULL, preexec_fn=preexec)
+
+
+def for_somebody_else(county):
+    """The program and all that it reads, where a user who is not root may run it; and that user."""
+    user = pwd.getpwnam("nobody")
+    program = county.directory / "carehub"
+    shutil.copy(CAREHUB, program)
+    shutil.copytree(ROOT / "adapters", county.directory / "adapters")
+    county.config.write_text(county.config.read_text().replace(f'"{ROOT}/adapters"', f'"{county.directory}/adapters"'))
+    for place in (county.directory, *county.directory.rglob("*")):
+        os.chown(place, user.pw_uid, user.pw_gid)
+    return program, user
 
 
 def one_clear_line(test, done, code, *words):
@@ -69,12 +83,28 @@ class Faults(unittest.TestCase):
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
     def test_a_hub_that_falls_leaves_no_core_file(self):
-        self.county.start(preexec=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2))
+        program, user = for_somebody_else(self.county) if os.geteuid() == 0 else (CAREHUB, None)
+
+        def prepare():
+            resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
+            if user:
+                os.setgroups([])
+                os.setgid(user.pw_gid)
+                os.setuid(user.pw_uid)
+        self.county.start(preexec=prepare, program=program)
         pid = self.county.hub.pid
         limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
         self.assertRegex(limits, r"Max core file size +0 +0 ")
-        # What nobody may dump belongs to root, and a pipe that collects core files gets none, whatever its limit.
+        # What nobody may dump belongs to root, and a pipe that collects core files gets none, whatever its limit. Root's
+        # own processes always do, so the hub is another user's here; a process that may be dumped shows the difference.
         self.assertEqual(os.stat(f"/proc/{pid}/environ").st_uid, 0)
+        other = subprocess.Popen(["/bin/sleep", "60"], preexec_fn=prepare)
+        try:
+            wait_until(lambda: pathlib.Path(f"/proc/{other.pid}/comm").read_text() == "sleep\n", "the other process")
+            self.assertEqual(os.stat(f"/proc/{other.pid}/environ").st_uid, user.pw_uid if user else os.geteuid())
+        finally:
+            other.kill()
+            other.wait()
         self.county.kill()
 
     def test_a_port_that_is_taken(self):

@@ -5,14 +5,27 @@ import json
 import os
 import random
 import re
+import subprocess
 import threading
 import time
 import unittest
 
-from county import County, Mllp, Receiver, admission, main, nhs_number, wait_until
+from county import CAREHUB, County, Mllp, Receiver, admission, main, nhs_number, wait_until
 
 KILLS = int(os.environ.get("CAREHUB_KILLS", "100"))
 SENDERS = 4
+
+
+def audited(county):
+    """Every entry, tile and checkpoint of the ledger as it lies there; how many entries there are."""
+    done = subprocess.run([CAREHUB, "audit", "verify", "--ledger", str(county.data), "--json"], capture_output=True,
+                          text=True, stdin=subprocess.DEVNULL, timeout=300)
+    if done.returncode:
+        raise AssertionError(f"the audit ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    told = json.loads(done.stdout.splitlines()[-1])
+    if told["faults"] or not told["entries"]:
+        raise AssertionError(done.stdout + done.stderr)
+    return told["entries"]
 
 
 class Kill(unittest.TestCase):
@@ -65,7 +78,8 @@ class Kill(unittest.TestCase):
             for thread in threads:
                 thread.join()
             if (kill + 1) % 10 == 0:
-                print(f"{kill + 1} kills, {len(acknowledged)} acknowledged", flush=True)
+                entries = audited(county)
+                print(f"{kill + 1} kills, {len(acknowledged)} acknowledged, {entries} entries verified", flush=True)
 
         county.start()
         rows = county.rows("replay", "--role", "auditor", "--by", "test", "--reason", "kill test", "--type", "admission")
@@ -101,6 +115,7 @@ class Kill(unittest.TestCase):
         print(f"{KILLS} kills: {sum(sent.values())} sent, {len(acknowledged)} acknowledged, {sum(held.values())} in the "
               f"ledger", flush=True)
         self.assertEqual(county.stop(), 0)
+        self.assertGreaterEqual(audited(county), len(acknowledged))
         receiver.stop()
 
 

@@ -9,7 +9,7 @@ import urllib.request
 import hl7
 from hl7.client import MLLPClient
 
-from county import TOKEN, County, Receiver, admission, main, nhs_number, wait_until
+from county import TOKEN, County, Receiver, admission, in_clear, main, nhs_number, packed, wait_until
 
 SCHOOL = "900101^Holm Lane School"
 AUTHORITY = "E10000099"
@@ -161,19 +161,23 @@ class Pipe(unittest.TestCase):
         number = nhs_number(114)
         self.send(admission("PIPE0014", number, family="Zephyrhill"))
         wait_until(lambda: self.duty_desk(number), "the duty desk's event")
-        log = self.county.log.read_text()
-        for secret in (number, "Zephyrhill", "Quillfeather", "Merriweather", "Sample Lane", TOKEN):
-            self.assertNotIn(secret, log)
+        secrets = [number, "Zephyrhill", "Quillfeather", "Merriweather", "Robin", "Sample Lane", "20120503", "2012-05-03",
+                   "07700900001", "NM1 1AA", TOKEN]
+        self.assertEqual(in_clear(self.county.log, secrets), [])
 
     def test_nothing_of_a_person_is_in_clear_on_disk(self):
         number = nhs_number(115)
         self.send(admission("PIPE0015", number, family="Thistlewood"))
         wait_until(lambda: self.duty_desk(number), "the duty desk's event")
-        for file in self.county.data.rglob("*"):
-            if file.is_file():
-                held = file.read_bytes()
-                for secret in (number, "Thistlewood", "Sample Lane"):
-                    self.assertNotIn(secret.encode(), held, f"in {file.relative_to(self.county.data)}")
+        secrets = [number, "Thistlewood", "Robin", "Sample Lane", "20120503", "2012-05-03", "07700900001", "NM1 1AA"]
+        self.assertEqual(in_clear(self.county.data, secrets), [])
+        # The search would have found them, though no reader of the file would.
+        for secret in secrets:
+            planted = b"\x01" + packed(("".join(f"{n * 7919:x} " for n in range(99)) + secret).encode())
+            self.assertNotIn(secret.encode(), planted)
+            (self.county.data / "planted").write_bytes(planted)
+            self.assertEqual(in_clear(self.county.data, secrets), [f"{secret} in planted"])
+        (self.county.data / "planted").unlink()
 
     def test_timeline_shows_what_each_was_offered(self):
         number = nhs_number(116)
