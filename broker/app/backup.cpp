@@ -1,6 +1,5 @@
 #include "broker/app/backup.hpp"
 
-#include <algorithm>
 #include <ostream>
 
 #include "broker/app/hub_connection.hpp"
@@ -20,15 +19,6 @@ std::string place(const server::HubConfig& config, const fs::path& path) {
   std::error_code error;
   const fs::path whole = fs::absolute(path, error);
   return (error ? path : whole).lexically_normal().string();
-}
-
-/// Does an erasure look for copies of the vault there?
-bool is_looked_into(const server::HubConfig& config, const fs::path& vault) {
-  return std::ranges::any_of(config.vault_copies, [&](const fs::path& each) {
-    const fs::path directory = each.has_filename() ? each : each.parent_path();
-    const auto [rest, end] = std::mismatch(directory.begin(), directory.end(), vault.begin(), vault.end());
-    return rest == directory.end();
-  });
 }
 
 void show_progress(const wire::BackedUpT& told, std::ostream& err) {
@@ -56,8 +46,8 @@ Result<wire::BackedUpT> wait_for_end(ReplayQueue& replies, Surroundings& surroun
   }
 }
 
-void print_done(const BackupOptions& options, const server::HubConfig& config, const wire::BackupT& asked,
-                Sequence sequence, Surroundings& surroundings) {
+void print_done(const BackupOptions& options, const wire::BackupT& asked, Sequence sequence,
+                Surroundings& surroundings) {
   if (options.json) {
     JsonLine line;
     line.add("sequence", sequence);
@@ -73,12 +63,6 @@ void print_done(const BackupOptions& options, const server::HubConfig& config, c
       surroundings.out << "the vault's copy is whole: " << asked.vault
                        << ". The master key that opens it is not in it: keep that elsewhere\n";
     surroundings.out << std::flush;
-  }
-  if (!asked.vault.empty() && !is_looked_into(config, asked.vault)) {
-    surroundings.err
-        << "carehub: vault_copies in [hub] does not name the directory of this copy of the vault, "
-           "so an erasure does not know that the keys are there, too"
-        << std::endl;
   }
 }
 
@@ -105,7 +89,7 @@ ExitCode backup(const BackupOptions& options, Surroundings& surroundings) {
     const bool storage = kind == ErrorKind::unavailable || kind == ErrorKind::conflict;
     return complain(surroundings, storage ? ExitCode::storage : exit_code(kind), ended->text);
   }
-  print_done(options, *config, wanted, ended->sequence, surroundings);
+  print_done(options, wanted, ended->sequence, surroundings);
   return ExitCode::ok;
 }
 

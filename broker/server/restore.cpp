@@ -16,6 +16,7 @@
 #include "broker/storage/rocks_restore.hpp"
 #include "broker/storage/rocks_state_store.hpp"
 #include "broker/storage/signing_key.hpp"
+#include "broker/storage/vault_places.hpp"
 
 namespace carehub::server {
 namespace {
@@ -95,6 +96,11 @@ Result<storage::OpenedVault> restore_vault(const RestoreOptions& options, const 
   if (!key) return tl::unexpected(key.error());
   if (auto copied = storage::copy_file(from, into / kVaultFile, size, {}); !copied)
     return tl::unexpected(copied.error());
+  // What is erased in the restored hub is still in the copy that it came from, and where that one knew of
+  // others.
+  auto known = storage::copy_vault_places(from, into / kVaultFile);
+  if (known) known = storage::add_vault_places(into / kVaultFile, {options.vault});
+  if (!known) return tl::unexpected(known.error());
   auto opens_with = source;
   if (options.place_master_key) {
     opens_with = into / "master.key";

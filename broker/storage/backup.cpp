@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "broker/storage/rocks_audit.hpp"
+#include "broker/storage/vault_places.hpp"
 
 namespace carehub::storage {
 namespace {
@@ -87,6 +88,12 @@ Result<void> copy_vault(const CopyVault& vault, const BackupPlan& plan, const Ba
   const auto all = fs::file_size(plan.data / "vault", error);
   auto draft = BackupDraft::make(plan.vault);
   if (!draft) return tl::unexpected(draft.error());
+  // Before it holds a key: an erasure has to know of it, however this ends.
+  const fs::path own = plan.data / "vault";
+  auto known = add_vault_places(own, {plan.vault.string() + kUnfinished, plan.vault});
+  if (known) known = copy_vault_places(own, draft->path() / "vault");
+  if (known) known = add_vault_places(draft->path() / "vault", {plan.data});
+  if (!known) return known;
   Pace pace;
   std::uint64_t done = 0;
   return vault(

@@ -1,11 +1,13 @@
 #include "broker/storage/vault_copies.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <system_error>
 #include <unordered_set>
 
 #include "broker/storage/vault_format.hpp"
+#include "broker/storage/vault_places.hpp"
 
 namespace carehub::storage {
 namespace {
@@ -71,6 +73,15 @@ class Place {
     std::error_code error;
     root_ = fs::canonical(directory, error);
     look_into(directory, deep ? kDepthMax : 0, deep);
+  }
+
+  void look_at_copy(const fs::path& copy) {
+    std::error_code error;
+    if (fs::is_regular_file(copy, error)) {
+      static_cast<void>(look_at(copy, copy.parent_path()));
+    } else {
+      look(copy, true);
+    }
   }
 
  private:
@@ -143,6 +154,9 @@ std::vector<std::string> vault_copies_with(const std::vector<KeyId>& ids, const 
   Place(wanted, vault_file, master, found)
       .look(vault_file.has_parent_path() ? vault_file.parent_path() : ".", false);
   for (const auto& directory : directories) Place(wanted, vault_file, master, found).look(directory, true);
+  auto places = vault_places(vault_file);
+  for (const auto& copy : places.there) Place(wanted, vault_file, master, found).look_at_copy(copy);
+  std::ranges::move(places.unknown, std::back_inserter(found));
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
