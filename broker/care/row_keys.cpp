@@ -1,6 +1,7 @@
 #include "broker/care/row_keys.hpp"
 
 #include "broker/care/row_codec.hpp"
+#include "broker/storage/state_store.hpp"
 
 namespace carehub::care::row_keys {
 namespace {
@@ -41,9 +42,11 @@ std::string gap(std::string_view subscription, const PersonKey& person) {
   return named('a', subscription).key(person).take();
 }
 
-std::string shown_of(Sequence sequence) { return RowWriter(start('o')).number(sequence).take(); }
+std::string shown_of(Sequence sequence) {
+  return RowWriter(std::string(storage::kOrderedRows)).number(sequence).take();
+}
 std::string shown(Sequence sequence, std::string_view subscription) {
-  return RowWriter(start('o')).number(sequence).raw(subscription).take();
+  return RowWriter(std::string(storage::kOrderedRows)).number(sequence).raw(subscription).take();
 }
 
 std::string backlog(std::string_view subscription) { return named('n', subscription).take(); }
@@ -66,6 +69,11 @@ std::string newest() { return start('t'); }
 std::string erased_keys() { return start('x'); }
 std::string erased_key(const KeyId& key) { return start('x').append(text_of(key.bytes)); }
 std::string refused_under(const KeyId& key) { return start('w').append(text_of(key.bytes)); }
+
+bool is_keyed(std::string_view key) {
+  return key.starts_with("p/") || key.starts_with("l/") || is_identity(key);
+}
+bool is_identity(std::string_view key) { return key.starts_with("i/"); }
 
 Sequence last_sequence(std::string_view key) {
   const auto size = sizeof(Sequence);

@@ -43,6 +43,10 @@ std::string erased_key(const KeyId& key);                         // the Erasure
 std::string refused_under(const KeyId& key);  // w: fingerprint of the message refused under this key
 std::string newest();                         // t: when the newest entry was appended
 
+/// Persons, identifiers and messages: their names are a kind and 16 bytes that are random or a keyed hash.
+bool is_keyed(std::string_view key);
+bool is_identity(std::string_view key);
+
 /// The sequence at the end of a pending, gate or dead key.
 Sequence last_sequence(std::string_view key);
 /// The subscription's name at the end of a shown key.

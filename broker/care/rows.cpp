@@ -1,5 +1,6 @@
 #include "broker/care/rows.hpp"
 
+#include <tuple>
 #include <utility>
 
 #include "broker/base/assert.hpp"
@@ -46,6 +47,7 @@ class Rows::Overlaid {
 };
 
 Result<std::optional<std::string>> Rows::get(std::string_view key) const {
+  if (KeyedRows::keeps(key)) return keyed_.get(key);
   for (const Layer* layer : {&gathering_, &leaving_rows_}) {
     const auto found = layer->find(key);
     if (found != layer->end()) return found->second.value;
@@ -83,12 +85,14 @@ Result<std::vector<storage::Row>> Rows::scan(std::string_view prefix, std::strin
 }
 
 void Rows::put(std::string key, std::string value, Sequence born) {
+  if (KeyedRows::keeps(key)) return keyed_.put(key, value);
   const auto [cell, made] = gathering_.try_emplace(std::move(key));
   if (made) cell->second.stored = born <= sealed_;
   cell->second.value = std::move(value);
 }
 
 void Rows::remove(const std::string& key) {
+  if (KeyedRows::keeps(key)) return keyed_.remove(key);
   const auto [cell, made] = gathering_.try_emplace(key);
   if (!made && !cell->second.stored) {
     gathering_.erase(cell);
@@ -100,6 +104,7 @@ void Rows::remove(const std::string& key) {
 void Rows::seal(Sequence head) {
   CAREHUB_ASSERT(!leaving_, "one layer leaves at a time");
   std::swap(leaving_rows_, gathering_);
+  keyed_.seal();
   deliveries_.seal(head);
   leaving_ = true;
   sealed_ = head;
@@ -109,14 +114,15 @@ Result<void> Rows::write_leaving() const {
   std::vector<storage::RowChange> changes;
   changes.reserve(leaving_rows_.size());
   for (const auto& [key, cell] : leaving_rows_) changes.push_back({key, cell.value});
+  keyed_.append_leaving(changes);
   deliveries_.append_leaving(changes);
   return store_.apply(changes, sealed_);
 }
 
 std::shared_ptr<void> Rows::left() {
   leaving_ = false;
-  return std::make_shared<std::pair<Layer, std::shared_ptr<void>>>(std::exchange(leaving_rows_, {}),
-                                                                   deliveries_.left());
+  return std::make_shared<std::tuple<Layer, std::shared_ptr<void>, std::shared_ptr<void>>>(
+      std::exchange(leaving_rows_, {}), keyed_.left(), deliveries_.left());
 }
 
 }  // namespace carehub::care

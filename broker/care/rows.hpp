@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "broker/care/delivery_rows.hpp"
+#include "broker/care/keyed_rows.hpp"
 #include "broker/storage/state_store.hpp"
 
 namespace carehub::care {
@@ -37,7 +38,8 @@ class StoredRows final : public RowReads {
 /// reaches the store. For one thread, but for write_leaving().
 class Rows final : public RowReads {
  public:
-  explicit Rows(storage::StateStore& store) : store_(store), deliveries_(store), sealed_(store.applied()) {}
+  explicit Rows(storage::StateStore& store)
+      : store_(store), deliveries_(store), keyed_(store), sealed_(store.applied()) {}
 
   Result<std::optional<std::string>> get(std::string_view key) const override;
   Result<std::vector<storage::Row>> scan(std::string_view prefix, std::string_view from,
@@ -48,12 +50,12 @@ class Rows final : public RowReads {
   void remove(const std::string& key);
 
   /// Rows of pending deliveries and of what was shown are kept apart; get() and scan() lack those that are
-  /// not in the store.
+  /// not in the store. So are those of persons, identifiers and messages, which get() alone has.
   DeliveryRows& deliveries() { return deliveries_; }
   const DeliveryRows& deliveries() const { return deliveries_; }
 
   /// Rows that have gathered.
-  std::size_t gathered() const { return gathering_.size() + deliveries_.gathered(); }
+  std::size_t gathered() const { return gathering_.size() + deliveries_.gathered() + keyed_.gathered(); }
   bool leaving() const { return leaving_; }
   /// The entry up to which the store has the folds once what leaves has been written.
   Sequence sealed() const { return sealed_; }
@@ -75,6 +77,7 @@ class Rows final : public RowReads {
 
   storage::StateStore& store_;
   DeliveryRows deliveries_;
+  KeyedRows keyed_;
   Layer gathering_;
   Layer leaving_rows_;
   bool leaving_ = false;

@@ -15,6 +15,8 @@ namespace {
 constexpr std::size_t kWriteBufferBytes = 16U << 20U;
 constexpr std::size_t kLedgerCacheBytes = 16U << 20U;
 constexpr std::size_t kStateCacheBytes = 64U << 20U;
+constexpr std::size_t kOrderedCacheBytes = 16U << 20U;
+constexpr std::size_t kCompactionReadBytes = 1U << 20U;
 constexpr int kCacheShardBits = 2;
 constexpr int kOpenFilesMax = 256;
 
@@ -71,15 +73,28 @@ rocksdb::Options state_options() {
   rocksdb::BlockBasedTableOptions table = table_options(kStateCacheBytes);
   constexpr double kBloomBitsPerKey = 10;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
-  // A large table's filter in one piece finds no room in the cache, and every look-up would read it anew.
-  table.partition_filters = true;
-  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   // Most look-ups are for what is not there: a message or a person that is new.
   constexpr double kMemtableBloomShare = 0.1;
   options.memtable_whole_key_filtering = true;
   options.memtable_prefix_bloom_size_ratio = kMemtableBloomShare;
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  options.create_missing_column_families = true;
+  options.atomic_flush = true;  // rows and the applied sequence stay together
+  // What is wrong in a table is found when it is read, and folded again: reading each anew is not worth it.
+  options.paranoid_file_checks = false;
+  // Keys come in no order, so a first level that is larger than what is merged into it is written again for
+  // nothing; and smaller tables are merged with fewer.
+  options.max_bytes_for_level_base = 4 * kWriteBufferBytes;
+  options.target_file_size_base = kWriteBufferBytes;
+  options.target_file_size_multiplier = 2;
+  options.compaction_readahead_size = kCompactionReadBytes;
+  return options;
+}
+
+rocksdb::Options ordered_state_options() {
+  rocksdb::Options options = state_options();
+  options.memtable_prefix_bloom_size_ratio = 0;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table_options(kOrderedCacheBytes)));
   return options;
 }
 

@@ -13,6 +13,8 @@ namespace carehub::storage {
 rocksdb::Options ledger_options();
 /// Small rows, point reads and short scans, memory under about 64 MB.
 rocksdb::Options state_options();
+/// Of rows that come in the order of entries: tables are hardly ever merged. Memory under about 16 MB more.
+rocksdb::Options ordered_state_options();
 
 /// What went wrong in a database as one line with its place and remedy: `corrupt` for damage and missing
 /// files, `unavailable` for all that a person can put right around it.

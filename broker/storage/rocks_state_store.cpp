@@ -16,11 +16,12 @@
 namespace carehub::storage {
 namespace {
 
-// One column family, so that a flush can never tear rows and the applied sequence apart.
+// Families are flushed as one, so that a flush can never tear rows and the applied sequence apart.
+const std::string kOrderedFamily = "ordered";
 constexpr char kRowPrefix = 'r';
 constexpr std::string_view kAppliedKey = "applied";
 constexpr std::string_view kVersionKey = "version";
-constexpr std::string_view kVersion = "2";
+constexpr std::string_view kVersion = "3";
 
 /// Tables alone make the store last. An unsynced log can lose its middle or its end when the power goes and
 /// keep what is behind it, in the next log, and then rows would be missing under an applied sequence that is
@@ -77,8 +78,32 @@ struct RocksStateStore::Database {
   std::filesystem::path place;
   mutable std::shared_mutex mutex;  // readers on other threads keep close() waiting
   std::unique_ptr<rocksdb::DB> rows;
+  rocksdb::ColumnFamilyHandle* ordered = nullptr;
   std::atomic<Sequence> applied = 0;
+
+  ~Database() { let_go(); }
+  rocksdb::ColumnFamilyHandle* family_of(std::string_view key) const {
+    return key.starts_with(kOrderedRows) ? ordered : rows->DefaultColumnFamily();
+  }
+  rocksdb::Status flush() const { return rows->Flush({}, {rows->DefaultColumnFamily(), ordered}); }
+  rocksdb::Status scan(rocksdb::ColumnFamilyHandle* family, std::string_view prefix, std::string_view from,
+                       std::size_t rows_max, std::vector<Row>& out) const;
+  void let_go() {
+    if (ordered != nullptr) rows->DestroyColumnFamilyHandle(std::exchange(ordered, nullptr));
+  }
 };
+
+rocksdb::Status RocksStateStore::Database::scan(rocksdb::ColumnFamilyHandle* family, std::string_view prefix,
+                                                std::string_view from, std::size_t rows_max,
+                                                std::vector<Row>& out) const {
+  const std::string wanted = row_key(prefix);
+  const std::unique_ptr<rocksdb::Iterator> at(rows->NewIterator({}, family));
+  for (at->Seek(row_key(std::max(prefix, from))); at->Valid() && out.size() < rows_max; at->Next()) {
+    if (!at->key().starts_with(wanted)) break;
+    out.push_back({at->key().ToString().substr(1), at->value().ToString()});
+  }
+  return at->status();
+}
 
 Result<std::unique_ptr<RocksStateStore>> RocksStateStore::open(const std::filesystem::path& data_directory) {
   auto database = std::make_unique<Database>();
@@ -87,9 +112,15 @@ Result<std::unique_ptr<RocksStateStore>> RocksStateStore::open(const std::filesy
     if (Result<void> made = make_writable_directory(directory); !made) return tl::unexpected(made.error());
   }
   rocksdb::DB* raw = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(state_options(), database->place.string(), &raw);
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  const rocksdb::Status status = rocksdb::DB::Open(
+      state_options(), database->place.string(),
+      {{rocksdb::kDefaultColumnFamilyName, state_options()}, {kOrderedFamily, ordered_state_options()}},
+      &handles, &raw);
   if (!status.ok()) return rocks_error(status, database->place, "the state does not open");
   database->rows.reset(raw);
+  raw->DestroyColumnFamilyHandle(handles.front());
+  database->ordered = handles.back();
   const Result<Sequence> applied = read_applied(*database->rows, database->place);
   if (!applied) return tl::unexpected(applied.error());
   database->applied = *applied;
@@ -114,7 +145,7 @@ Result<std::optional<std::string>> RocksStateStore::get(std::string_view key) co
   const std::shared_lock lock(database_->mutex);
   if (!database_->rows) return closed_error();
   std::string value;
-  const rocksdb::Status status = database_->rows->Get({}, row_key(key), &value);
+  const rocksdb::Status status = database_->rows->Get({}, database_->family_of(key), row_key(key), &value);
   if (status.IsNotFound()) return std::optional<std::string>();
   if (!status.ok()) return rocks_error(status, database_->place, "cannot read a row of the state");
   return std::optional<std::string>(std::move(value));
@@ -124,14 +155,18 @@ Result<std::vector<Row>> RocksStateStore::scan(std::string_view prefix, std::str
                                                std::size_t rows_max) const {
   const std::shared_lock lock(database_->mutex);
   if (!database_->rows) return closed_error();
+  const bool all = kOrderedRows.starts_with(prefix);
   std::vector<Row> out;
-  const std::string wanted = row_key(prefix);
-  const std::unique_ptr<rocksdb::Iterator> at(database_->rows->NewIterator({}));
-  for (at->Seek(row_key(std::max(prefix, from))); at->Valid() && out.size() < rows_max; at->Next()) {
-    if (!at->key().starts_with(wanted)) break;
-    out.push_back({at->key().ToString().substr(1), at->value().ToString()});
+  rocksdb::Status status =
+      database_->scan(all ? database_->ordered : database_->family_of(prefix), prefix, from, rows_max, out);
+  if (all && status.ok()) {
+    const auto ordered = static_cast<std::ptrdiff_t>(out.size());
+    status = database_->scan(database_->rows->DefaultColumnFamily(), prefix, from, 2 * rows_max, out);
+    std::inplace_merge(out.begin(), out.begin() + ordered, out.end(),
+                       [](const Row& left, const Row& right) { return left.key < right.key; });
+    out.resize(std::min(out.size(), rows_max));
   }
-  if (!at->status().ok()) return rocks_error(at->status(), database_->place, "cannot read rows of the state");
+  if (!status.ok()) return rocks_error(status, database_->place, "cannot read rows of the state");
   return out;
 }
 
@@ -142,7 +177,8 @@ Result<void> RocksStateStore::apply(const std::vector<RowChange>& changes, Seque
   rocksdb::Status status;
   for (const RowChange& change : changes) {
     const std::string key = row_key(change.key);
-    status = change.value ? batch.Put(key, *change.value) : batch.Delete(key);
+    auto* family = database_->family_of(change.key);
+    status = change.value ? batch.Put(family, key, *change.value) : batch.Delete(family, key);
     if (!status.ok()) return rocks_error(status, database_->place, "cannot build a batch");
   }
   std::array<std::uint8_t, sizeof(Sequence)> number{};
@@ -157,7 +193,7 @@ Result<void> RocksStateStore::apply(const std::vector<RowChange>& changes, Seque
 Result<void> RocksStateStore::sync() {
   const std::shared_lock lock(database_->mutex);
   if (!database_->rows) return closed_error();
-  const rocksdb::Status status = database_->rows->Flush({});
+  const rocksdb::Status status = database_->flush();
   return status.ok() ? Result<void>() : rocks_error(status, database_->place, "cannot sync the state");
 }
 
@@ -166,7 +202,8 @@ Sequence RocksStateStore::applied() const { return database_->applied; }
 Result<void> RocksStateStore::close() {
   const std::unique_lock lock(database_->mutex);
   if (!database_->rows) return {};
-  rocksdb::Status status = database_->rows->Flush({});
+  rocksdb::Status status = database_->flush();
+  database_->let_go();
   const rocksdb::Status closed = database_->rows->Close();
   if (status.ok()) status = closed;
   database_->rows.reset();

@@ -21,6 +21,10 @@ struct RowChange {
   std::optional<std::string> value;
 };
 
+/// Rows whose key starts so come in the order of entries, and change little later: an implementation may keep
+/// them apart from what comes in no order.
+constexpr std::string_view kOrderedRows = "o/";
+
 /// State that folds make out of the ledger; it may be deleted and made again. Keys order by unsigned bytes.
 /// Implementations: MemoryStateStore, RocksStateStore. Reads and sync() are thread-safe, apply() is for one
 /// thread.

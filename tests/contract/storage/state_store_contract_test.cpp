@@ -89,6 +89,30 @@ TEMPLATE_TEST_CASE("a scan keeps to its prefix, starts where it is told and ends
   CHECK(keys(side.store().scan("p", "", 0)).empty());
 }
 
+TEMPLATE_TEST_CASE("rows that come in the order of entries are scanned among the others, by their keys", "",
+                   MemorySide, RocksSide) {
+  TestType side;
+  const std::string ordered(storage::kOrderedRows);
+  REQUIRE(side.store().apply(
+      {{"n/1", "0"}, {ordered, "1"}, {ordered + "1", "2"}, {ordered + "2", "3"}, {"o", "4"}, {"p/1", "5"}},
+      1));
+  REQUIRE(side.store().apply({{ordered + "1", std::nullopt}, {ordered + "3", "6"}}, 2));
+  using Keys = std::vector<std::string>;
+  const auto check = [&] {
+    CHECK(side.store().get(ordered + "2").value() == "3");
+    CHECK(side.store().get(ordered + "1").value() == std::nullopt);
+    CHECK(keys(side.store().scan(ordered, ordered + "2", 100)) == Keys{ordered + "2", ordered + "3"});
+    CHECK(keys(side.store().scan("o", "", 100)) == Keys{"o", ordered, ordered + "2", ordered + "3"});
+    CHECK(keys(side.store().scan("", "n/2", 3)) == Keys{"o", ordered, ordered + "2"});
+    CHECK(keys(side.store().scan("", "", 100)) ==
+          Keys{"n/1", "o", ordered, ordered + "2", ordered + "3", "p/1"});
+    CHECK(side.store().applied() == 2);
+  };
+  check();
+  side.reopen();
+  check();
+}
+
 TEMPLATE_TEST_CASE("a store holds what a map would hold after random changes", "", MemorySide, RocksSide) {
   const std::uint64_t seed = std::random_device{}();
   CAPTURE(seed);
@@ -98,7 +122,8 @@ TEMPLATE_TEST_CASE("a store holds what a map would hold after random changes", "
   for (Sequence applied = 1; applied <= 300; ++applied) {
     std::vector<RowChange> changes;
     for (std::uint64_t at = random.below(8); at > 0; --at) {
-      const std::string key = std::to_string(random.below(60));
+      const std::string key =
+          (random.below(2) == 0 ? std::string(storage::kOrderedRows) : "") + std::to_string(random.below(40));
       if (random.below(3) == 0) {
         changes.push_back({key, std::nullopt});
         model.erase(key);
