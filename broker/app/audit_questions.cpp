@@ -36,6 +36,36 @@ void add_folder_options(CLI::App* command, Options& options, bool person_require
   add_json(command, options.json);
 }
 
+void add_report(CLI::App& audit, Reading& reading) {
+  auto* command = add(
+      audit, "report",
+      "Of a running hub: the figures of a quarter of UTC, by when the hub received it. Made for the first "
+      "time when it is over they are written into the ledger; made again they are compared with that, "
+      "and leave with 5 where they differ and no erasure explains it. Of a quarter that is not over they "
+      "are provisional",
+      "carehub audit report hub.toml --quarter 2026-Q1 --by 'A Reader' --reason 'the board'\n  "
+      "carehub audit report hub.toml --quarter 2026-Q1 --by 'A Reader' --reason 'to publish' --csv");
+  auto& options = reading.report;
+  add_config(command, options.config);
+  command->add_option("--quarter", options.quarter, "Such as 2026-Q1: January to March, UTC")
+      ->required()
+      ->type_name("QUARTER");
+  command
+      ->add_option(
+          "--definition", options.definition,
+          "How waits are counted: 1 by when things happened as senders say, 2 as the hub received them")
+      ->capture_default_str()
+      ->type_name("N");
+  command
+      ->add_option("--suppress-below", options.suppress_below,
+                   "Hide counts from 1 to below this, and what would tell them; default: 5 with --csv, which "
+                   "is for publishing, 0 (show all) otherwise")
+      ->type_name("N");
+  add_asker(command, options.by, options.reason);
+  add_rows_as(command, options.rows);
+  choose(command, reading, &Reading::report);
+}
+
 void add_export(CLI::App& audit, Reading& reading) {
   auto* command =
       add(audit, "export",
@@ -107,6 +137,7 @@ void add_audit_questions(CLI::App& audit, Reading& reading) {
   add_rows_as(trail, reading.trail.rows);
   choose(trail, reading, &Reading::trail);
 
+  add_report(audit, reading);
   add_export(audit, reading);
   add_completeness(audit, reading);
 }

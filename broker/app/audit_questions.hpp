@@ -35,4 +35,16 @@ struct TrailOptions {
 };
 ExitCode audit_trail(const TrailOptions& options, Surroundings& surroundings);
 
+/// The figures of a quarter.
+struct ReportOptions {
+  std::filesystem::path config;
+  std::string quarter;  // 2026-Q1
+  std::uint64_t definition = 1;
+  std::optional<std::uint64_t> suppress_below;  // nullopt: 5 as CSV, none otherwise
+  std::string by;
+  std::string reason;
+  RowsAs rows;
+};
+ExitCode audit_report(const ReportOptions& options, Surroundings& surroundings);
+
 }  // namespace carehub::app

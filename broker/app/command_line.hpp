@@ -25,6 +25,7 @@ struct Reading {
   TimelineOptions timeline;
   AsOfOptions as_of;
   TrailOptions trail;
+  ReportOptions report;
   ReplayOptions replay;
   DeadLetterOptions dead_letters;
   SubscriptionsOptions subscriptions;
@@ -85,7 +86,7 @@ void add_operator_commands(CLI::App& program, Reading& reading);
 /// Backups of a running hub, and what is made of them.
 void add_backup_commands(CLI::App& program, Reading& reading);
 
-/// What an auditor asks of a running hub, below `audit`: as-of, trail, export, completeness.
+/// What an auditor asks of a running hub, below `audit`: as-of, trail, report, export, completeness.
 void add_audit_questions(CLI::App& audit, Reading& reading);
 
 }  // namespace carehub::app

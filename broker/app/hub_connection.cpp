@@ -133,7 +133,8 @@ Result<std::unique_ptr<client::HubClient>> connect(client::ClientOptions options
 }
 
 Result<wire::PageT> ask(client::HubClient& hub, wire::QueryT query) {
-  const bool searches = query.kind == wire::QueryKind::as_of || query.kind == wire::QueryKind::trail;
+  const bool searches = query.kind == wire::QueryKind::as_of || query.kind == wire::QueryKind::trail ||
+                        query.kind == wire::QueryKind::report;
   return answer_of<wire::PageT>(hub, std::move(query), searches ? kSearchWait : kAnswerWait);
 }
 Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleDeadLetterT question) {

@@ -232,6 +232,7 @@ ExitCode run_program(std::vector<std::string> arguments, Surroundings& surroundi
     ExitCode operator()(const AuditOptions& options) const { return audit(options, surroundings); }
     ExitCode operator()(const AsOfOptions& options) const { return audit_as_of(options, surroundings); }
     ExitCode operator()(const TrailOptions& options) const { return audit_trail(options, surroundings); }
+    ExitCode operator()(const ReportOptions& options) const { return audit_report(options, surroundings); }
     ExitCode operator()(const ProveOptions& options) const { return audit_prove(options, surroundings); }
     ExitCode operator()(const ExportOptions& options) const { return audit_export(options, surroundings); }
     ExitCode operator()(const CompletenessOptions& options) const {

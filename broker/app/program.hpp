@@ -20,8 +20,8 @@ using Command =
     std::variant<RunOptions, CheckOptions, TryOptions, PublishOptions, WatchOptions, TimelineOptions,
                  ReplayOptions, DeadLetterOptions, StatusOptions, SubscriptionsOptions, RebuildOptions,
                  RecoverOptions, AuditOptions, EraseOptions, VaultOptions, KeysOptions, BenchOptions,
-                 VersionOptions, AsOfOptions, TrailOptions, BackupOptions, RestoreOptions, WitnessOptions,
-                 ProveOptions, ExportOptions, CompletenessOptions>;
+                 VersionOptions, AsOfOptions, TrailOptions, ReportOptions, BackupOptions, RestoreOptions,
+                 WitnessOptions, ProveOptions, ExportOptions, CompletenessOptions>;
 
 /// What to print and how to leave when there is nothing to do: help, or a wrong command line.
 struct Leave {

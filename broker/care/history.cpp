@@ -8,6 +8,7 @@
 #include "broker/care/past_reader.hpp"
 #include "broker/care/people_fold.hpp"
 #include "broker/care/replay_answers.hpp"
+#include "broker/care/report.hpp"
 #include "broker/care/row_keys.hpp"
 #include "broker/care/subscriptions_fold.hpp"
 #include "broker/care/trail.hpp"
@@ -86,6 +87,7 @@ void History::use_policy(core::Policy policy) { impl_->past.use_policy(std::move
 std::unique_ptr<PastSearch> History::search(const core::Ask& ask) const {
   if (ask.query.kind == wire::QueryKind::as_of) return std::make_unique<AsOf>(impl_->past, ask.query);
   if (ask.query.kind == wire::QueryKind::trail) return std::make_unique<Trail>(impl_->past, ask.query);
+  if (ask.query.kind == wire::QueryKind::report) return std::make_unique<Report>(impl_->past, ask.query);
   return nullptr;
 }
 

@@ -68,6 +68,7 @@ std::string newest() { return start('t'); }
 
 std::string erased_keys() { return start('x'); }
 std::string erased_key(const KeyId& key) { return start('x').append(text_of(key.bytes)); }
+std::string report(std::string_view name) { return start('b').append(name); }
 std::string refused_under(const KeyId& key) { return start('w').append(text_of(key.bytes)); }
 
 bool is_keyed(std::string_view key) {

@@ -43,6 +43,7 @@ std::string erased_key(const KeyId& key);                         // the Erasure
 std::string refused_under(const KeyId& key);  // w: fingerprint of the message refused under this key
 std::string newest();                         // t: when the newest entry was appended
 
+std::string report(std::string_view name);    // b: where a report's figures are
 /// Persons, identifiers and messages: their names are a kind and 16 bytes that are random or a keyed hash.
 bool is_keyed(std::string_view key);
 bool is_identity(std::string_view key);

@@ -12,6 +12,7 @@
 #include "broker/care/erasure_fold.hpp"
 #include "broker/care/people_fold.hpp"
 #include "broker/care/publications_fold.hpp"
+#include "broker/care/report.hpp"
 #include "broker/care/row_codec.hpp"
 #include "broker/care/row_keys.hpp"
 #include "broker/care/rows.hpp"
@@ -56,6 +57,7 @@ Result<void> fold_body(const FoldEntry& entry, const ledger::Body& body, Rows& r
       fold_policy_changed(entry, *body.entry_as_PolicyChanged(), rows);
       return {};
     case ledger::Entry::Erasure: return fold_erasure(entry, *body.entry_as_Erasure(), past, rows);
+    case ledger::Entry::Report: fold_report(entry.sequence, *body.entry_as_Report(), rows); return {};
     default: return {};
   }
 }

@@ -4,7 +4,9 @@
 #include <charconv>
 
 #include "broker/base/ledger_keys.hpp"
+#include "broker/core/courses.hpp"
 #include "broker/core/identity.hpp"
+#include "broker/core/repeats.hpp"
 
 namespace carehub::care {
 namespace {
@@ -27,8 +29,10 @@ bool of_trail(storage::EntryKind kind) {
   }
 }
 
-/// That a subscription has looked at more of the ledger is nobody's act.
+/// That a subscription has looked at more of the ledger, or that messages came again, is nobody's act.
 bool of_hub_alone(const ledger::Body& body) {
+  if (const auto* action = body.entry_as_OperatorAction())
+    return text_of(action->action()) == core::kRepeatsAction && text_of(action->by()) == core::kByHub;
   const auto* change = body.entry_as_SubscriptionChanged();
   return change != nullptr && change->change() == ledger::SubscriptionChange::advanced;
 }

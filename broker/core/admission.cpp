@@ -79,13 +79,15 @@ struct Admission::Subject {
 };
 
 Admission::Admission(const HubRules& rules, const StateReader& state, Journal& journal, storage::Vault& vault,
-                     DayKeys& day_keys, Random& random, Counters& counters, Admitted admitted)
+                     DayKeys& day_keys, Random& random, Counters& counters, RepeatCounts& repeats,
+                     Admitted admitted)
     : state_(state),
       journal_(journal),
       vault_(vault),
       day_keys_(day_keys),
       random_(random),
       counters_(counters),
+      repeats_(repeats),
       admitted_(std::move(admitted)) {
   for (const auto& channel : rules.inbound) channels_.emplace(channel.name, channel);
   for (const auto& agency : rules.agencies) may_publish_.emplace(agency.id, agency.may_publish);
@@ -206,6 +208,7 @@ Result<wire::PublishOutcomeT> Admission::admit_event(Subject& subject) {
   if (!known) return tl::unexpected(known.error());
   if (known->same != 0) {
     ++counters_.duplicates;
+    repeats_.add(subject.agency, subject.channel);
     wire::PublishOutcomeT outcome;
     outcome.number = subject.item.number();
     outcome.outcome = wire::Outcome::duplicate;
@@ -423,6 +426,7 @@ Result<wire::PublishOutcomeT> Admission::refuse(Subject& subject, const Fault& f
   outcome.number = subject.item.number();
   if (recorded.sequence != 0) {
     ++counters_.duplicates;
+    repeats_.add(subject.agency, subject.channel);
   } else {
     ++counters_.refused;
     auto written = record_refusal(subject, fault, fingerprint);

@@ -6,6 +6,7 @@
 #include "broker/core/day_keys.hpp"
 #include "broker/core/disclosure.hpp"
 #include "broker/core/engine.hpp"
+#include "broker/core/repeats.hpp"
 #include "broker/core/rules.hpp"
 
 namespace carehub::core {
@@ -18,7 +19,7 @@ class Admission {
   using Admitted = std::function<Result<void>(const RecordedEvent&)>;
 
   Admission(const HubRules& rules, const StateReader& state, Journal& journal, storage::Vault& vault,
-            DayKeys& day_keys, Random& random, Counters& counters, Admitted admitted);
+            DayKeys& day_keys, Random& random, Counters& counters, RepeatCounts& repeats, Admitted admitted);
 
   /// What becomes of one message from this peer. An error means that the state could not be read, or a
   /// decision not be made: stop.
@@ -55,6 +56,7 @@ class Admission {
   DayKeys& day_keys_;
   Random& random_;
   Counters& counters_;
+  RepeatCounts& repeats_;
   Admitted admitted_;
   std::unordered_map<std::string, InboundChannel> channels_;
   std::unordered_map<std::string, std::vector<event::EventType>> may_publish_;  // by agency

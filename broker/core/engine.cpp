@@ -10,7 +10,9 @@
 #include "broker/core/deliveries.hpp"
 #include "broker/core/erasures.hpp"
 #include "broker/core/questions.hpp"
+#include "broker/core/repeats.hpp"
 #include "broker/core/replays_into.hpp"
+#include "broker/core/reports.hpp"
 #include "broker/core/subscribers.hpp"
 #include "broker/core/wire_frames.hpp"
 
@@ -77,9 +79,11 @@ struct Engine::Impl {
           courses(context, deliveries, subscribers, replays),
           erasures(context, deliveries),
           backups(context),
+          reports(context),
           questions(context, deliveries),
+          repeats(impl.journal, impl.day_keys),
           admission(rules, impl.state, impl.journal, impl.vault, impl.day_keys, impl.random, impl.counters,
-                    [this](const RecordedEvent& recorded) { return deliveries.route(recorded); }) {}
+                    repeats, [this](const RecordedEvent& recorded) { return deliveries.route(recorded); }) {}
 
     Disclosure disclosure;
     DeliveryContext context;
@@ -89,7 +93,9 @@ struct Engine::Impl {
     Courses courses;
     Erasures erasures;
     Backups backups;
+    Reports reports;
     Questions questions;
+    RepeatCounts repeats;
     Admission admission;
   };
 
@@ -297,6 +303,9 @@ Result<Timestamp> Engine::advance(Timestamp now, Decision& out) {
     deliveries.remove(name);
   }
   if (auto ended = impl_->running().replays.end_done(at); !ended) return tl::unexpected(ended.error());
+  auto repeats = impl_->running().repeats.advance(at);
+  if (!repeats) return tl::unexpected(repeats.error());
+  if (*repeats) due = std::min(due, **repeats);
   if (courses.has_more(impl_->journal.head())) due = at;
   return due;
 }
@@ -311,6 +320,10 @@ Result<void> Engine::destroy(const std::vector<KeyId>& keys) { return impl_->vau
 Result<void> Engine::end_backup(const AskBackup& ask, const Result<Sequence>& copied, Timestamp now,
                                 Decision& out) {
   return impl_->running().backups.ended(ask, copied, impl_->tick(now), out);
+}
+
+Result<void> Engine::end_report(const Ask& ask, wire::PageT page, Timestamp now, Decision& out) {
+  return impl_->running().reports.end(ask, std::move(page), impl_->tick(now), out);
 }
 
 std::vector<std::string> Engine::copies_with(const std::vector<KeyId>& keys) const {

@@ -136,6 +136,10 @@ class Engine {
   /// Records how a backup ended, the last entry in the copy or why there is none, and says it.
   Result<void> end_backup(const AskBackup& ask, const Result<Sequence>& copied, Timestamp now, Decision& out);
 
+  /// Answers with the figures that a question for a report has brought together (care::Report), once they are
+  /// written down where they were made for the first time.
+  Result<void> end_report(const Ask& ask, wire::PageT page, Timestamp now, Decision& out);
+
   const Counters& counters() const;
 
  private:

@@ -8,6 +8,7 @@
 #include "broker/core/courses.hpp"
 #include "broker/core/identity.hpp"
 #include "broker/core/replay_span.hpp"
+#include "broker/core/reports.hpp"
 #include "broker/core/wire_frames.hpp"
 
 namespace carehub::core {
@@ -105,8 +106,9 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
     return refuse(ErrorKind::invalid, too_large_text());
   }
   const bool sealed = query.kind() == wire::QueryKind::entries;
+  const bool reports = query.kind() == wire::QueryKind::report;
   const bool audits =
-      sealed || query.kind() == wire::QueryKind::as_of || query.kind() == wire::QueryKind::trail;
+      sealed || reports || query.kind() == wire::QueryKind::as_of || query.kind() == wire::QueryKind::trail;
   if (audits) {
     if (!peer.is_operator)
       return refuse(ErrorKind::denied, "only an operator's connection asks as an auditor");
@@ -115,6 +117,9 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
   if (query.kind() == wire::QueryKind::as_of &&
       (text_of(query.person()).empty() || text_of(query.agency()).empty() || query.at() <= 0)) {
     return refuse(ErrorKind::invalid, "what was offered by then is asked of an agency, a person and a time");
+  }
+  if (reports) {
+    if (const auto why = Reports::fault(query)) return refuse(ErrorKind::invalid, *why);
   }
   if (about_children) {
     if (const auto why = denial(peer, text_of(query.role()))) return refuse(ErrorKind::denied, *why);
@@ -137,11 +142,13 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
       asked.what += " as sealed from entry " + std::to_string(std::max(query.sequence(), query.after() + 1));
       if (query.size() != 0) asked.what += " to " + std::to_string(query.size());
     }
-    if (query.at() != 0) asked.what += " as of " + to_rfc3339({query.at()});
+    if (reports) asked.what += " " + Reports::name(query);
+    if (query.at() != 0 && !reports) asked.what += " as of " + to_rfc3339({query.at()});
     if (auto recorded = record_access(peer, asked, now); !recorded) return recorded;
   }
   Ask ask{peer, {}};
   query.UnPackTo(&ask.query);
+  if (reports) ask.query.at = now.us;  // whether the quarter is over
   out.asks.push_back(std::move(ask));
   return {};
 }

@@ -147,6 +147,7 @@ Result<void> Loop::step(std::uint32_t wait_ms_max) {
     if (!due) return tl::unexpected(due.error());
     due_ = *due;
     if (parts_.witnesses != nullptr) parts_.witnesses->watch(durable_, now_, decision);
+    if (auto ended = questions_.end_reports(parts_.engine, now_, decision); !ended) return ended;
     return commit(std::move(decision));
   };
   if (auto ran = run(); !ran) {

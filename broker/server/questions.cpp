@@ -1,6 +1,7 @@
 #include "broker/server/questions.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "broker/core/wire_frames.hpp"
 
@@ -43,6 +44,10 @@ std::optional<ConnectionId> Questions::advance(bool& answered) {
   }
   const core::Ask ask = std::move(next->ask);
   waiting_.erase(next);
+  if (ask.query.kind == wire::QueryKind::report) {
+    counted_.push_back({ask, std::move(page)});
+    return std::nullopt;
+  }
   const ConnectionId connection = ask.peer.connection;
   if (add_counts_ && ask.query.kind == wire::QueryKind::status && ask.peer.is_operator &&
       page.error == wire::ErrorKind::unknown) {
@@ -52,8 +57,17 @@ std::optional<ConnectionId> Questions::advance(bool& answered) {
   return connection;
 }
 
+Result<void> Questions::end_reports(core::Engine& engine, Timestamp now, core::Decision& out) {
+  for (auto& each : std::exchange(counted_, {})) {
+    if (auto ended = engine.end_report(each.ask, std::move(each.page), now, out); !ended) return ended;
+  }
+  return {};
+}
+
 void Questions::forget(ConnectionId connection) {
   waiting_.remove_if([connection](const Waiting& each) { return each.ask.peer.connection == connection; });
+  std::erase_if(counted_,
+                [connection](const Counted& each) { return each.ask.peer.connection == connection; });
 }
 
 }  // namespace carehub::server

@@ -32,6 +32,9 @@ class Questions {
   /// is gone, or over the backlog's bound, is returned. `answered` is whether there was one.
   std::optional<ConnectionId> advance(bool& answered);
 
+  /// Has the engine write down and answer with the figures of a report that were brought together since.
+  Result<void> end_reports(core::Engine& engine, Timestamp now, core::Decision& out);
+
   void forget(ConnectionId connection);
 
   static constexpr std::size_t kWaitingMax = 256;
@@ -48,6 +51,11 @@ class Questions {
     std::unique_ptr<care::PastSearch> search;  // once it has begun, where the answer is looked for in parts
   };
   std::list<Waiting> waiting_;  // in the order of their turns
+  struct Counted {
+    core::Ask ask;
+    wire::PageT page;
+  };
+  std::vector<Counted> counted_;  // reports that the engine has not seen yet
 };
 
 }  // namespace carehub::server

@@ -1,4 +1,5 @@
 """Every command as a user would type it."""
+import datetime
 import json
 import pathlib
 import re
@@ -196,6 +197,53 @@ class Commands(unittest.TestCase):
         self.assertTrue(all(row["reason"] == "case review 4" for row in asks))
         self.assertNotIn(number, json.dumps(trail))
         self.assertTrue(audit("trail", "--csv").stdout.startswith("sequence,appended_at,kind,act,by,"))
+        self.assertEqual(county.stop(), 0)
+        receiver.stop()
+
+    def test_a_quarter_s_figures_are_made_again(self):
+        receiver = Receiver()
+        county = County(receiver_port=receiver.port).start()
+        number = nhs_number(706)
+        message = admission("REP1", number)
+        for _ in range(2):
+            self.assertIn(b"MSA|AA|", Mllp(county.mllp).ask(message))
+
+        def report(quarter, *arguments):
+            done = subprocess.run([CAREHUB, "audit", "report", str(county.config), "--quarter", quarter, *arguments, "--by",
+                                   "a tester", "--reason", "the board"], capture_output=True, text=True, timeout=120)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertNotIn(number, done.stdout + done.stderr)
+            return done
+
+        def figures(quarter, *arguments):
+            rows = [json.loads(line) for line in report(quarter, "--json", *arguments).stdout.splitlines()]
+            return rows[0], {(row["group"], row["name"], row["by"]): row.get("value") for row in rows[1:]}
+
+        today = datetime.datetime.now(datetime.timezone.utc)
+        quarter = f"{today.year}-Q{(today.month - 1) // 3 + 1}"
+        head, now = figures(quarter)
+        self.assertEqual(head["state"], "provisional")
+        self.assertEqual(now["events", "admission", "elwick-hospital"], 1)
+        self.assertEqual(now["repeats", "elwick-adt", "elwick-hospital"], 1)
+        self.assertTrue(report(quarter, "--csv").stdout.startswith("report,state,group,name,by,value,first_made"))
+        self.assertIn("suppressed", report(quarter, "--csv").stdout)
+
+        first, was = figures("2001-Q1")
+        self.assertEqual(first["state"], "first")
+        again, still = figures("2001-Q1")
+        self.assertEqual((again["state"], again["sequence"]), ("again", first["sequence"]))
+        self.assertEqual(still, was)
+        self.assertEqual(figures("2001-Q1", "--definition", "2")[0]["state"], "first")
+        self.assertEqual(county.stop(), 0)
+        county.carehub("rebuild")
+        county.start()
+        self.assertEqual(figures("2001-Q1")[0]["sequence"], first["sequence"])
+        trail = subprocess.run([CAREHUB, "audit", "trail", str(county.config), "--json", "--by", "a tester", "--reason",
+                                "the board"], capture_output=True, text=True, timeout=120)
+        rows = [json.loads(line) for line in trail.stdout.splitlines()]
+        asked = [row["text"] for row in rows if row["kind"] == "access" and row.get("act") == "report"]
+        self.assertIn("2001-Q1, definition 1", asked)
+        self.assertEqual([row["sequence"] for row in rows if row["kind"] == "report"][0], first["sequence"])
         self.assertEqual(county.stop(), 0)
         receiver.stop()
 
