@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/base/fault.hpp"
 #include "broker/base/ledger_keys.hpp"
 #include "broker/care/deliveries_fold.hpp"
 #include "broker/care/people_fold.hpp"
@@ -76,6 +77,7 @@ Result<void> fold_erasure(const FoldEntry& entry, const ledger::Erasure& erasure
   if (erasure.person() == nullptr) return {};
   const auto person = key_from<PersonKey>(*erasure.person());
   if (auto removed = remove_person(person, past, rows); !removed) return removed;
+  if (kFault == Fault::keeps_what_waits_of_the_erased) return {};
   return forget_deliveries(entry, person, rows);
 }
 

@@ -5,6 +5,8 @@
 #include <optional>
 #include <set>
 
+#include "broker/base/fault.hpp"
+#include "broker/base/identifiers.hpp"
 #include "broker/base/ledger_keys.hpp"
 #include "broker/base/limits.hpp"
 #include "broker/care/past_event.hpp"
@@ -40,6 +42,18 @@ struct Statement {
   bool taken_back = false;
   std::vector<std::string> names;
 };
+
+/// Whom names of one statement are: a record, where there is one.
+struct Named {
+  std::vector<std::string> names;
+  std::optional<PersonKey> person;
+};
+
+/// A sender's own identifier may be an NHS number, which is the same then.
+std::string without_issuer(const std::string& name) {
+  const auto value = name.substr(name.rfind(':') + 1);
+  return NhsNumber::parse(value) ? "nhs:" + value : name;
+}
 
 /// One record of the child, along the chain of its events up to `last`.
 struct Record {
@@ -97,6 +111,7 @@ struct ErasureSearch::Impl {
   Result<bool> resolve();
   Result<bool> join_records();
   Result<bool> join_linked();
+  Result<bool> join(const Named& named);
   Result<void> drop_names_of_others();
   Result<bool> scan();
   Result<void> look_at(const storage::SealedEntry& sealed);
@@ -203,7 +218,8 @@ Result<bool> ErasureSearch::Impl::begin_walk(const PersonKey& person) {
   const auto record = person_record(rows, person);
   if (!record) return tl::unexpected(record.error());
   if (!*record) return false;
-  records.push_back({person, (*record)->last, {(*record)->key_id}, {}, {}, 0});
+  // Its key is found with its events: there are none where it has just been erased.
+  records.push_back({person, (*record)->last, {}, {}, {}, 0});
   next = (*record)->last;
   return true;
 }
@@ -284,43 +300,61 @@ Result<bool> ErasureSearch::Impl::join_records() {
   return true;
 }
 
-/// Joins whoever the newest link or merge that names both says to be the same; whether there was one. What
-/// was taken back and linked again counts, and so does what was taken back last.
+/// Joins whoever the newest link or merge that names both says to be the same; whether there was one. Of each
+/// two that is decided by itself: what is taken back between one of them and a third says nothing of these.
 Result<bool> ErasureSearch::Impl::join_linked() {
-  std::map<std::string, std::pair<Sequence, bool>> newest;   // of each name outside: is it the same?
-  std::map<PersonKey, std::pair<Sequence, bool>> newest_of;  // and of each record
+  std::map<std::pair<std::string, std::string>, std::pair<Sequence, bool>> newest;  // one inside, one outside
+  std::map<std::string, Named> outside;
   for (const auto& statement : statements) {
-    std::vector<std::pair<std::string, std::optional<PersonKey>>> outside;
-    bool names_them = false;
+    std::vector<std::string> inside;
+    std::vector<std::string> apart;
     for (const auto& name : statement.names) {
+      const auto known_as = without_issuer(name);
       auto person = linked(name);
+      if (person && !*person) person = linked(known_as);
       if (!person) return tl::unexpected(person.error());
-      const bool inside = *person ? has(people, **person) : has(names, name);
-      names_them = names_them || inside;
-      if (!inside) outside.emplace_back(name, *person);
+      const auto id = *person ? "person " + to_hex((*person)->bytes) : "name " + known_as;
+      if (*person ? has(people, **person) : has(names, known_as)) {
+        inside.push_back(id);
+        continue;
+      }
+      apart.push_back(id);
+      outside[id].person = *person;
+      add_new(outside[id].names, name);
+      if (!*person) add_new(outside[id].names, known_as);
     }
-    if (!names_them) continue;
-    const std::pair<Sequence, bool> said{statement.sequence, !statement.taken_back};
-    for (const auto& [name, person] : outside) {
-      auto& to = person ? newest_of[*person] : newest[name];
-      to = std::max(to, said);
+    const bool stands = !statement.taken_back || kFault == Fault::erases_what_was_taken_back;
+    const std::pair<Sequence, bool> said{statement.sequence, stands};
+    for (const auto& one : inside) {
+      for (const auto& other : apart) {
+        auto& to = newest[{one, other}];
+        to = std::max(to, said);
+      }
     }
   }
   bool joined = false;
-  for (const auto& [name, said] : newest) {
-    if (!said.second || has(names, name)) continue;
-    names.push_back(name);
-    joined = true;
-  }
-  for (const auto& [person, said] : newest_of) {
-    if (!said.second || has(people, person)) continue;
-    const auto record = person_record(rows, person);
-    if (!record) return tl::unexpected(record.error());
-    if (!*record) continue;
-    people.push_back(person);
-    joined = true;
+  for (const auto& [pair, said] : newest) {
+    if (!said.second || kFault == Fault::leaves_linked_records) continue;
+    auto joins = join(outside.at(pair.second));
+    if (!joins) return joins;
+    joined = joined || *joins;
   }
   return joined;
+}
+
+/// False: it is there already, or has no record any more.
+Result<bool> ErasureSearch::Impl::join(const Named& named) {
+  if (!named.person) {
+    const auto before = names.size();
+    for (const auto& name : named.names) add_new(names, name);
+    return names.size() > before;
+  }
+  if (has(people, *named.person)) return false;
+  const auto record = person_record(rows, *named.person);
+  if (!record) return tl::unexpected(record.error());
+  if (!*record) return false;
+  people.push_back(*named.person);
+  return true;
 }
 
 /// An event may name another child by mistake: what is that one's is no name of this one.

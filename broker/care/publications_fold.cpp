@@ -38,6 +38,12 @@ Result<std::optional<PublicationRow>> publication_row(const RowReads& rows, cons
   return std::optional(publication);
 }
 
+Fingerprint fingerprint_of(std::string_view text) {
+  Fingerprint fingerprint{};
+  if (text.size() == fingerprint.size()) std::memcpy(fingerprint.data(), text.data(), fingerprint.size());
+  return fingerprint;
+}
+
 bool reuses_its_identity(const ledger::EventEntry& event) {
   const auto* marks = event.marks();
   return marks != nullptr && std::any_of(marks->begin(), marks->end(), [](auto mark) {
@@ -47,13 +53,23 @@ bool reuses_its_identity(const ledger::EventEntry& event) {
 
 }  // namespace
 
-/// A message is found by its identity; only what came under a used one needs a row by its content.
-void fold_publications(const FoldEntry& entry, const ledger::EventEntry& event, Rows& rows) {
-  if (event.fingerprint() == nullptr || event.identity() == nullptr) return;
+/// A message is found by its identity; only what came under a used one needs a row by its content. Where the
+/// first one has been erased, the next takes its place.
+Result<void> fold_publications(const FoldEntry& entry, const ledger::EventEntry& event, Rows& rows) {
+  if (event.fingerprint() == nullptr || event.identity() == nullptr) return {};
   const auto fingerprint = fingerprint_from(*event.fingerprint());
-  auto key = reuses_its_identity(event) ? row_keys::fingerprint(fingerprint)
-                                        : row_keys::identity(key_from<KeyedHash>(*event.identity()));
+  const auto identity = key_from<KeyedHash>(*event.identity());
+  auto key = row_keys::identity(identity);
+  if (reuses_its_identity(event)) {
+    const auto first = publication_row(rows, key);
+    if (!first) return tl::unexpected(first.error());
+    if (*first) {
+      key = row_keys::fingerprint(fingerprint);
+      rows.put(row_keys::reused(identity, entry.sequence), std::string(text_of(fingerprint)));
+    }
+  }
   rows.put(std::move(key), encode(fingerprint, entry));
+  return {};
 }
 
 void fold_refused(const FoldEntry& entry, const ledger::Refusal& refusal, Rows& rows) {
@@ -63,13 +79,39 @@ void fold_refused(const FoldEntry& entry, const ledger::Refusal& refusal, Rows& 
   if (refusal.kept()) rows.put(row_keys::refused_under(entry.key_id), std::string(text_of(fingerprint)));
 }
 
+namespace {
+
+/// What came under the same identity, and is somebody else's, takes the place of what goes: it must be known
+/// again as before.
+Result<void> remove_first(const KeyedHash& identity, Rows& rows) {
+  rows.remove(row_keys::identity(identity));
+  const auto prefix = row_keys::reused_of(identity);
+  const auto next = rows.scan(prefix, prefix, 1);
+  if (!next) return tl::unexpected(next.error());
+  if (next->empty()) return {};
+  const auto& [key, fingerprint] = next->front();
+  const auto known_by = row_keys::fingerprint(fingerprint_of(fingerprint));
+  auto row = rows.get(known_by);
+  if (!row) return tl::unexpected(row.error());
+  if (*row) rows.put(row_keys::identity(identity), std::move(**row));
+  rows.remove(known_by);
+  rows.remove(key);
+  return {};
+}
+
+}  // namespace
+
 Result<void> remove_publication(Sequence sequence, const ledger::EventEntry& event, Rows& rows) {
   if (event.fingerprint() == nullptr || event.identity() == nullptr) return {};
-  auto key = reuses_its_identity(event) ? row_keys::fingerprint(fingerprint_from(*event.fingerprint()))
-                                        : row_keys::identity(key_from<KeyedHash>(*event.identity()));
+  const auto identity = key_from<KeyedHash>(*event.identity());
+  auto first = publication_row(rows, row_keys::identity(identity));
+  if (!first) return tl::unexpected(first.error());
+  if (*first && (*first)->sequence == sequence) return remove_first(identity, rows);
+  const auto key = row_keys::fingerprint(fingerprint_from(*event.fingerprint()));
   const auto row = publication_row(rows, key);
   if (!row) return tl::unexpected(row.error());
   if (*row && (*row)->sequence == sequence) rows.remove(key);
+  rows.remove(row_keys::reused(identity, sequence));
   return {};
 }
 

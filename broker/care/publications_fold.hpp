@@ -8,7 +8,7 @@
 /// Which messages came before: for the duplicate check, without a time window.
 namespace carehub::care {
 
-void fold_publications(const FoldEntry& entry, const ledger::EventEntry& event, Rows& rows);
+Result<void> fold_publications(const FoldEntry& entry, const ledger::EventEntry& event, Rows& rows);
 /// A refused message is known again, too, unless nothing says what makes it the same one.
 /// The rows of an event that is being erased.
 Result<void> remove_publication(Sequence sequence, const ledger::EventEntry& event, Rows& rows);

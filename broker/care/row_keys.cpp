@@ -20,6 +20,10 @@ std::string person(const PersonKey& person) { return start('p').append(text_of(p
 std::string link(const KeyedHash& identifier) { return start('l').append(text_of(identifier.bytes)); }
 std::string fingerprint(const Fingerprint& fingerprint) { return start('f').append(text_of(fingerprint)); }
 std::string identity(const KeyedHash& identity) { return start('i').append(text_of(identity.bytes)); }
+std::string reused_of(const KeyedHash& identity) { return start('j').append(text_of(identity.bytes)); }
+std::string reused(const KeyedHash& identity, Sequence sequence) {
+  return RowWriter(reused_of(identity)).number(sequence).take();
+}
 
 std::string pending_of(std::string_view subscription) { return named('q', subscription).take(); }
 std::string pending(std::string_view subscription, Sequence sequence) {

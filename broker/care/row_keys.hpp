@@ -10,10 +10,12 @@
 /// clear.
 namespace carehub::care::row_keys {
 
-std::string person(const PersonKey& person);              // p: PersonRecord
-std::string link(const KeyedHash& identifier);            // l: whose identifier it is
-std::string fingerprint(const Fingerprint& fingerprint);  // f: where this message is
-std::string identity(const KeyedHash& identity);          // i: where this identity was seen last
+std::string person(const PersonKey& person);                       // p: PersonRecord
+std::string link(const KeyedHash& identifier);                     // l: whose identifier it is
+std::string fingerprint(const Fingerprint& fingerprint);           // f: where this message is
+std::string identity(const KeyedHash& identity);                   // i: where this identity was seen first
+std::string reused_of(const KeyedHash& identity);                  // j: prefix of what came under it since
+std::string reused(const KeyedHash& identity, Sequence sequence);  // its fingerprint
 
 std::string pending_of(std::string_view subscription);  // q: prefix of its pending deliveries
 std::string pending(std::string_view subscription, Sequence sequence);

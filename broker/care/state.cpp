@@ -40,7 +40,7 @@ Result<void> fold_refusal(const FoldEntry& entry, const ledger::Refusal& refusal
 Result<void> fold_body(const FoldEntry& entry, const ledger::Body& body, Rows& rows, const PastBodies& past) {
   switch (body.entry_type()) {
     case ledger::Entry::EventEntry:
-      fold_publications(entry, *body.entry_as_EventEntry(), rows);
+      if (auto folded = fold_publications(entry, *body.entry_as_EventEntry(), rows); !folded) return folded;
       return fold_people(entry, *body.entry_as_EventEntry(), rows);
     case ledger::Entry::Refusal: return fold_refusal(entry, *body.entry_as_Refusal(), rows);
     case ledger::Entry::Offered: return fold_offered(entry, *body.entry_as_Offered(), rows);

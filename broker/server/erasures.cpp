@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/base/fault.hpp"
 #include "broker/core/wire_frames.hpp"
 #include "broker/server/log.hpp"
 
@@ -58,7 +59,8 @@ Result<void> Erasures::destroy_keys(const std::vector<KeyId>& keys) {
 }
 
 std::optional<Bytes> Erasures::destroy(core::Destruction destruction, Timestamp now) {
-  if (auto destroyed = destroy_keys(destruction.keys); !destroyed) {
+  if (auto destroyed = destroy_keys(destruction.keys);
+      !destroyed && kFault != Fault::says_complete_too_early) {
     log_alarm("erasure_unfinished", "a recorded erasure waits for the disk: " + destroyed.error().text);
     left_.insert(left_.end(), destruction.keys.begin(), destruction.keys.end());
     tried_ = now;
@@ -71,11 +73,16 @@ std::optional<Bytes> Erasures::destroy(core::Destruction destruction, Timestamp 
     look_for_copies(std::move(destruction));
     return std::nullopt;
   }
-  if (!worker_) worker_.emplace("vault copies");
-  worker_->run([this, keys_gone = std::move(destruction)] {
+  auto look = [this, keys_gone = std::move(destruction)] {
     look_for_copies(keys_gone);
     wake_();
-  });
+  };
+  if (apart_) {
+    apart_(std::move(look));
+  } else {
+    if (!worker_) worker_.emplace("vault copies");
+    worker_->run(std::move(look));
+  }
   return std::nullopt;
 }
 
@@ -103,6 +110,7 @@ Result<std::size_t> finish_erasures(care::State& state, storage::Vault& vault) {
   auto keys = state.erased_keys();
   if (!keys) return tl::unexpected(keys.error());
   std::erase_if(*keys, [&](const KeyId& key) { return !vault.key(key); });
+  if (kFault == Fault::leaves_erasures_unfinished) keys->clear();
   if (!keys->empty()) {
     if (auto synced = state.sync(); !synced) return tl::unexpected(synced.error());
   }

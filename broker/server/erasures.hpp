@@ -20,10 +20,19 @@ class Erasures {
  public:
   using Search = std::function<std::unique_ptr<care::ErasureSearch>(std::string person)>;
 
+  /// Runs work elsewhere, one piece after the other.
+  using Apart = std::function<void(std::function<void()>)>;
+
   /// Engine and state outlive it. Without a search nothing is erased. `wake` is called on that thread when
-  /// advance() has something to say; without it copies are looked for on the caller's.
-  Erasures(core::Engine& engine, care::State& state, Search search, std::function<void()> wake = {})
-      : engine_(engine), state_(state), search_(std::move(search)), wake_(std::move(wake)) {}
+  /// advance() has something to say; without it copies are looked for on the caller's. `apart` takes the
+  /// place of that thread.
+  Erasures(core::Engine& engine, care::State& state, Search search, std::function<void()> wake = {},
+           Apart apart = {})
+      : engine_(engine),
+        state_(state),
+        search_(std::move(search)),
+        wake_(std::move(wake)),
+        apart_(std::move(apart)) {}
 
   /// A frame that says no when too many wait, else nullopt.
   std::optional<Bytes> start(core::AskErasure ask);
@@ -56,6 +65,7 @@ class Erasures {
   care::State& state_;
   Search search_;
   std::function<void()> wake_;
+  Apart apart_;
   std::deque<core::AskErasure> waiting_;  // the first is being searched for
   std::unique_ptr<care::ErasureSearch> active_;
   std::vector<KeyId> left_;  // to be destroyed, and the vault could not be written

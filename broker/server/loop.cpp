@@ -53,7 +53,8 @@ Loop::Loop(LoopParts parts)
             if (parts_.witnesses != nullptr) parts_.witnesses->complete(query, page);
           }),
       replays_(parts_.history, backlog_),
-      erasures_(parts_.engine, parts_.state, parts_.search, [this] { parts_.transport.wake(); }),
+      erasures_(
+          parts_.engine, parts_.state, parts_.search, [this] { parts_.transport.wake(); }, parts_.look_apart),
       completions_(std::make_shared<Completions>()),
       durable_(parts_.ledger.head()),
       now_(parts_.clock.now()),
@@ -424,6 +425,11 @@ void Loop::release() {
 }
 
 void Loop::let_go(core::Decision& decision) {
+  // What waits for a slow reader was opened before this Erasure was on record: what is left of it comes
+  // again.
+  if (!decision.destructions.empty()) {
+    for (const ConnectionId slow : backlog_.connections()) disconnect(slow, core::Parting::goodbye);
+  }
   for (core::Send& each : decision.sends) send(each.to, std::move(each.frame));
   for (core::AskBackup& ask : decision.backups) {
     const ConnectionId connection = ask.peer.connection;

@@ -46,6 +46,9 @@ struct LoopParts {
   Backups* backups = nullptr;
   /// Takes what witnesses hand in. nullptr: nothing is taken here.
   Witnesses* witnesses = nullptr;
+  /// Runs the look for older copies of the vault; what has not run goes before the loop does. Empty: on a
+  /// thread of the loop's own.
+  Erasures::Apart look_apart = {};
 };
 
 /// Drain, decide, append one batch with one sync, send (decisions 3 and 4). Nothing leaves before all that

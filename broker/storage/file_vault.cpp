@@ -62,7 +62,9 @@ class FileVault final : public Vault {
     for (const KeyId& id : ids) {
       if (keys_.contains(id)) gone.insert(id);
     }
-    return gone.empty() ? settle() : rewrite(master_, gone);
+    // The file that the rewriting before has replaced is wiped first: there is a hold on one alone.
+    if (Result<void> there = settle(); !there) return there;
+    return gone.empty() ? Result<void>() : rewrite(master_, gone);
   }
 
   std::vector<std::string> copies_with(const std::vector<KeyId>& ids) const override {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 
+#include "broker/base/fault.hpp"
 #include "broker/base/limits.hpp"
 #include "broker/storage/little_endian.hpp"
 
@@ -118,6 +119,7 @@ Result<SealedEntry> Sealer::seal(EntryKind kind, const KeyId& key_id, Sequence s
 }
 
 void Sealer::withdraw(const std::vector<KeyId>& ids) {
+  if (kFault == Fault::shows_what_is_erased) return;
   const std::unique_lock lock(mutex_);
   std::ranges::copy_if(ids, std::inserter(withdrawn_, withdrawn_.end()),
                        [&](const KeyId& id) { return vault_.key(id).has_value(); });

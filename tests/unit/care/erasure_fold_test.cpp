@@ -61,3 +61,39 @@ TEST_CASE("a state that knows rows of what cannot be read any more asks to be ma
   REQUIRE(!folded);
   CHECK(folded.error().kind == ErrorKind::corrupt);
 }
+
+TEST_CASE("what came under another child's message id is known again once that child is erased") {
+  Erasing past;
+  const auto message = [](int child, int tier) {
+    EventSpec spec;
+    spec.child = child;
+    spec.id = "one-id";
+    spec.tier = tier;
+    auto item = item_of(spec);
+    item.on_reuse = wire::OnReuse::mark_and_keep;
+    return item;
+  };
+  const auto publish = [&](int child, int tier) {
+    return past.hub.publish_one(past.hospital, message(child, tier));
+  };
+  REQUIRE(publish(1, 1).outcome == wire::Outcome::receipt);
+  const auto second = publish(2, 2);
+  const auto third = publish(2, 3);
+  REQUIRE(third.outcome == wire::Outcome::receipt);
+  REQUIRE(past.erase(Erasing::name(1)).error == wire::ErrorKind::unknown);
+  const auto check_known = [&] {
+    for (const auto& [tier, before] : {std::pair(2, second.sequence), std::pair(3, third.sequence)}) {
+      const auto again = publish(2, tier);
+      CHECK(again.outcome == wire::Outcome::duplicate);
+      CHECK(again.sequence == before);
+    }
+  };
+  check_known();
+  past.check_rebuilt();
+  check_known();
+  const auto anew = publish(1, 1);
+  CHECK(anew.outcome == wire::Outcome::receipt);
+  REQUIRE(past.erase(Erasing::name(2)).error == wire::ErrorKind::unknown);
+  CHECK(publish(1, 1).sequence == anew.sequence);
+  past.check_rebuilt();
+}

@@ -109,6 +109,29 @@ TEST_CASE("whoever is merged by way of a third is erased as well") {
   past.check_rebuilt();
 }
 
+TEST_CASE(
+    "what is taken back between two children says nothing of either and a third, whoever is asked for") {
+  Erasing past;
+  const auto merge = [&](int surviving, int retired, bool back = false) {
+    EventSpec spec;
+    spec.child = surviving;
+    spec.type = event::EventType::identity_merge;
+    auto event = make_event(spec);
+    event.identity_merge = std::make_unique<event::IdentityMergeT>();
+    event.identity_merge->surviving_nhs_number = test_nhs_number(surviving);
+    event.identity_merge->retired_nhs_number = test_nhs_number(retired);
+    event.identity_merge->reversed = back ? event::Answer::yes : event::Answer::no;
+    REQUIRE(past.hub.publish_one(past.hospital, item_of(event)).outcome == wire::Outcome::receipt);
+  };
+  past.publish(3);
+  merge(1, 3);
+  merge(2, 3);
+  merge(2, 3, true);
+  merge(1, 2);
+  const int asked = GENERATE(1, 2, 3);
+  CHECK(past.erase(Erasing::name(asked), true).text.starts_with("3 records"));
+}
+
 TEST_CASE("what another child's event says by mistake is no name of this one") {
   Erasing past;
   EventSpec spec;

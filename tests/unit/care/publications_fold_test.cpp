@@ -25,7 +25,7 @@ void fold(Rows& rows, Sequence sequence, const Fingerprint& message, const Keyed
   FoldEntry header;
   header.sequence = sequence;
   header.appended_at = {static_cast<std::int64_t>(sequence * 10)};
-  fold_publications(header, *fakes::PackedTable(entry), rows);
+  REQUIRE(fold_publications(header, *fakes::PackedTable(entry), rows));
 }
 
 }  // namespace
@@ -65,7 +65,7 @@ TEST_CASE("each content of one identity keeps its own receipt") {
 TEST_CASE("an entry without fingerprint and identity leaves nothing to find") {
   storage::MemoryStateStore store;
   Rows rows(store);
-  fold_publications({}, *fakes::PackedTable(ledger::EventEntryT()), rows);
+  REQUIRE(fold_publications({}, *fakes::PackedTable(ledger::EventEntryT()), rows));
   CHECK(rows.scan("", "", 10)->empty());
 }
 

@@ -1,9 +1,12 @@
 #include "broker/server/erasures.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <future>
 
 #include "tests/fakes/erasing.hpp"
+#include "tests/unit/server/played_loop.hpp"
+#include "tests/unit/server/running_hub.hpp"
 
 using namespace carehub;
 using namespace carehub::fakes;
@@ -129,4 +132,67 @@ TEST_CASE("what a start finishes is what the vault still has of erased keys, onc
   CHECK(server::finish_erasures(*of.hub.state, of.hub.vault).value() == 0);
   for (const auto sequence : of.of_one) CHECK(!of.opens(sequence));
   for (const auto sequence : of.of_two) CHECK(of.opens(sequence));
+}
+
+TEST_CASE("what waits for a slow reader does not leave any more once its child is erased on record") {
+  constexpr ConnectionId kOperator = 9;
+  test::Played played;
+  played.hello(test::kHospital, "elwick-hospital");
+  played.hello(kOperator, "");
+  played.subscribe();
+  played.transport.limit(test::kCouncil, 0);
+  played.publish(1, 1);
+  played.publish(2, 2);
+  played.steps(3);
+  wire::EraseT erase;
+  erase.number = 1;
+  erase.person = "nhs:" + test_nhs_number(1);
+  erase.by = "A Person";
+  erase.reason = "asked for by the family";
+  played.transport.put(kOperator, std::move(erase));
+  const auto told = [&] {
+    played.pass_ms(10);
+    played.step();
+    return played.transport.take<wire::ErasedT>(kOperator).size() == 1;
+  };
+  REQUIRE(test::eventually(told));
+  played.transport.unlimit(test::kCouncil);
+  CHECK(played.transport.closed(test::kCouncil));
+  CHECK(played.transport.take<wire::DeliverT>(test::kCouncil).empty());
+  played.subscribe();
+  played.steps(3);
+  auto left = played.transport.take<wire::DeliverT>(test::kCouncil);
+  REQUIRE(left.size() == 1);
+  CHECK(left.front().deliveries.size() == 1);
+}
+
+TEST_CASE("a child that is asked for twice at once is erased once") {
+  constexpr ConnectionId kOperator = 9;
+  test::Played played;
+  played.hello(test::kHospital, "elwick-hospital");
+  played.hello(kOperator, "");
+  played.publish(1, 1);
+  played.steps(2);
+  for (std::uint64_t number = 1; number <= 2; ++number) {
+    wire::EraseT erase;
+    erase.number = number;
+    erase.person = "nhs:" + test_nhs_number(1);
+    erase.by = "A Person";
+    erase.reason = "asked for by the family";
+    played.transport.put(kOperator, std::move(erase));
+  }
+  played.step();
+  played.ledger.hold();  // the second search begins before the first Erasure is in the state's rows
+  played.steps(4);
+  played.ledger.release();
+  std::vector<wire::ErasedT> told;
+  REQUIRE(test::eventually([&] {
+    played.pass_ms(10);
+    played.step();
+    for (auto& each : played.transport.take<wire::ErasedT>(kOperator)) told.push_back(std::move(each));
+    return told.size() == 2;
+  }));
+  std::ranges::sort(told, {}, &wire::ErasedT::number);
+  CHECK(told[0].complete);
+  CHECK(told[1].error == wire::ErrorKind::not_found);
 }

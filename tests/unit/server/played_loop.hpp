@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <memory>
 
+#include "broker/care/erasure_search.hpp"
 #include "broker/core/disclosure.hpp"
 #include "broker/server/loop.hpp"
 #include "tests/fakes/engine_harness.hpp"
@@ -39,8 +40,11 @@ struct Played {
     REQUIRE(known);
     history->use_policy(*core::Disclosure::parse_policy(fakes::EngineHarness::county().policy_text,
                                                         "policy.toml", known->policies.back().version));
-    loop = std::make_unique<server::Loop>(
-        server::LoopParts{transport, *engine, *state, *history, ledger, sealer, clock, "test"});
+    server::LoopParts parts{transport, *engine, *state, *history, ledger, sealer, clock, "test"};
+    parts.search = [this](std::string person) {
+      return std::make_unique<care::ErasureSearch>(ledger, sealer, store, vault, std::move(person));
+    };
+    loop = std::make_unique<server::Loop>(std::move(parts));
     REQUIRE(loop->begin(std::move(decision)));
     step();
   }
