@@ -54,6 +54,23 @@ bool is_school(const Reader& reader) { return reader.role == std::string_view("s
 bool is_duty(const Reader& reader) { return reader.role == std::string_view(kDuty.role); }
 bool is_auditor(const Reader& reader) { return reader.role == std::string_view(kAuditor.role); }
 
+/// A link or merge of the draft's child and another one.
+void add_statement(const Draft& draft, event::EventT& event) {
+  const auto reversed = draft.taken_back ? event::Answer::yes : event::Answer::no;
+  const auto other = fakes::test_nhs_number(draft.other);
+  if (draft.type == EventType::identity_link) {
+    event.identity_link = std::make_unique<event::IdentityLinkT>();
+    event.identity_link->reversed = reversed;
+    event.identity_link->identifiers.push_back(std::make_unique<event::IdentifierT>());
+    event.identity_link->identifiers.back()->value = other;
+  } else {
+    event.identity_merge = std::make_unique<event::IdentityMergeT>();
+    event.identity_merge->reversed = reversed;
+    event.identity_merge->surviving_nhs_number = fakes::test_nhs_number(draft.child);
+    event.identity_merge->retired_nhs_number = other;
+  }
+}
+
 const char* school_code(const Reader& reader) {
   return reader.agency == std::string_view("holm-school") ? "900101" : "900202";
 }
@@ -208,11 +225,21 @@ Publication write_publication(const Draft& draft) {
   }
   event::EventT event = fakes::make_event(spec);
   event.source_message_id = draft.content;
+  if (draft.other != 0) {
+    add_statement(draft, event);
+    publication.names = {draft.child, draft.other};
+    publication.taken_back = draft.taken_back;
+  }
   auto name = std::make_unique<event::NameT>();
   name->family = "Example";
   event.person->names.push_back(std::move(name));
   if (draft.absurd) {
     event.person->nhs_number = "1234567890";
+    publication.fate = Fate::refused;
+    publication.names_child = false;
+  }
+  if (draft.broken) {
+    event.type = EventType::crisis_contact;  // without its payload
     publication.fate = Fate::refused;
   }
   publication.event = fakes::pack_event(event);

@@ -33,6 +33,9 @@ struct Publication {
   int child = 0;
   int tier = 0;
   std::string school;
+  std::vector<int> names;   // of a link or merge: the children that are one, it says,
+  bool taken_back = false;  // or that are not so after all
+  bool names_child = true;
   Fate fate = Fate::kept;
   wire::OnReuse on_reuse = wire::OnReuse::conflict;
   Bytes event;
@@ -114,9 +117,12 @@ struct Draft {
   event::EventType type = event::EventType::admission;
   int child = 1;
   int tier = 4;
-  int school = 0;       // 0 Holm Lane, 1 Priory Road
+  int school = 0;  // 0 Holm Lane, 1 Priory Road
+  int other = 0;   // of a link or merge: the child that is the same
+  bool taken_back = false;
   bool adult = false;   // out of scope
-  bool absurd = false;  // not to be accepted
+  bool absurd = false;  // not to be accepted, and it names nobody
+  bool broken = false;  // not to be accepted
   std::string content;  // what else tells two contents apart
 };
 Publication write_publication(const Draft& draft);

@@ -1,6 +1,8 @@
 #include "tests/simulation/hub.hpp"
 
+#include "broker/care/erasure_search.hpp"
 #include "broker/core/disclosure.hpp"
+#include "broker/server/erasures.hpp"
 
 namespace carehub::simulation {
 
@@ -12,7 +14,7 @@ Hub::Hub(std::uint64_t seed, std::size_t state_rows_min, fakes::HandClock& clock
       random_(seed),
       store_(std::make_unique<storage::MemoryStateStore>()),
       vault_(random_),
-      sealer_(vault_, random_),
+      reader_(vault_, random_),
       state_rows_min_(state_rows_min) {
   ledger_.hold();
 }
@@ -38,8 +40,11 @@ void Hub::start() {
 }
 
 Result<void> Hub::try_start() {
-  state_ = std::make_unique<care::State>(*store_, ledger_, sealer_);
+  sealer_ = std::make_unique<storage::Sealer>(vault_, random_);
+  state_ = std::make_unique<care::State>(*store_, ledger_, *sealer_);
   if (auto caught_up = state_->catch_up({}); !caught_up) return caught_up;
+  if (auto finished = server::finish_erasures(*state_, vault_); !finished)
+    return tl::unexpected(finished.error());
   engine_ = std::make_unique<core::Engine>(*state_, *state_, vault_, random_);
   auto known = state_->engine_state();
   if (!known) return tl::unexpected(known.error());
@@ -52,10 +57,14 @@ Result<void> Hub::try_start() {
   auto policy =
       core::Disclosure::parse_policy(rules.policy_text, rules.policy_file, known->policies.back().version);
   if (!policy) return tl::unexpected(policy.error());
-  history_ = std::make_unique<care::History>(*state_, ledger_, sealer_, *store_, vault_, rules.agencies);
+  history_ = std::make_unique<care::History>(*state_, ledger_, *sealer_, *store_, vault_, rules.agencies);
   history_->use_policy(std::move(*policy));
-  server::LoopParts parts{network_, *engine_, *state_, *history_, ledger_, sealer_, clock_, "simulated"};
+  server::LoopParts parts{network_, *engine_, *state_, *history_, ledger_, *sealer_, clock_, "simulated"};
   parts.seal_apart = [this](std::function<void()> work) { seal_work_.push_back(std::move(work)); };
+  parts.search = [this](std::string person) {
+    return std::make_unique<care::ErasureSearch>(ledger_, *sealer_, *store_, vault_, std::move(person));
+  };
+  parts.look_apart = [this](std::function<void()> work) { copies_work_.push_back(std::move(work)); };
   loop_ = std::make_unique<server::Loop>(std::move(parts));
   state_->set_pace({state_rows_min_,
                     [this](std::function<void()> work) { state_work_.push_back(std::move(work)); }, [] {}});
@@ -64,6 +73,7 @@ Result<void> Hub::try_start() {
 
 void Hub::stop() {
   seal_work_.clear();
+  copies_work_.clear();
   // A write that is under way ends; how much of it lasts, the state's disk decides.
   while (write_state()) {
   }
@@ -71,6 +81,7 @@ void Hub::stop() {
   history_.reset();
   engine_.reset();
   state_.reset();
+  sealer_.reset();
 }
 
 void Hub::step() {
@@ -98,12 +109,28 @@ bool Hub::seal_one() {
   return true;
 }
 
+bool Hub::look_for_copies() {
+  if (copies_work_.empty()) return false;
+  const auto work = std::move(copies_work_.front());
+  copies_work_.pop_front();
+  work();
+  return true;
+}
+
 bool Hub::write_state() {
   if (state_work_.empty()) return false;
   const auto work = std::move(state_work_.front());
   state_work_.pop_front();
   work();
   return true;
+}
+
+bool Hub::refuses_to_start() {
+  const auto started = try_start();
+  stop();
+  ledger_.crash();
+  ledger_.hold();
+  return !started && started.error().kind == ErrorKind::corrupt;
 }
 
 void Hub::fail_sync() {
@@ -123,7 +150,7 @@ void Hub::crash(Dice& dice) {
   ledger_.crash();
   ledger_.hold();
   store_->crash(dice.below(store_->unsynced() + 1));
-  vault_.crash();
+  vault_.crash(dice);
 }
 
 void Hub::lose_state(Dice& dice) {

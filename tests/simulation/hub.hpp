@@ -35,8 +35,12 @@ class Hub {
   bool sync_one();
   /// One piece of work of the thread that seals large batches. False: there was none.
   bool seal_one();
+  /// One piece of work of the thread that looks for copies of the vault. False: there was none.
+  bool look_for_copies();
   /// One piece of work of the thread that writes the state. False: there was none.
   bool write_state();
+  /// Whether it says that its ledger and its vault do not belong together, and does not come up.
+  bool refuses_to_start();
   /// The next sync fails.
   void fail_sync();
   /// The power goes: of what was written and not synced, each disk keeps as much as the dice say.
@@ -45,8 +49,10 @@ class Hub {
   void lose_state(Dice& dice);
 
   BlockVault& vault() { return vault_; }
+  const BlockVault& vault() const { return vault_; }
   const storage::Ledger& ledger() const { return ledger_; }
-  const storage::Sealer& sealer() const { return sealer_; }
+  /// Opens whatever the vault has the keys of.
+  const storage::Sealer& reader() const { return reader_; }
   std::size_t unsynced() const { return ledger_.held(); }
   /// The loop's own counts; only while it is up.
   const server::Statistics& statistics() { return loop_->statistics(); }
@@ -64,7 +70,8 @@ class Hub {
   storage::MemoryLedger ledger_;
   std::unique_ptr<storage::MemoryStateStore> store_;
   BlockVault vault_;
-  storage::Sealer sealer_;
+  storage::Sealer reader_;
+  std::unique_ptr<storage::Sealer> sealer_;
   std::unique_ptr<care::State> state_;
   std::unique_ptr<care::History> history_;
   std::unique_ptr<core::Engine> engine_;
@@ -73,6 +80,7 @@ class Hub {
   Setup setup_;
   std::deque<std::function<void()>> state_work_;
   std::deque<std::function<void()>> seal_work_;
+  std::deque<std::function<void()>> copies_work_;
 };
 
 }  // namespace carehub::simulation

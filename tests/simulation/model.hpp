@@ -40,6 +40,8 @@ class Model final : public Wiretap {
   void hub_forgot(Serial serial) override;
   /// Reads what has survived, and forgets who was connected.
   void hub_crashed();
+  /// It serves from here on.
+  void hub_started();
   /// The hub has done a step and is still there.
   void hub_stepped();
   /// Reads what is synced by now; the last of it ends a batch.
@@ -60,6 +62,14 @@ class Model final : public Wiretap {
   /// It skips, or has events behind it that it has still to look at.
   bool moving(const Interest& interest) const;
   Sequence head() const { return read_through_; }
+  /// Of an event, or of an Erasure when it is to be done again.
+  std::optional<Sequence> some_entry_to_erase(bool again, Dice& dice) const;
+  /// Keys that the ledger says are erased may be on the vault's disk.
+  bool has_keys_left() const;
+  /// It lacks keys that entries are sealed with.
+  bool is_too_old(const BlockVault& vault) const;
+  /// At the end: reads the whole ledger once more.
+  void check_what_is_left();
   /// A delivery that was given up, to be handled by an operator.
   std::optional<Sequence> some_dead_letter(const Interest& interest, Dice& dice) const;
   std::string describe_open(const Interest& interest) const;
@@ -153,6 +163,7 @@ class Model final : public Wiretap {
     std::map<std::uint64_t, std::size_t> published;  // number -> publication
     bool said_goodbye = false;
     std::map<std::uint64_t, Replay> replays;  // by number
+    std::size_t erasures = 0;                 // asked for and not answered
   };
   /// A subscription that ends with its connection; by its name in the ledger.
   struct Watch {
@@ -168,9 +179,40 @@ class Model final : public Wiretap {
     Sequence sequence = 0;
     std::int64_t at = 0;
   };
+  /// What the hub holds of one child.
+  struct Record {
+    int child = 0;
+    KeyId key;
+    std::vector<Sequence> events;
+  };
+  /// What was refused, kept as it came.
+  struct Message {
+    int child = 0;  // 0: it names none
+    KeyId key;
+    bool erased = false;
+  };
+  struct EraseAsk {
+    std::string person;
+    bool preview = false;
+  };
+  struct Destruction {
+    Sequence at = 0;
+    Sequence newest = 0;  // of its records
+    std::set<PersonKey> people;
+    std::set<KeyId> keys;
+    std::uint64_t events = 0;
+    std::uint64_t refusals = 0;
+    std::set<PersonKey> found_people;
+    std::set<KeyId> found_keys;
+  };
+  struct ErasureRead {
+    std::set<KeyId> keys;
+    std::set<PersonKey> first;  // the one whom it names
+  };
   struct Kept {
     const Publication* publication = nullptr;
     std::int64_t appended_at = 0;
+    Sequence erased = 0;  // the entry that did it
   };
   using Event = std::pair<const Sequence, Kept>;
 
@@ -203,9 +245,26 @@ class Model final : public Wiretap {
   void read_watch_offered(const ledger::Offered& entry);
   void read_access(const ledger::Access& entry);
 
+  // Whose entry an event is (model_records.cpp)
+  void read_record(Sequence sequence, const Publication& publication, const ledger::EventEntry& entry);
+
+  // What an erasure takes (model_erasures.cpp)
+  void took_erase(Connection& connection, const std::string& agency, const wire::Erase& frame);
+  void sent_erased(Connection& connection, const std::string& agency, const wire::Erased& frame);
+  void read_erasure(Sequence at, const ledger::Erasure& entry);
+  void read_complete(Sequence at, const std::set<KeyId>& keys);
+  std::set<int> linked_with(int child) const;
+  std::optional<Destruction> due_to_go(const std::string& person) const;
+  void end_destruction();
+  void forget(Sequence at, const Record& record);
+  bool is_erased(Sequence sequence, const std::string& what);
+  /// One may be decided that is not on record yet.
+  bool erasing() const;
+
   // Entries (model_ledger.cpp)
   void read_entry(Sequence sequence, std::int64_t appended_at, const ledger::Body& body);
   void read_event(Sequence sequence, std::int64_t appended_at, const ledger::EventEntry& entry);
+  void read_refusal(Sequence sequence, const ledger::Refusal& entry);
   void read_offered(Sequence at, const ledger::Offered& entry);
   void read_withheld(Sequence at, const ledger::Withheld& entry);
   void read_acked(Sequence at, const ledger::Acked& entry);
@@ -248,6 +307,17 @@ class Model final : public Wiretap {
   std::map<std::string, std::size_t> by_bytes_;
   std::map<Sequence, Kept> kept_;
   std::map<std::size_t, Sequence> entry_of_;
+  std::map<PersonKey, Record> records_;
+  std::map<int, PersonKey> record_of_;  // by child
+  std::map<Sequence, Message> refused_;
+  std::set<KeyId> keys_used_;
+  std::map<std::string, EraseAsk> erase_asks_;    // by reason
+  std::map<Sequence, ErasureRead> erasures_;      // entries that name keys
+  std::optional<Destruction> destruction_;        // being read
+  std::map<Sequence, Destruction> destructions_;  // by their first record
+  std::set<std::set<KeyId>> complete_;
+  std::set<KeyId> erased_keys_;
+  bool erasures_adrift_ = false;  // whoever asked for one is gone
   std::set<Sequence> refusals_;
   std::map<std::size_t, Sequence> receipts_;  // what was said, by publication
   std::array<Book, kInterests> books_;
@@ -264,6 +334,7 @@ class Model final : public Wiretap {
   std::uint64_t frames_taken_ = 0;
   Setup setup_;
   Sequence read_through_ = 0;
+  KeyId read_key_;  // of the entry that is being read
   std::int64_t newest_at_ = 0;
   bool uncertain_ = false;
 };

@@ -188,6 +188,7 @@ void Model::check_looked_at(const Interest& interest, Sequence from, Sequence un
   const Book& book = books_[interest.number];
   for (auto kept = kept_.lower_bound(from); kept != kept_.end() && kept->first < until; ++kept) {
     const Sequence sequence = kept->first;
+    if (kept->second.erased != 0) continue;
     const auto line = book.lines.find(sequence);
     const bool before = line != book.lines.end() && line->second.attempt > 0;
     if (!before && book.through != 0) continue;

@@ -54,6 +54,7 @@ void Model::hub_took(Serial serial, const std::string& agency, BytesView bytes) 
     watches_end(serial, text_of(leave->name()));
   }
   if (frame->message_as_Goodbye() != nullptr) connection.said_goodbye = true;
+  if (const auto* erase = frame->message_as_Erase()) took_erase(connection, agency, *erase);
   if (const auto* replay = frame->message_as_Replay()) took_replay(connection, agency, *replay);
   if (const auto* handle = frame->message_as_HandleSubscription())
     asks_[text_of(handle->reason())] = {handle->position(), handle->sequence(), handle->at()};
@@ -124,6 +125,7 @@ void Model::hub_sent(Serial serial, const std::string& agency, BytesView bytes, 
     }
   }
   if (const auto* replayed = frame->message_as_Replayed()) sent_replayed(connection, *replayed, late);
+  if (const auto* erased = frame->message_as_Erased()) sent_erased(connection, agency, *erased);
   if (const auto* handled = frame->message_as_Handled()) sent_handled(agency, *handled);
   if (const auto* subscribed = frame->message_as_Subscribed()) {
     Attachment& attachment = connection.attachments[text_of(subscribed->name())];
@@ -144,6 +146,7 @@ void Model::hub_forgot(Serial serial) {
   for (const auto& [name, attachment] : connection.attachments) {
     if (!connection.said_goodbye) session_lost(name, attachment);
   }
+  erasures_adrift_ = erasures_adrift_ || connection.erasures > 0;
   connections_.erase(serial);
   watches_end(serial, "");
 }
@@ -156,6 +159,7 @@ void Model::hub_crashed() {
   connections_.clear();
   watches_.clear();
   unexplained_.clear();
+  erasures_adrift_ = false;
 }
 
 void Model::hub_stepped() {
@@ -192,7 +196,8 @@ void Model::sent_outcome(const Publication& publication, const wire::PublishOutc
         broken("a receipt tells when its entry was appended", what);
       if (publication.fate != Fate::kept) broken("what is wrong has no receipt", what);
       const auto said = receipts_.emplace(publication.number, sequence).first;
-      if (said->second != sequence)
+      if (kept_.at(said->second).erased != 0) said->second = sequence;
+      if (said->second != sequence && kept->second.erased == 0)
         broken("the same message gets the old receipt", what + ", before " + std::to_string(said->second));
       return;
     }
@@ -234,6 +239,7 @@ void Model::sent_delivery(const Interest& interest, Attachment& attachment, cons
   const std::string what = named(interest, sequence) + ", attempt " + std::to_string(delivery.attempt());
   verdict_.tell("hub -> " + what + (delivery.late() ? " (late)" : "") +
                 (delivery.after_gap() ? " (after a gap)" : ""));
+  if (is_erased(sequence, what)) return;
   Book& book = books_[interest.number];
   const auto found = book.lines.find(sequence);
   if (found == book.lines.end() || found->second.attempt == 0)

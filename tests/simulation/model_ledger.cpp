@@ -20,9 +20,11 @@ void Model::read_ledger() {
     const auto entries = hub_->ledger().read(read_through_ + 1, kEntries, 64U << 20U);
     if (!entries || entries->empty()) return broken("the ledger reads", "it does not");
     for (const auto& sealed : *entries) {
-      const auto body = hub_->sealer().open(sealed);
+      const auto body = hub_->reader().open(sealed);
       if (!body) return broken("every synced entry opens", std::to_string(sealed.header.sequence));
       read_through_ = sealed.header.sequence;
+      read_key_ = sealed.header.key_id;
+      keys_used_.insert(read_key_);
       if (sealed.header.appended_at.us < newest_at_)
         broken("the time of entries never goes back", std::to_string(read_through_));
       newest_at_ = sealed.header.appended_at.us;
@@ -35,9 +37,11 @@ void Model::read_ledger() {
 
 void Model::read_entry(Sequence sequence, std::int64_t appended_at, const ledger::Body& body) {
   using ledger::Entry;
+  if (body.entry_type() != Entry::Erasure) end_destruction();
   switch (body.entry_type()) {
+    case Entry::Erasure: return read_erasure(sequence, *body.entry_as_Erasure());
     case Entry::EventEntry: return read_event(sequence, appended_at, *body.entry_as_EventEntry());
-    case Entry::Refusal: refusals_.insert(sequence); return;
+    case Entry::Refusal: return read_refusal(sequence, *body.entry_as_Refusal());
     case Entry::Offered: return read_offered(sequence, *body.entry_as_Offered());
     case Entry::Withheld: return read_withheld(sequence, *body.entry_as_Withheld());
     case Entry::Acked: return read_acked(sequence, *body.entry_as_Acked());
@@ -51,6 +55,15 @@ void Model::read_entry(Sequence sequence, std::int64_t appended_at, const ledger
   }
 }
 
+void Model::read_refusal(Sequence sequence, const ledger::Refusal& entry) {
+  refusals_.insert(sequence);
+  if (entry.original() == nullptr) return;
+  const auto found = by_bytes_.find(std::string(entry.original()->begin(), entry.original()->end()));
+  if (found == by_bytes_.end()) return;
+  const Publication& publication = publications_[found->second];
+  refused_[sequence] = {publication.names_child ? publication.child : 0, read_key_, false};
+}
+
 void Model::read_event(Sequence sequence, std::int64_t appended_at, const ledger::EventEntry& entry) {
   const auto* bytes = entry.event();
   const auto found = by_bytes_.find(std::string(bytes->begin(), bytes->end()));
@@ -61,10 +74,11 @@ void Model::read_event(Sequence sequence, std::int64_t appended_at, const ledger
   if (const Sequence before = entry_of(publication.number); before != 0)
     return broken("the same message is in the ledger once",
                   what + " is entry " + std::to_string(before) + " again");
-  kept_[sequence] = {&publication, appended_at};
+  kept_[sequence] = {&publication, appended_at, 0};
   entry_of_[publication.number] = sequence;
   verdict_.tell("ledger: entry " + std::to_string(sequence) + " is publication " +
                 std::to_string(publication.number) + " of child " + std::to_string(publication.child));
+  read_record(sequence, publication, entry);
   for (const Interest& interest : interests()) {
     Book& book = books_[interest.number];
     // One that starts comes to it in its turn.
@@ -103,6 +117,12 @@ void Model::read_policy(Sequence at, const ledger::PolicyChanged& entry) {
 }
 
 void Model::read_operator_action(Sequence at, const ledger::OperatorAction& entry) {
+  // What is counted for reports, say.
+  if (entry.subscription() == nullptr) {
+    if (entry.action()->string_view().starts_with("erase"))
+      broken("an erasure leaves nothing that is the child's", std::to_string(at));
+    return;
+  }
   Book* book = book_of(entry.subscription());
   if (book == nullptr) return;
   const auto line = book->lines.find(entry.sequence());
@@ -166,6 +186,7 @@ void Model::read_first_offered(Sequence at, const Interest& interest, Sequence s
                                const ledger::Offered& entry) {
   Book& book = books_[interest.number];
   const std::string what = named(entry.subscription(), sequence) + ", in entry " + std::to_string(at);
+  if (is_erased(sequence, what)) return;
   const auto kept = kept_.find(sequence);
   if (kept == kept_.end()) return broken("what is offered is an event", what);
   const Publication& publication = *kept->second.publication;
@@ -228,6 +249,7 @@ void Model::read_withheld(Sequence at, const ledger::Withheld& entry) {
   for (const auto* range : *entry.ranges()) {
     for (Sequence sequence = range->first(); sequence <= range->last(); ++sequence) {
       const bool is_new = book->owed.erase(sequence) > 0;
+      if (is_erased(sequence, named(entry.subscription(), sequence))) return;
       const auto kept = kept_.find(sequence);
       const bool seen = is_new ? book->lines.contains(sequence)
                                : kept == kept_.end() || !looks_at(*book, sequence) ||
@@ -318,6 +340,7 @@ void Model::read_dead_letter(Sequence at, const ledger::DeadLetter& entry) {
 
 /// What is synced now is whole: no event without what was decided of it.
 void Model::end_batch() {
+  end_destruction();
   for (const auto& [number, sequence] : doomed_) {
     if (!books_[number].lines.at(sequence).dead)
       broken("what failed often enough is given up",

@@ -50,6 +50,7 @@ void Model::read_watch_offered(const ledger::Offered& entry) {
     for (Sequence sequence = run->range()->first(); sequence <= run->range()->last(); ++sequence) {
       const std::string what = name + ", event " + std::to_string(sequence);
       const auto kept = kept_.find(sequence);
+      if (is_erased(sequence, what)) return;
       if (kept == kept_.end() || run->attempt() != 1 || entry.late())
         return broken("a watch is offered events as they come", what);
       const Publication& publication = *kept->second.publication;
@@ -70,6 +71,7 @@ void Model::sent_to_watch(Watch& watch, Attachment& attachment, const wire::Deli
     const Sequence sequence = delivery->sequence();
     const std::string what = "a watch, event " + std::to_string(sequence);
     verdict_.tell("hub -> " + what);
+    if (is_erased(sequence, what)) return;
     if (!watch.offered.contains(sequence))
       return broken("what a watch is shown is in the synced ledger before it leaves", what);
     if (++attachment.sent > attachment.credit) return broken("credit bounds what is in flight", what);
@@ -127,6 +129,7 @@ void Model::sent_again(Replay& replay, const wire::Delivery& delivery) {
   const Sequence sequence = delivery.sequence();
   const std::string what = replay.reason + ", event " + std::to_string(sequence);
   const auto kept = kept_.find(sequence);
+  if (is_erased(sequence, what)) return;
   if (kept == kept_.end()) return broken("a replay shows what is in the ledger", what);
   const Publication& publication = *kept->second.publication;
   if (!delivery.replay() || delivery.late() || delivery.attempt() != 1 || replay.preview)
@@ -156,7 +159,7 @@ void Model::replay_ended(const Replay& replay, bool late) {
         !may_see(*replay.reader, publication, policies_.rbegin()->second))
       continue;
     ++possible;
-    if (kept->first > replay.head) continue;
+    if (kept->first > replay.head || kept->second.erased != 0 || erasing()) continue;
     ++due;
     if (!replay.preview && !replay.shown.contains(kept->first))
       return broken("a replay leaves nothing out", replay.reason + ", event " + std::to_string(kept->first));

@@ -13,6 +13,7 @@ enum class Kind : std::uint8_t {
   repeat,      // a publisher comes back with an old outbox
   odd,         // what is wrong, out of scope, or an identity with other content
   distaste,    // an event that one receiver does not like
+  link,        // two children are one, or that is taken back
   rest,        // a minute or so
   suspend,     // every process and the network stand still for long, then go on
   cut,         // a connection
@@ -36,6 +37,8 @@ enum class Kind : std::uint8_t {
   reset,       // a subscription's cursor
   remove,      // a subscription
   configure,   // hub.toml or the policy is another from the next start on, which is now
+  erase,       // all that is about a child; or what would go is looked at
+  old_vault,   // the vault is copied, or a copy is put back
   watch,       // what comes, for as long as a connection lasts
   replay,      // history, to whoever asks
   double_frame,

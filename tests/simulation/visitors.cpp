@@ -92,7 +92,15 @@ void Rogue::speak_in_others_names(const Interest& other, Dice& dice) {
 
 /// As if it were an operator.
 void Rogue::command(const Interest& other, Dice& dice) {
-  switch (dice.below(3)) {
+  switch (dice.below(4)) {
+    case 3: {
+      wire::EraseT erase;
+      erase.number = ++last_number_;
+      erase.person = "nhs:" + fakes::test_nhs_number(1);
+      erase.by = "operator";
+      erase.reason = "rogue";
+      return say(std::move(erase));
+    }
     case 0: {
       wire::HandleSubscriptionT handle;
       handle.number = 1;
@@ -163,6 +171,16 @@ void Operator::handle(const Interest& interest, wire::SubscriptionAction action,
   handle.by = "operator";
   handle.reason = "wish " + std::to_string(last_number_);
   say(std::move(handle));
+}
+
+void Operator::erase(std::string person, bool preview) {
+  wire::EraseT erase;
+  erase.number = ++last_number_;
+  erase.person = std::move(person);
+  erase.preview = preview;
+  erase.by = "operator";
+  erase.reason = "erasure " + std::to_string(last_number_);
+  say(std::move(erase));
 }
 
 void Watcher::watch(bool wanted) {

@@ -40,6 +40,8 @@ class Operator final : public Visitor {
   void handle(const Interest& interest, Sequence sequence, bool again);
   void handle(const Interest& interest, wire::SubscriptionAction action,
               wire::Position position = wire::Position::unknown, Sequence sequence = 0, std::int64_t at = 0);
+  /// `person` as on the command line.
+  void erase(std::string person, bool preview);
 
  private:
   std::uint64_t last_number_ = 0;

@@ -51,7 +51,7 @@ Subscriber& World::some_subscriber(Dice& dice) { return *subscribers_[dice.below
 
 void World::run(const Plan& plan) {
   Dice dice(plan.seed);
-  hub_.start();
+  start_hub();
   for (const Action& action : plan.actions) {
     act(action);
     Dice thrown(action.dice ^ 0xA5A5'5A5AU);
@@ -77,6 +77,7 @@ void World::run(const Plan& plan) {
   repeat_everything(dice);
   if (verdict_.failed()) return;
   compare_rebuilt_state(dice);
+  model_.check_what_is_left();
 }
 
 Publication& World::say(Publication publication) {
@@ -109,7 +110,7 @@ void World::publish_odd(Dice& dice) {
   draft.child = 1 + dice.number_below(kChildren);
   if (dice.one_in(2) || model_.publications().empty()) {
     draft.id = "event-" + std::to_string(++last_id_);
-    (dice.one_in(2) ? draft.adult : draft.absurd) = true;
+    (dice.one_in(2) ? draft.adult : dice.one_in(2) ? draft.broken : draft.absurd) = true;
     say(write_publication(draft));
     return;
   }
@@ -134,6 +135,17 @@ void World::publish_disliked(Dice& dice) {
   publication.taste[dice.below(kInterests)] =
       std::array{Taste::rejected, Taste::failing, Taste::poison}[dice.below(3)];
   say(std::move(publication));
+}
+
+void World::publish_link(Dice& dice) {
+  Draft draft;
+  draft.publisher = dice.number_below(2);
+  draft.id = "event-" + std::to_string(++last_id_);
+  draft.type = dice.one_in(2) ? event::EventType::identity_link : event::EventType::identity_merge;
+  draft.child = 1 + dice.number_below(kChildren);
+  draft.other = 1 + (draft.child + dice.number_below(kChildren - 1)) % kChildren;
+  draft.taken_back = dice.one_in(3);
+  say(write_publication(draft));
 }
 
 void World::change_mood(Dice& dice) {
@@ -168,6 +180,7 @@ void World::act(const Action& action) {
     case Kind::repeat: return publishers_[dice.below(2)]->come_back_with_old_state(dice);
     case Kind::odd: return publish_odd(dice);
     case Kind::distaste: return publish_disliked(dice);
+    case Kind::link: return publish_link(dice);
     case Kind::rest: return pass(dice.between(5, 70) * kSecondUs);
     case Kind::suspend: clock_.advance_ms(dice.between(5'000, 10'000'000)); return;
     case Kind::leave: return some_session(dice).leave(dice);
@@ -192,6 +205,8 @@ void World::act(const Action& action) {
     case Kind::reset: return reset(dice);
     case Kind::remove: return remove(dice);
     case Kind::configure: return configure(dice);
+    case Kind::erase: return erase(dice);
+    case Kind::old_vault: return handle_vault(dice);
     case Kind::watch:
     case Kind::replay: return ask_about_history(action.kind, dice);
     case Kind::cut:
@@ -228,7 +243,10 @@ void World::act_on_hub(Kind kind, Dice& dice) {
   switch (kind) {
     case Kind::stall: stalled_until_us_ = clock_.steady_us() + dice.between(0, 3 * kSecondUs); return;
     case Kind::fail_sync: return hub_.fail_sync();
-    case Kind::vault_full: vault_full_until_us_ = clock_.steady_us() + dice.between(0, 5 * kSecondUs); return;
+    case Kind::vault_full:
+      (dice.one_in(2) ? vault_full_until_us_ : vault_stuck_until_us_) =
+          clock_.steady_us() + dice.between(0, (dice.one_in(4) ? 90 : 5) * kSecondUs);
+      return;
     case Kind::crash: hub_.crash(dice); break;
     default: hub_.lose_state(dice); break;
   }
@@ -248,15 +266,23 @@ void World::pass(std::int64_t us) {
 void World::turn(Dice& dice) {
   clock_.advance_ms(dice.one_in(8) ? dice.between(0, 400) : dice.between(0, 20));
   hub_.vault().be_full(clock_.steady_us() < vault_full_until_us_);
+  hub_.vault().be_stuck(clock_.steady_us() < vault_stuck_until_us_);
   for (Session* session : sessions_) {
     if (!dice.one_in(4)) session->turn(dice);
   }
-  if (!hub_.up() && dice.one_in(3)) hub_.start();
+  if (!hub_.up() && dice.one_in(3)) start_hub();
   if (!dice.one_in(8)) step_hub();
   if (!dice.one_in(4)) hub_.seal_one();
   if (!dice.one_in(4)) sync_hub();
   if (!dice.one_in(4)) hub_.write_state();
+  if (dice.one_in(2)) hub_.look_for_copies();
   if (dice.one_in(2)) step_hub();
+}
+
+void World::start_hub() {
+  if (hub_.up()) return;
+  hub_.start();
+  if (hub_.up()) model_.hub_started();
 }
 
 void World::step_hub() {
@@ -289,7 +315,7 @@ void World::heal(Dice& dice) {
     restart_with_setup(dice);
   }
   network_.calm();
-  stalled_until_us_ = vault_full_until_us_ = 0;
+  stalled_until_us_ = vault_full_until_us_ = vault_stuck_until_us_ = 0;
   twin_->stay_away(true);
   for (Session* session : sessions_) {
     const bool absent = session == twin_.get() || (!setup_.night && session == subscribers_[kNight].get());
@@ -316,7 +342,7 @@ bool World::drained(const Subscriber* except) const {
     }
     if (model_.open(interest) > 0 || model_.paused(interest) || model_.moving(interest)) return false;
   }
-  return hub_.unsynced() == 0;
+  return hub_.unsynced() == 0 && !model_.has_keys_left();
 }
 
 void World::publish_fresh(Dice& dice) {
@@ -333,13 +359,15 @@ void World::publish_fresh(Dice& dice) {
 void World::drain_turn(Dice& dice) {
   clock_.advance_ms(dice.between(1, 600));
   hub_.vault().be_full(false);
+  hub_.vault().be_stuck(false);
   for (Session* session : sessions_) session->turn(dice);
-  hub_.start();
+  start_hub();
   for (int each = 0; each < 3; ++each) {
     step_hub();
     hub_.seal_one();
     sync_hub();
     hub_.write_state();
+    hub_.look_for_copies();
   }
 }
 
@@ -371,6 +399,7 @@ void World::drain(const char* promise, const Subscriber* except, Dice& dice) {
       how += std::string(subscriber->interest().name) + " has not come to its end; ";
     if (model_.open(subscriber->interest()) > 0) how += model_.describe_open(subscriber->interest()) + "; ";
   }
+  if (model_.has_keys_left()) how += "keys that are erased on record are in the vault; ";
   verdict_.broken(promise, how);
 }
 
@@ -395,7 +424,7 @@ void World::compare_rebuilt_state(Dice& dice) {
   const auto live = hub_.rows();
   hub_.lose_state(dice);
   model_.hub_crashed();
-  hub_.start();
+  start_hub();
   const auto rebuilt = hub_.rows();
   const auto same = [](const storage::Row& left, const storage::Row& right) {
     return left.key == right.key && left.value == right.value;

@@ -22,6 +22,7 @@ class World {
   void publish(Dice& dice);
   void publish_odd(Dice& dice);
   void publish_disliked(Dice& dice);
+  void publish_link(Dice& dice);
   Publication& say(Publication publication);
   void change_mood(Dice& dice);
   void lie(Dice& dice);
@@ -37,6 +38,8 @@ class World {
   void change_night_desk(Dice& dice);
   void restart_with_setup(Dice& dice);
   void ask_about_history(Kind kind, Dice& dice);
+  void erase(Dice& dice);
+  void handle_vault(Dice& dice);
   /// hub.toml has its channel, or its reader makes it.
   bool expected(const Interest& interest) const;
 
@@ -45,6 +48,7 @@ class World {
   void pass(std::int64_t us);
 
   void turn(Dice& dice);
+  void start_hub();
   void step_hub();
   void sync_hub();
   void check_bounds();
@@ -77,6 +81,7 @@ class World {
   bool stepped_since_sync_ = true;
   std::int64_t stalled_until_us_ = 0;
   std::int64_t vault_full_until_us_ = 0;
+  std::int64_t vault_stuck_until_us_ = 0;
 };
 
 /// Plays it from the start.

@@ -1,3 +1,4 @@
+#include "tests/fakes/engine_harness.hpp"
 #include "tests/simulation/world.hpp"
 
 // What operators, whoever writes hub.toml and who asks about history do.
@@ -81,6 +82,34 @@ void World::change_night_desk(Dice& dice) {
                         dice.one_in(3) ? head + 1 + dice.below(60) : 1 + dice.below(head + 1),
                         clock_.now().us - dice.between(-20, 120) * kSecondUs};
   subscribers_[kNight]->stay_away(!setup_.night);
+}
+
+void World::erase(Dice& dice) {
+  if (!operator_.welcomed()) return;
+  std::string person = "nhs:" + fakes::test_nhs_number(1 + dice.number_below(kChildren));
+  if (dice.one_in(3)) {
+    if (const auto entry = model_.some_entry_to_erase(dice.one_in(2), dice))
+      person = "sequence:" + std::to_string(*entry);
+  }
+  operator_.erase(std::move(person), dice.one_in(4));
+}
+
+/// Whoever looks after the machine copies the vault, throws copies away, or puts one back between two lives
+/// of the hub. One that is older than entries of the ledger must be refused, and then the newest is put back.
+void World::handle_vault(Dice& dice) {
+  BlockVault& vault = hub_.vault();
+  if (dice.one_in(2)) return vault.copy();
+  if (dice.one_in(3)) return vault.throw_copies_away();
+  if (vault.copies() == 0) return;
+  hub_.crash(dice);
+  model_.hub_crashed();
+  vault.put_back(dice.below(vault.copies()));
+  verdict_.tell("an older vault is put back");
+  if (!model_.is_too_old(vault)) return;
+  hub_.lose_state(dice);
+  if (!hub_.refuses_to_start())
+    verdict_.broken("a vault that is older than its ledger is refused", "the hub starts with one");
+  vault.put_newest_back();
 }
 
 void World::restart_with_setup(Dice& dice) {
