@@ -58,6 +58,8 @@ class Hub {
   const server::Statistics& statistics() { return loop_->statistics(); }
   /// All rows of the state, in key order.
   std::vector<storage::Row> rows() const;
+  /// Whether the store has the rows of every entry that is synced.
+  bool has_written_rows() const { return store_->applied() == ledger_.head(); }
 
  private:
   Result<void> try_start();
