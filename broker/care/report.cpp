@@ -335,9 +335,9 @@ Result<void> Report::compare() {
   if (!body) return tl::unexpected(body.error());
   const auto* report =
       body->empty() ? nullptr : flatbuffers::GetRoot<ledger::Body>(body->data())->entry_as_Report();
-  if (report == nullptr || report->figures() == nullptr)
+  if (report == nullptr)
     return fail(ErrorKind::corrupt, entry + " should hold a report and does not: run carehub audit verify");
-  auto then = core::parse_figures(report->figures()->string_view());
+  auto then = core::parse_figures(view_of(report->figures()));
   if (!then) return fail(ErrorKind::corrupt, entry + ": " + then.error().text);
   head.state = "again";
   head.appended_at = entries->front().header.appended_at.us;

@@ -275,6 +275,17 @@ TEST_CASE("a report that is made again after an erasure states what differs, and
         text_of_figures(first));
 }
 
+TEST_CASE("a quarter in which nothing came is reported, too, and again") {
+  Past past;
+  const core::Quarter empty{2001, 2};
+  const auto first = past.report(1, empty);
+  CHECK(first.rows.at(0)->state == "first");
+  CHECK(first.rows.size() == 1);
+  const auto again = past.report(1, empty);
+  REQUIRE(again.error == wire::ErrorKind::unknown);
+  CHECK(again.rows.at(0)->sequence == first.rows[0]->sequence);
+}
+
 TEST_CASE("a quarter that is not over is provisional and not written down") {
   Past past;
   past.admit(1);
