@@ -75,6 +75,7 @@ struct Hub::Impl {
   std::unique_ptr<storage::RocksLedger> ledger;
   std::unique_ptr<storage::Vault> vault;
   storage::CopyVault copy_vault;
+  storage::VerifyVault verify_vault;
   std::unique_ptr<storage::StateStore> store;
   std::unique_ptr<storage::Sealer> sealer;
   std::unique_ptr<care::State> state;
@@ -137,6 +138,7 @@ Result<void> Hub::Impl::open_vault() {
   tell(opened->notices);
   vault = std::move(opened->vault);
   copy_vault = std::move(opened->copy);
+  verify_vault = std::move(opened->verify);
   return {};
 }
 
@@ -302,9 +304,9 @@ tl::expected<std::unique_ptr<Hub>, StartError> Hub::start(HubOptions options) {
   if (auto opened = impl->open_network(); !opened) return failed(opened.error(), Part::network);
   impl->batch_sealer = std::make_unique<Worker>("seal");
   impl->prepare_backups();
-  impl->scrubbing =
-      std::make_unique<Scrubbing>(*impl->ledger, impl->options.data / kScrubFile,
-                                  Scrubbing::Pace{std::chrono::hours(24) * impl->options.scrub_days});
+  impl->scrubbing = std::make_unique<Scrubbing>(
+      *impl->ledger, impl->options.data / kScrubFile,
+      Scrubbing::Pace{std::chrono::hours(24) * impl->options.scrub_days}, impl->verify_vault);
   impl->loop = std::make_unique<Loop>(
       LoopParts{*impl->transport, *impl->engine, *impl->state, *impl->history, *impl->ledger, *impl->sealer,
                 *impl->clock, impl->options.name, apart(*impl->batch_sealer),

@@ -73,7 +73,8 @@ Timestamp Loop::tick() {
   const std::int64_t steady_us = parts_.clock.steady_us();
   const std::int64_t passed_us = steady_us - steady_us_;
   steady_us_ = steady_us;
-  const std::int64_t behind_us = parts_.clock.now().us - (now_.us + passed_us);
+  wall_ = parts_.clock.now();
+  const std::int64_t behind_us = wall_.us - (now_.us + passed_us);
   now_.us += passed_us + std::clamp(behind_us, -passed_us / 2, passed_us / 2);
   return now_;
 }
@@ -110,6 +111,11 @@ void Loop::note_slowness() {
 
 Result<void> Loop::begin(core::Decision started) {
   received_at_ = now_;
+  if (durable_ > 0) {
+    const auto newest = parts_.ledger.read(durable_, 1, 1);
+    if (!newest) return tl::unexpected(newest.error());
+    if (!newest->empty()) clock_watch_ = ClockWatch(newest->front().header.appended_at);
+  }
   return commit(std::move(started));
 }
 

@@ -11,6 +11,7 @@
 #include "broker/core/engine.hpp"
 #include "broker/server/backlog.hpp"
 #include "broker/server/backups.hpp"
+#include "broker/server/clock_watch.hpp"
 #include "broker/server/erasures.hpp"
 #include "broker/server/metrics.hpp"
 #include "broker/server/peers.hpp"
@@ -124,6 +125,7 @@ class Loop {
   Replays replays_;
   Erasures erasures_;
   Pushback pushback_;
+  ClockWatch clock_watch_;
   std::shared_ptr<Completions> completions_;
 
   std::deque<Received> inbox_;
@@ -135,6 +137,7 @@ class Loop {
   std::deque<Held> asking_;  // answers to these need the state as of their entry
   Sequence durable_ = 0;
   Timestamp now_;
+  Timestamp wall_;              // what this machine's clock said at now_
   std::int64_t steady_us_ = 0;  // at now_
   Timestamp received_at_;
   Timestamp due_;

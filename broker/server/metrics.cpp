@@ -45,6 +45,7 @@ void add_counts(const Statistics& statistics, wire::PageT& page) {
   add("scrub_passes", statistics.scrub.passes);
   add("scrub_faults", statistics.scrub.faults);
   add("scrub_first_bad_entry", statistics.scrub.first_bad);
+  add("scrub_vault_damaged", statistics.scrub.vault_bad ? 1 : 0);
   if (statistics.witnesses == 0) return;
   add("cosignatures", statistics.cosignatures);
   add("cosignatures_refused", statistics.cosignatures_refused);

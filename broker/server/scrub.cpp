@@ -29,10 +29,12 @@ ScrubFar place_in(const std::filesystem::path& file) {
 
 }  // namespace
 
-Scrubbing::Scrubbing(const storage::Ledger& ledger, std::filesystem::path place_file, Pace pace)
+Scrubbing::Scrubbing(const storage::Ledger& ledger, std::filesystem::path place_file, Pace pace,
+                     storage::VerifyVault vault)
     : ledger_(ledger),
       place_file_(std::move(place_file)),
       pace_(pace),
+      vault_(std::move(vault)),
       far_(place_in(place_file_)),
       scrub_(ledger, far_.next),
       told_at_(steady_clock::now()),
@@ -68,6 +70,7 @@ void Scrubbing::run() {
   for (;;) {
     const auto step = scrub_.step();
     if (step) {
+      if (step->ended && vault_) look_at_vault();
       take(*step);
     } else if (!far().unread) {
       {
@@ -82,6 +85,23 @@ void Scrubbing::run() {
     if (ending_.wait_until(lock, until, [this] { return over_; })) break;
   }
   save();
+}
+
+/// As old as its file may be, a running hub has read it only at its start.
+void Scrubbing::look_at_vault() {
+  const auto stopped = [this] {
+    const std::lock_guard lock(mutex_);
+    return over_;
+  };
+  const auto verified = vault_(stopped);
+  if (stopped()) return;
+  const std::lock_guard lock(mutex_);
+  const bool is_new = !verified && !far_.vault_bad;
+  far_.vault_bad = !verified;
+  if (!is_new) return;
+  log_alarm("vault_damaged", "the vault's file cannot be relied on: " + verified.error().text +
+                                 ". The hub goes on with the keys that it has in memory, and would not "
+                                 "start again: see the runbook before it is stopped");
 }
 
 void Scrubbing::take(const storage::Scrub::Step& step) {

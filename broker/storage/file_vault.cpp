@@ -83,7 +83,7 @@ class FileVault final : public Vault {
       const Snapshot taken = snapshot();
       Result<void> made =
           copy_file(taken.path, to, vault_record_at(taken.records), copied, vault_end(taken.records));
-      if (made) made = verify_copy(to, taken);
+      if (made) made = verify_records(to, taken, " of the copy does not open. Look at both disks", {});
       const std::lock_guard lock(mutex_);
       if (rewritings_ == taken.rewritings) return made ? publish() : made;
       std::error_code error;  // it may hold a key that has been destroyed meanwhile
@@ -92,6 +92,17 @@ class FileVault final : public Vault {
     return fail(ErrorKind::unavailable, to.string() +
                                             ": keys were destroyed again and again while the vault was "
                                             "copied: ask again when no erasure is under way");
+  }
+
+  Result<void> verify(const std::function<bool()>& stopped) const {
+    for (int attempt = 0; attempt < kCopyAttemptsMax; ++attempt) {
+      const Snapshot taken = snapshot();
+      const auto verified =
+          verify_records(taken.path, taken, " is damaged. Restore the vault from its backup", stopped);
+      // Where it was replaced meanwhile, what was read was partly the old one.
+      if (verified || snapshot().rewritings == taken.rewritings) return verified;
+    }
+    return fail(ErrorKind::unavailable, "keys were destroyed again and again while the vault was read");
   }
 
   Result<void> change_master(const SecretKey& master) {
@@ -136,7 +147,8 @@ class FileVault final : public Vault {
     return {file_.path(), records_, rewritings_, master_, own_.vault};
   }
 
-  static Result<void> verify_copy(const fs::path& path, const Snapshot& taken) {
+  static Result<void> verify_records(const fs::path& path, const Snapshot& taken, const char* damage,
+                                     const std::function<bool()>& stopped) {
     const Result<File> file = File::open_to_read(path);
     if (!file) return tl::unexpected(file.error());
     const Result<Bytes> header = file->read_at(0, kVaultHeaderBytes);
@@ -144,6 +156,7 @@ class FileVault final : public Vault {
     const auto keys = open_vault_header(*header, taken.master, path.string());
     if (!keys) return tl::unexpected(keys.error());
     for (std::uint64_t record = 0; record < taken.records;) {
+      if (stopped && stopped()) return fail(ErrorKind::unavailable, path.string() + ": stopped");
       const Result<Bytes> chunk = file->read_at(vault_record_at(record), kReadBytes);
       if (!chunk) return tl::unexpected(chunk.error());
       BytesView rest = *chunk;
@@ -152,8 +165,7 @@ class FileVault final : public Vault {
         rest = rest.subspan(kVaultRecordBytes);
       }
       if (record < taken.records && rest.size() >= kVaultRecordBytes) {
-        return fail(ErrorKind::corrupt, path.string() + ": record " + std::to_string(record + 1) +
-                                            " of the copy does not open. Look at both disks");
+        return fail(ErrorKind::corrupt, path.string() + ": record " + std::to_string(record + 1) + damage);
       }
       if (chunk->size() < kVaultRecordBytes) return fail(ErrorKind::corrupt, path.string() + " is cut short");
     }
@@ -408,6 +420,9 @@ Result<OpenedVault> open_vault(const fs::path& vault_file, const MasterKeySource
   opened.copy = [from = vault->get()](const fs::path& file, const Copied& copied,
                                       const std::function<Result<void>()>& publish) {
     return from->copy(file, copied, publish);
+  };
+  opened.verify = [from = vault->get()](const std::function<bool()>& stopped) {
+    return from->verify(stopped);
   };
   opened.vault = std::move(*vault);
   return opened;

@@ -18,11 +18,16 @@ namespace carehub::storage {
 using CopyVault = std::function<Result<void>(const std::filesystem::path& file, const Copied& copied,
                                              const std::function<Result<void>()>& publish)>;
 
+/// Reads a vault that is in use again from its file, header and every record. `corrupt` names file and
+/// record; `unavailable`: it cannot be read, or `stopped` said so.
+using VerifyVault = std::function<Result<void>(const std::function<bool()>& stopped)>;
+
 struct OpenedVault {
   std::unique_ptr<Vault> vault;
   bool made = false;                 // there was none: a caller whose ledger is not empty must stop here
   std::vector<std::string> notices;  // what was mended at start; for the operator's log
   CopyVault copy;                    // for as long as `vault` lives; thread-safe
+  VerifyVault verify;                // likewise
 };
 
 /// Opens the vault's file, or makes it where there is none; the master key is made only where neither exists

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "broker/storage/memory_ledger.hpp"
+#include "broker/storage/vault_format.hpp"
 #include "tests/fakes/sealed_entries.hpp"
 #include "tests/fakes/temporary_directory.hpp"
 
@@ -84,6 +85,39 @@ TEST_CASE("a ledger that cannot be read for now is told of, and the scrub waits 
   CHECK(eventually([&] { return scrubbing.far().unread; }));
   scrubbing.stop();
   CHECK(scrubbing.far().first_bad == 0);
+}
+
+TEST_CASE("a bit that flips in the vault of a running hub is found at the end of a pass") {
+  const fakes::TemporaryDirectory work;
+  SystemRandom random;
+  const auto file = work.path() / "vault";
+  auto opened = storage::open_vault(file, {}, random);
+  REQUIRE(opened);
+  const KeyId key = opened->vault->mint().value();
+  storage::MemoryLedger ledger;
+  fill(ledger, 300);
+  const auto flip = [&] {
+    std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+    const auto at = static_cast<std::streamoff>(storage::vault_record_at(3)) + 20;
+    bytes.seekg(at);
+    const auto was = static_cast<unsigned char>(bytes.get());
+    bytes.seekp(at);
+    bytes.put(static_cast<char>(was ^ 4U));
+  };
+  Scrubbing scrubbing(ledger, work.path() / server::kScrubFile, kFast, opened->verify);
+  CHECK(eventually([&] { return scrubbing.far().passes >= 2; }));
+  CHECK_FALSE(scrubbing.far().vault_bad);
+  flip();
+  CHECK(eventually([&] { return scrubbing.far().vault_bad; }));
+  const auto damaged = opened->verify({});
+  REQUIRE_FALSE(damaged);
+  CHECK(damaged.error().kind == ErrorKind::corrupt);
+  CHECK(damaged.error().text.find("record 4") != std::string::npos);
+  CHECK(scrubbing.far().first_bad == 0);
+  // A rewriting makes the file out of what is in memory.
+  REQUIRE(opened->vault->destroy({key}));
+  CHECK(eventually([&] { return !scrubbing.far().vault_bad; }));
+  scrubbing.stop();
 }
 
 TEST_CASE("a pass ends though entries keep coming") {
