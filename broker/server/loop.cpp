@@ -147,6 +147,7 @@ Result<void> Loop::step(std::uint32_t wait_ms_max) {
     core::Decision decision;
     if (auto handled = handle_inbox(decision); !handled) return handled;
     if (auto erased = erasures_.advance(now_, decision); !erased) return erased;
+    if (auto ended = questions_.end_reports(parts_.engine, now_, decision); !ended) return ended;
     if (parts_.backups != nullptr) {
       if (auto told = parts_.backups->advance(now_, decision); !told) return told;
     }
@@ -154,7 +155,7 @@ Result<void> Loop::step(std::uint32_t wait_ms_max) {
     if (!due) return tl::unexpected(due.error());
     due_ = *due;
     if (parts_.witnesses != nullptr) parts_.witnesses->watch(durable_, now_, decision);
-    if (auto ended = questions_.end_reports(parts_.engine, now_, decision); !ended) return ended;
+    clock_watch_.look(wall_, now_, parts_.state.head(), decision);
     return commit(std::move(decision));
   };
   if (auto ran = run(); !ran) {
