@@ -86,8 +86,11 @@ void add_replay_command(CLI::App& program, Reading& reading) {
                     "Only count what would be shown and what withheld, by subscription and type");
   command->add_option("--into", options.into, "Send it to the receiver of this subscription, beside its own")
       ->type_name("NAME");
-  command->add_flag("--yes", options.yes, "With --into: do not show what would go and ask first");
-  command->add_option("--to", options.file, "Write it into this file, one JSON object a line")
+  command->add_flag("--yes", options.yes, "With --into or --to: do not show what would go and ask first");
+  command
+      ->add_option("--to", options.file,
+                   "Write it into this file, one JSON object a line; on a terminal it is counted and asked "
+                   "about first. Without --to or --into it goes to standard output, at once")
       ->type_name("FILE");
   command->add_flag("--resume", options.resume, "With --to: go on behind the file's last whole line");
   command->add_option("--rate", options.rate, "At most so many a minute; into a subscription 600 by default")
@@ -111,7 +114,8 @@ void add_replay_command(CLI::App& program, Reading& reading) {
       throw CLI::ValidationError("replay", "needs --role, or --into, whose subscription has a role");
     if (!chosen.into.empty() && !(chosen.file.empty() && chosen.agency.empty()))
       throw CLI::ValidationError("--into", "excludes --to and --agency");
-    if (chosen.yes && chosen.into.empty()) throw CLI::ValidationError("--yes", "needs --into");
+    if (chosen.yes && chosen.into.empty() && chosen.file.empty())
+      throw CLI::ValidationError("--yes", "needs --into or --to");
     if (chosen.raise_notices && chosen.into.empty())
       throw CLI::ValidationError("--raise-notices", "needs --into");
     if (chosen.resume && chosen.file.empty()) throw CLI::ValidationError("--resume", "needs --to");

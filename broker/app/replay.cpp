@@ -217,46 +217,87 @@ ExitCode say_started(const ReplayOptions& options, ReplayQueue& queue, Surroundi
   return ExitCode::ok;
 }
 
+Result<std::shared_ptr<ReplayQueue>> begin(client::HubClient& hub, wire::ReplayT question) {
+  auto queue = std::make_shared<ReplayQueue>();
+  auto sent =
+      hub.ask(std::move(question), [queue](Result<client::Reply> reply) { queue->push(std::move(reply)); });
+  if (!sent) return tl::unexpected(sent.error());
+  return queue;
+}
+
+/// Shows what would go, and asks; how the command ends where that is not to be. What comes later has not been
+/// agreed to, so the question ends there.
+std::optional<ExitCode> ended_by_asking(const ReplayOptions& options, const std::string& where,
+                                        wire::ReplayT& question, client::HubClient& hub,
+                                        Surroundings& surroundings) {
+  ReplayOptions preview = options;
+  preview.preview = true;
+  preview.json = false;
+  question.preview = true;
+  const auto counting = begin(hub, question);
+  if (!counting) return complain(surroundings, counting.error());
+  ReplayReader reader(preview, surroundings, nullptr, options.last);
+  if (auto read = read_replay(reader, **counting, surroundings); !read)
+    return complain(surroundings, read.error());
+  reader.show_counts();
+  if (!confirmed(surroundings, where, "replay"))
+    return complain(surroundings, ExitCode::usage, "nothing is replayed");
+  question.preview = false;
+  if (question.last == 0 && question.last_at == 0) question.last = reader.last();
+  return std::nullopt;
+}
+
 /// A preview first, and a person's yes, unless they gave it with the command.
 ExitCode replay_into(const ReplayOptions& options, wire::ReplayT question, client::HubClient& hub,
                      Surroundings& surroundings) {
-  const auto ask = [&hub](wire::ReplayT asked) -> Result<std::shared_ptr<ReplayQueue>> {
-    auto queue = std::make_shared<ReplayQueue>();
-    auto sent =
-        hub.ask(std::move(asked), [queue](Result<client::Reply> reply) { queue->push(std::move(reply)); });
-    if (!sent) return tl::unexpected(sent.error());
-    return queue;
-  };
   if (!options.yes) {
-    ReplayOptions preview = options;
-    preview.preview = true;
-    preview.json = false;
-    question.preview = true;
-    const auto counting = ask(question);
-    if (!counting) return complain(surroundings, counting.error());
-    ReplayReader reader(preview, surroundings, nullptr, options.last);
-    if (auto read = read_replay(reader, **counting, surroundings); !read)
-      return complain(surroundings, read.error());
-    reader.show_counts();
-    if (!confirmed(surroundings, "They go to the receiver of " + options.into + ", marked as a replay.",
-                   "replay"))
-      return complain(surroundings, ExitCode::usage, "nothing is replayed");
-    question.preview = false;
-    // What has come since has not been agreed to.
-    if (question.last == 0 && question.last_at == 0) question.last = reader.last();
+    const auto where = "They go to the receiver of " + options.into + ", marked as a replay.";
+    if (const auto ended = ended_by_asking(options, where, question, hub, surroundings)) return *ended;
   }
-  const auto started = ask(std::move(question));
+  const auto started = begin(hub, std::move(question));
   if (!started) return complain(surroundings, started.error());
   return say_started(options, **started, surroundings);
+}
+
+/// To standard output, into a file, or only counted.
+ExitCode replay_here(const ReplayOptions& options, wire::ReplayT question, client::HubClient& hub,
+                     Surroundings& surroundings) {
+  std::optional<ReplayFile> file;
+  if (!options.file.empty() && !options.preview) {
+    auto opened = ReplayFile::open(options.file, options.resume);
+    if (!opened) return complain(surroundings, opened.error());
+    file.emplace(*std::move(opened));
+    question.first = std::max(question.first, file->last_sequence() + 1);
+  }
+  const auto head = head_of(hub);
+  const auto asked = begin(hub, std::move(question));
+  if (!asked) return complain(surroundings, asked.error());
+  ReplayReader reader(options, surroundings, file ? &*file : nullptr,
+                      options.last == 0 ? head : options.last);
+  const auto read = read_replay(reader, **asked, surroundings);
+  surroundings.out << std::flush;
+  if (file) {
+    if (auto finished = file->finish(); !finished) return complain(surroundings, finished.error());
+  }
+  if (!read) return complain(surroundings, read.error());
+  reader.show_counts();
+  return ExitCode::ok;
+}
+
+/// A file that is there is refused, or gone on with, without another word.
+bool asks_before_file(const ReplayOptions& options) {
+  std::error_code error;
+  return !options.file.empty() && !options.preview && !options.yes && !options.resume &&
+         !std::filesystem::exists(options.file, error);
 }
 
 }  // namespace
 
 ExitCode replay(const ReplayOptions& options, Surroundings& surroundings) {
   const bool into = !options.into.empty() && !options.preview;
-  if (into && !options.yes &&
-      (!surroundings.somebody_to_ask || options.person.text == "-" || options.person.file == "-"))
-    return complain(surroundings, ExitCode::usage, kNobodyToAsk);
+  const bool may_ask =
+      surroundings.somebody_to_ask && options.person.text != "-" && options.person.file != "-";
+  if (into && !options.yes && !may_ask) return complain(surroundings, ExitCode::usage, kNobodyToAsk);
   auto config = load_config(options.config, surroundings);
   if (!config) return ExitCode::wrong_input;
   auto person = read_person(options.person, surroundings);
@@ -269,32 +310,14 @@ ExitCode replay(const ReplayOptions& options, Surroundings& surroundings) {
     if (!acting) return complain(surroundings, acting.error());
     agency = *std::move(acting);
   }
-  std::optional<ReplayFile> file;
-  if (!options.file.empty() && !options.preview) {
-    auto opened = ReplayFile::open(options.file, options.resume);
-    if (!opened) return complain(surroundings, opened.error());
-    file.emplace(*std::move(opened));
-    question->first = std::max(question->first, file->last_sequence() + 1);
-  }
-  // Queue before client: the client's thread may call until the client is gone.
-  const auto queue = std::make_shared<ReplayQueue>();
   auto hub = connect(*config, "carehub replay", agency);
   if (!hub) return complain(surroundings, hub.error());
   if (into) return replay_into(options, *std::move(question), **hub, surroundings);
-  const auto head = head_of(**hub);
-  auto asked = (*hub)->ask(*std::move(question),
-                           [queue](Result<client::Reply> reply) { queue->push(std::move(reply)); });
-  if (!asked) return complain(surroundings, asked.error());
-  ReplayReader reader(options, surroundings, file ? &*file : nullptr,
-                      options.last == 0 ? head : options.last);
-  const auto read = read_replay(reader, *queue, surroundings);
-  surroundings.out << std::flush;
-  if (file) {
-    if (auto finished = file->finish(); !finished) return complain(surroundings, finished.error());
+  if (may_ask && asks_before_file(options)) {
+    const auto where = "They go into " + options.file.string() + ", in clear.";
+    if (const auto ended = ended_by_asking(options, where, *question, **hub, surroundings)) return *ended;
   }
-  if (!read) return complain(surroundings, read.error());
-  reader.show_counts();
-  return ExitCode::ok;
+  return replay_here(options, *std::move(question), **hub, surroundings);
 }
 
 }  // namespace carehub::app

@@ -1,6 +1,8 @@
 #include "broker/app/audit_completeness.hpp"
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
 
 #include "broker/app/program.hpp"
 #include "tests/unit/app/small_county.hpp"
@@ -37,6 +39,118 @@ TEST_CASE("a timeline that leaves nothing out is shown to, by the clear bytes of
   CHECK(county.folder.read("taken/completeness.json").find(R"("left_out":[])") != std::string::npos);
   CHECK(county.folder.read("taken/leaves.txt").find("Marlow") == std::string::npos);
   CHECK(county.folder.read("taken/events.jsonl").find("Marlow") != std::string::npos);
+}
+
+namespace {
+
+/// A child with reviews between the flags, which a reader of flags is not shown.
+void with_reviews(const SmallCounty& county) {
+  county.change("may_publish = [\"safeguarding_flag\"]", "may_publish = [\"safeguarding_flag\", \"review\"]");
+  county.folder.write("policy.toml",
+                      county.folder.read("policy.toml") +
+                          "[[rule]]\nname = \"reader of flags\"\nrole = \"flags\"\n"
+                          "types = [\"safeguarding_flag\"]\nshow = [\"*\"]\nlegal_basis = \"a test\"\n");
+}
+
+std::string review() {
+  auto text = SmallCounty::flag("");
+  for (const auto& [what, by] :
+       {std::pair<std::string, std::string>{"\"type\":\"safeguarding_flag\"", "\"type\":\"review\""},
+        {"\"safeguarding_flag\":{\"status\":\"raised\"}", "\"review\":{\"number\":\"R1\"}"}}) {
+    const auto at = text.find(what);
+    REQUIRE(at != std::string::npos);
+    text.replace(at, what.size(), by);
+  }
+  return text;
+}
+
+/// The number of the newest entry that is an event.
+std::uint64_t newest_event(const std::string& completeness) {
+  const auto list = completeness.substr(completeness.find("\"events\":["));
+  const auto whole = list.substr(0, list.find(']'));
+  return std::stoull(whole.substr(whole.find_last_of("[,") + 1));
+}
+
+std::uint64_t left_out_of(const std::string& completeness) {
+  const auto at = completeness.find("\"left_out\":[");
+  REQUIRE(at != std::string::npos);
+  return std::stoull(completeness.substr(at + 12));
+}
+
+/// What an outsider's Python says to the folder.
+std::pair<int, std::string> verified(const SmallCounty& county) {
+  const auto told = county.folder.path() / "verify.out";
+  const auto command = "/usr/bin/python3 '" + (county.folder.path() / "taken/verify.py").string() + "' >'" +
+                       told.string() + "' 2>&1";
+  const int status = std::system(command.c_str());  // NOLINT(concurrency-mt-unsafe): nothing else asks
+  return {status, county.folder.read("verify.out")};
+}
+
+}  // namespace
+
+TEST_CASE(
+    "an event that a timeline leaves out is named, the command ends with an error, and so does its "
+    "verifier") {
+  const RunningCounty county(app::RunOptions::Parts::broker, with_reviews);
+  REQUIRE(county.publish(SmallCounty::flag("")) == ExitCode::ok);
+  REQUIRE(county.publish(review()) == ExitCode::ok);
+  REQUIRE(county.publish(SmallCounty::flag("")) == ExitCode::ok);
+  auto options = look_at(county);
+  Told whole;
+  REQUIRE(app::audit_completeness(options, whole.surroundings) == ExitCode::ok);
+  const auto newest = newest_event(county.folder.read("taken/completeness.json"));
+  CHECK(verified(county).first == 0);
+  std::filesystem::remove_all(options.into);
+  options.role = "flags";
+  Told told;
+  CHECK(app::audit_completeness(options, told.surroundings) == ExitCode::wrong_input);
+  CHECK(told.said("1 are left out, the first is entry"));
+  const auto held = county.folder.read("taken/completeness.json");
+  const auto left_out = left_out_of(held);
+  CHECK(left_out < newest);
+  CHECK(held.find("\"left_out\":[" + std::to_string(left_out) + "]") != std::string::npos);
+  const auto [status, text] = verified(county);
+  CHECK(status != 0);
+  CHECK(text.find("WRONG") != std::string::npos);
+  CHECK(text.find(std::to_string(left_out)) != std::string::npos);
+}
+
+TEST_CASE("a span inside the ledger is looked at by the keys that events outside of it tell") {
+  const RunningCounty county(app::RunOptions::Parts::broker, with_reviews);
+  REQUIRE(county.publish(SmallCounty::flag("")) == ExitCode::ok);
+  REQUIRE(county.publish(review()) == ExitCode::ok);
+  REQUIRE(county.publish(SmallCounty::flag("")) == ExitCode::ok);
+  auto options = look_at(county);
+  options.role = "flags";
+  Told all;
+  REQUIRE(app::audit_completeness(options, all.surroundings) == ExitCode::wrong_input);
+  const auto whole = county.folder.read("taken/completeness.json");
+  std::filesystem::remove_all(options.into);
+  const auto look = [&](std::uint64_t sequence) {
+    options.from = options.to = std::to_string(sequence);
+    Told told;
+    const auto code = app::audit_completeness(options, told.surroundings);
+    return std::pair{code, county.folder.read("taken/completeness.json")};
+  };
+  SECTION("an event of the child's that the role is shown") {
+    const auto newest = newest_event(whole);
+    const auto [code, held] = look(newest);
+    CHECK(code == ExitCode::ok);
+    CHECK(held.find("\"events\":[" + std::to_string(newest) + "],\"left_out\":[]") != std::string::npos);
+    CHECK(verified(county).first == 0);
+  }
+  SECTION("one that it is not shown") {
+    const auto hidden = left_out_of(whole);
+    const auto [code, held] = look(hidden);
+    CHECK(code == ExitCode::wrong_input);
+    CHECK(held.find("\"events\":[],\"left_out\":[" + std::to_string(hidden) + "]") != std::string::npos);
+    CHECK(verified(county).first != 0);
+  }
+  SECTION("an entry that is no event of the child's") {
+    const auto [code, held] = look(1);
+    CHECK(code == ExitCode::ok);
+    CHECK(held.find("\"events\":[],\"left_out\":[]") != std::string::npos);
+  }
 }
 
 TEST_CASE("a timeline of nobody whom the role may see proves nothing and leaves no folder") {

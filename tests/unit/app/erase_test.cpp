@@ -68,6 +68,38 @@ TEST_CASE(
   CHECK(again.said("complete: the keys are destroyed"));
 }
 
+TEST_CASE("a person is asked before an erasure, sees what will go, and nothing goes without their word") {
+  RunningCounty county;
+  REQUIRE(county.publish(SmallCounty::flag("e1")) == ExitCode::ok);
+  auto options = options_of(county);
+  options.yes = false;
+  options.json = false;
+  const auto counts = [&] {
+    auto preview = options;
+    preview.preview = true;
+    Told told;
+    CHECK(app::erase(preview, told.surroundings) == ExitCode::ok);
+    return told.said("events: 1");
+  };
+  for (const char* answer : {"no\n", "\n", "y\n", "erase it\n", ""}) {
+    CAPTURE(answer);
+    Told told(answer);
+    told.surroundings.somebody_to_ask = true;
+    CHECK(app::erase(options, told.surroundings) == ExitCode::usage);
+    CHECK(told.said("events: 1"));
+    CHECK(told.complained("nothing has been erased"));
+    CHECK(counts());
+  }
+  Told told("erase\n");
+  told.surroundings.somebody_to_ask = true;
+  CHECK(app::erase(options, told.surroundings) == ExitCode::ok);
+  CHECK(told.said("events: 1"));
+  CHECK(told.said("complete: the keys are destroyed"));
+  Told after;
+  CHECK(app::erase(options_of(county), after.surroundings) != ExitCode::ok);
+  CHECK(after.complained("nothing that can be erased"));
+}
+
 TEST_CASE("nothing is erased without a yes where nobody can be asked") {
   const SmallCounty county;
   auto options = options_of(county, "-");

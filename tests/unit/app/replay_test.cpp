@@ -124,6 +124,46 @@ TEST_CASE(
   CHECK(county.folder.read("replay.json") == whole);
 }
 
+TEST_CASE("a replay into a file is counted and asked about on a terminal, and nowhere else") {
+  const RunningCounty county;
+  REQUIRE(county.publish(SmallCounty::flag("e1") + SmallCounty::flag("e2")) == ExitCode::ok);
+  auto options = replay_of(county, "desk");
+  options.file = county.folder.path() / "replay.json";
+  Told declined("no\n");
+  declined.surroundings.somebody_to_ask = true;
+  CHECK(app::replay(options, declined.surroundings) == ExitCode::usage);
+  CHECK(declined.said("would show 2"));
+  CHECK(declined.complained("nothing is replayed"));
+  CHECK_FALSE(county.folder.has("replay.json"));
+  Told agreed("replay\n");
+  agreed.surroundings.somebody_to_ask = true;
+  CHECK(app::replay(options, agreed.surroundings) == ExitCode::ok);
+  CHECK(agreed.said("would show 2"));
+  const auto whole = county.folder.read("replay.json");
+  CHECK(lines_of(whole) == 2);
+  // To go on with a file was agreed to before.
+  options.resume = true;
+  Told resumed("no\n");
+  resumed.surroundings.somebody_to_ask = true;
+  CHECK(app::replay(options, resumed.surroundings) == ExitCode::ok);
+  CHECK(county.folder.read("replay.json") == whole);
+  options.resume = false;
+  options.yes = true;
+  options.file = county.folder.path() / "unasked.json";
+  Told unasked("no\n");
+  unasked.surroundings.somebody_to_ask = true;
+  CHECK(app::replay(options, unasked.surroundings) == ExitCode::ok);
+  CHECK(unasked.out.str().empty());
+  CHECK(county.folder.read("unasked.json") == whole);
+  // Standard output is not asked about: whoever reads it sees it as it comes.
+  options.yes = false;
+  options.file.clear();
+  Told shown("no\n");
+  shown.surroundings.somebody_to_ask = true;
+  CHECK(app::replay(options, shown.surroundings) == ExitCode::ok);
+  CHECK_FALSE(shown.said("would show"));
+}
+
 TEST_CASE("a replay into a subscription is previewed, started, delivered as a replay, listed, and ends") {
   const RunningCounty county(app::RunOptions::Parts::all);
   REQUIRE(county.publish(SmallCounty::flag("e1")) == ExitCode::ok);
