@@ -79,6 +79,7 @@ class Audit {
     if (!tiled_ && head_ > 0) note("there are no tiles: the ledger was made before there were any");
     walk();
     if (stopped_) return fail(ErrorKind::unavailable, "the audit was stopped before its end");
+    if (options_.progress) options_.progress(head_, head_);
     for (const auto& [size, whose] : roots_) {
       if (size > head_) {
         tell(head_ + 1, "it is missing: " + whose.front().second + " covers it");

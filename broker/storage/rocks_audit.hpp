@@ -13,7 +13,7 @@ namespace carehub::storage {
 
 struct AuditOptions {
   std::vector<verify::Key> keys;  // of the auditor's own; none: those that lie beside the ledger
-  std::function<void(Sequence done, Sequence all)> progress;
+  std::function<void(Sequence done, Sequence all)> progress;               // now and then, and at the end
   std::function<void(Sequence sequence, const std::string& fault)> fault;  // 0: about none of its own
   std::function<void(const std::string& notice)> notice = {};  // what is worth a look, and no fault
   std::function<bool()> stopped = {};  // asked now and then; true ends it, `unavailable`

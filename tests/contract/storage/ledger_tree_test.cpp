@@ -1,5 +1,6 @@
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <future>
@@ -154,6 +155,38 @@ TEST_CASE("a checkpoint is signed while entries arrive, and at close") {
   REQUIRE(append(*ledger, fakes::sealed_batch(kSeed, 4, 5)));
   REQUIRE(ledger->close());
   CHECK(storage::verify::parse_checkpoint(read_text(work.path() / "checkpoint"))->size == 8);
+}
+
+TEST_CASE("checkpoints are signed again and again while entries arrive without a pause") {
+  fakes::TemporaryDirectory work;
+  const auto ledger = open(work.path());
+  const auto size = [&] { return storage::verify::parse_checkpoint(*ledger->checkpoint())->size; };
+  const auto hangs = std::chrono::steady_clock::now() + std::chrono::minutes(4);
+  Sequence next = 1;
+  for (std::uint64_t before = 0, grown = 0; grown < 3; ++next) {
+    REQUIRE(std::chrono::steady_clock::now() < hangs);
+    REQUIRE(append(*ledger, fakes::sealed_batch(kSeed, next, 1)));
+    if (size() == before) continue;
+    ++grown;
+    before = size();
+  }
+  // Entries went on arriving all the time: none waited for the ledger to fall quiet.
+  CHECK(size() < next);
+  REQUIRE(ledger->close());
+}
+
+TEST_CASE("an audit says how far it is, up to its end") {
+  std::vector<Sequence> told;
+  storage::AuditOptions options;
+  options.progress = [&](Sequence done, Sequence all) {
+    CHECK(all == kHead);
+    told.push_back(done);
+  };
+  REQUIRE(storage::audit_ledger(whole(), options));
+  REQUIRE(told.size() >= 2);
+  CHECK(told.front() < kHead);
+  CHECK(told.back() == kHead);
+  CHECK(std::is_sorted(told.begin(), told.end()));
 }
 
 TEST_CASE("a ledger goes on from its checkpoint, with a signer and without one") {
