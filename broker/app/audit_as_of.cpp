@@ -66,14 +66,14 @@ void print_row(std::ostream& out, const wire::RowT& row, bool fields) {
   if (fields) print_fields(out, row.view);
 }
 
-/// The hub sends the view once for each role and policy of an event.
+/// The hub sends the view once for each rule of a policy of an event.
 class Views {
  public:
   void fill(wire::RowT& row) {
     if (row.sequence != sequence_) views_.clear();
     sequence_ = row.sequence;
     if (row.kind == "withheld") return;
-    auto& view = views_[{row.role, row.policy_version}];
+    auto& view = views_[{row.rule, row.policy_version}];
     if (view.empty()) {
       view = row.view;
     } else if (row.view.empty() && !row.rule.empty()) {

@@ -11,6 +11,7 @@ namespace {
 
 void print_row(std::ostream& out, const wire::RowT& row) {
   out << to_rfc3339(Timestamp{row.appended_at}) << "  #" << row.sequence << "  " << printable(row.state);
+  if (row.kind == "may_have_shown") out << "  (may have shown)";
   for (const auto& word : {row.subscription, row.text, row.role}) {
     if (!word.empty()) out << "  " << printable(word);
   }
@@ -45,7 +46,9 @@ ExitCode audit_trail(const TrailOptions& options, Surroundings& surroundings) {
   auto hub = connect(*config, "carehub audit", {});
   if (!hub) return complain(surroundings, hub.error());
   if (options.rows.csv) surroundings.out << trail_csv_header() << '\n';
+  bool of_many = false;
   const auto rows = each_row(**hub, query, [&](const wire::RowT& row) {
+    of_many = of_many || row.kind == "may_have_shown";
     if (options.rows.json) {
       surroundings.out << trail_json(row) << '\n';
     } else if (options.rows.csv) {
@@ -56,10 +59,10 @@ ExitCode audit_trail(const TrailOptions& options, Surroundings& surroundings) {
   });
   surroundings.out << std::flush;
   if (!rows) return complain(surroundings, rows.error());
-  if (!person->empty()) {
+  if (of_many) {
     surroundings.err
-        << "what was asked of a journey, an agency or everything may have shown this person, too: "
-           "the trail without a person has it\n";
+        << "rows of the kind may_have_shown are of what was asked of a journey, an agency or a span in which "
+           "this person has an event\n";
   }
   return ExitCode::ok;
 }

@@ -155,6 +155,8 @@ ExitCode show(const DeadLetterOptions& options, client::HubClient& hub, Surround
   const auto page = ask(hub, query);
   if (!page) return complain(surroundings, page.error());
   for (const auto& row : page->rows) {
+    if (row->sequence == options.sequence && row->kind == "erased")
+      return complain(surroundings, ExitCode::not_found, row->text);
     if (row->sequence != options.sequence || row->kind != "event") continue;
     if (options.json) {
       JsonLine line;

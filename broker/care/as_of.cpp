@@ -6,6 +6,7 @@
 #include "broker/base/ledger_keys.hpp"
 #include "broker/care/people_fold.hpp"
 #include "broker/care/subscriptions_fold.hpp"
+#include "broker/core/agencies_text.hpp"
 #include "broker/core/delivery.hpp"
 #include "broker/core/disclosure.hpp"
 
@@ -30,15 +31,27 @@ Result<bool> AsOf::advance() {
     auto begun = begin();
     if (!begun) return tl::unexpected(begun.error());
     phase_ = Phase::walks;
-    return false;
+    return !page_.rows.empty();  // that it has been erased
   }
   return phase_ == Phase::walks ? walk() : scan();
 }
 
+wire::PageT AsOf::take() {
+  if (others_) others_->add_remark(page_.text);
+  return std::move(page_);
+}
+
 Result<void> AsOf::begin() {
   auto person = past_.person_of(query_.person);
-  if (!person) return tl::unexpected(person.error());
+  if (!person) {
+    auto erased = past_.erased_row(query_.person);
+    if (!erased) return tl::unexpected(erased.error());
+    if (!*erased) return tl::unexpected(person.error());
+    page_.rows.push_back(std::move(*erased));
+    return {};
+  }
   person_ = *person;
+  others_.emplace(past_, person_);
   auto record = person_record(past_.rows(), person_);
   if (!record) return tl::unexpected(record.error());
   next_ = query_.after != 0 ? query_.after : (*record ? (*record)->last : 0);
@@ -49,12 +62,38 @@ Result<void> AsOf::begin() {
   auto former = former_subscription_rows(past_.rows());
   if (!former) return tl::unexpected(former.error());
   for (auto& one : *former) owners_.emplace(one.name, one.agency);
+  auto configs = config_rows(past_.rows());
+  if (!configs) return tl::unexpected(configs.error());
+  configs_ = std::move(*configs);
   const bool known = past_.knows_agency(query_.agency) || std::ranges::any_of(owners_, [&](const auto& one) {
                        return one.second == query_.agency;
                      });
-  if (!known)
+  if (!known && !was_configured())
     return fail(ErrorKind::not_found, "no agency of this id was ever configured: see `carehub check`");
   return {};
+}
+
+/// Also one that has left, and had no subscription but watched.
+bool AsOf::was_configured() {
+  return std::ranges::any_of(configs_, [&](const auto& config) {
+    const auto agency = agency_in(config);
+    return agency && (*agency)->id == query_.agency;
+  });
+}
+
+Result<const core::Agency*> AsOf::agency_in(const core::EngineState::KnownPolicy& config) {
+  if (const auto known = agencies_.find(config.version); known != agencies_.end()) return &known->second;
+  auto agencies = core::agencies_from(config.text);
+  if (!agencies) return tl::unexpected(agencies.error());
+  const auto own = std::ranges::find(*agencies, query_.agency, &core::Agency::id);
+  return &agencies_.emplace(config.version, own != agencies->end() ? std::move(*own) : core::Agency())
+              .first->second;
+}
+
+Result<const core::Agency*> AsOf::agency_then(Sequence entry) {
+  const auto behind = std::ranges::upper_bound(configs_, entry, {}, &core::EngineState::KnownPolicy::version);
+  if (behind == configs_.begin()) return &past_.agency_of(query_.agency);
+  return agency_in(*std::prev(behind));
 }
 
 /// The child's events that were there by then, from one to the one before.
@@ -70,11 +109,12 @@ Result<bool> AsOf::walk() {
     auto event = past_.event_at(next_);
     if (!event) return tl::unexpected(event.error());
     if (!*event || (*event)->person != person_) {
-      page_.text = "what came before entry " + std::to_string(next_) + " has been erased";
+      page_.text = erased_before(next_);
       next_ = 0;
       continue;
     }
     next_ = (*event)->previous_of_person;
+    if (auto taken = others_->take(**event); !taken) return tl::unexpected(taken.error());
     if ((*event)->appended_at.us <= query_.at) events_.push_back({(*event)->sequence, next_});
   }
   return false;
@@ -129,16 +169,18 @@ Result<void> AsOf::read(const storage::SealedEntry& sealed) {
   if (!body) return tl::unexpected(body.error());
   if (body->empty()) return {};
   const auto* stored = flatbuffers::GetRoot<ledger::Body>(body->data());
-  const auto at = sealed.header.appended_at;
-  if (const auto* entry = stored->entry_as_Offered()) offered(*entry, at);
-  if (const auto* entry = stored->entry_as_Acked()) acked(*entry, at);
-  if (const auto* entry = stored->entry_as_Withheld()) withheld(*entry, at);
+  if (const auto* entry = stored->entry_as_Offered()) return offered(*entry, sealed.header);
+  if (const auto* entry = stored->entry_as_Withheld()) return withheld(*entry, sealed.header);
+  if (const auto* entry = stored->entry_as_Acked()) acked(*entry, sealed.header.appended_at);
   return {};
 }
 
-bool AsOf::of_agency(std::string_view subscription, std::string_view role) const {
+Result<bool> AsOf::of_agency(std::string_view subscription, std::string_view role, Sequence entry) {
+  if (const auto watching = core::agency_of_watch(subscription)) return *watching == query_.agency;
   if (!subscription.empty() && subscription.front() == core::kWatchMark) {
-    const auto& roles = past_.agency_of(query_.agency).roles;
+    auto agency = agency_then(entry);
+    if (!agency) return tl::unexpected(agency.error());
+    const auto& roles = (*agency)->roles;
     return std::ranges::find(roles, role) != roles.end();
   }
   const auto owner = owners_.find(target_of(subscription));
@@ -150,11 +192,15 @@ AsOf::Answer& AsOf::add(Sequence event) {
   return answers_[event].emplace_back();
 }
 
-void AsOf::offered(const ledger::Offered& entry, Timestamp at) {
-  if (entry.subscription() == nullptr || entry.runs() == nullptr) return;
+Result<void> AsOf::offered(const ledger::Offered& entry, const storage::EntryHeader& header) {
+  if (entry.subscription() == nullptr || entry.runs() == nullptr) return {};
   const auto name = entry.subscription()->string_view();
   const auto role = text_of(entry.role());
-  if (!of_agency(name, role)) return;
+  auto wanted = of_agency(name, role, header.sequence);
+  if (!wanted) return tl::unexpected(wanted.error());
+  if (!*wanted) return {};
+  auto now = agency_then(header.sequence);
+  if (!now) return tl::unexpected(now.error());
   for (const auto* run : *entry.runs()) {
     if (run->range() == nullptr) continue;
     const auto last = run->range()->last();
@@ -164,11 +210,15 @@ void AsOf::offered(const ledger::Offered& entry, Timestamp at) {
       const auto before = std::find_if(answers.rbegin(), answers.rend(), [&](const Answer& answer) {
         return answer.subscription == name && !answer.withheld;
       });
-      // A further attempt is the same decision.
+      // A further attempt is the same decision, unless the agency has other codes by now.
       if (run->attempt() > 1 && before != answers.rend() &&
           before->policy_version == entry.policy_version()) {
-        before->attempts = run->attempt();
-        continue;
+        auto then = agency_then(before->entry);
+        if (!then) return tl::unexpected(then.error());
+        if ((*then)->codes == (*now)->codes) {
+          before->attempts = run->attempt();
+          continue;
+        }
       }
       auto& answer = add(found->first);
       answer.subscription = name;
@@ -177,9 +227,11 @@ void AsOf::offered(const ledger::Offered& entry, Timestamp at) {
       answer.legal_basis = text_of(entry.legal_basis());
       answer.late = entry.late();
       answer.attempts = run->attempt();
-      answer.at = at;
+      answer.entry = header.sequence;
+      answer.at = header.appended_at;
     }
   }
+  return {};
 }
 
 void AsOf::acked(const ledger::Acked& entry, Timestamp at) {
@@ -198,10 +250,12 @@ void AsOf::acked(const ledger::Acked& entry, Timestamp at) {
   }
 }
 
-void AsOf::withheld(const ledger::Withheld& entry, Timestamp at) {
-  if (entry.subscription() == nullptr || entry.ranges() == nullptr) return;
+Result<void> AsOf::withheld(const ledger::Withheld& entry, const storage::EntryHeader& header) {
+  if (entry.subscription() == nullptr || entry.ranges() == nullptr) return {};
   const auto role = text_of(entry.role());
-  if (!of_agency(entry.subscription()->string_view(), role)) return;
+  auto wanted = of_agency(entry.subscription()->string_view(), role, header.sequence);
+  if (!wanted) return tl::unexpected(wanted.error());
+  if (!*wanted) return {};
   for (const auto* range : *entry.ranges()) {
     for (auto found = answers_.lower_bound(range->first());
          found != answers_.end() && found->first <= range->last(); ++found) {
@@ -211,9 +265,11 @@ void AsOf::withheld(const ledger::Withheld& entry, Timestamp at) {
       answer.policy_version = entry.policy_version();
       answer.rule = text_of(entry.rule());
       answer.withheld = true;
-      answer.at = at;
+      answer.entry = header.sequence;
+      answer.at = header.appended_at;
     }
   }
+  return {};
 }
 
 Result<void> AsOf::finish() {
@@ -239,7 +295,7 @@ Result<void> AsOf::finish() {
   return {};
 }
 
-/// The bytes of the views that were added: of each event, one for every role and policy.
+/// The bytes of the views that were added: of each event, one for every rule of a policy.
 Result<std::size_t> AsOf::add_rows(const PastEvent& event, const std::vector<Answer>& answers) {
   std::size_t bytes = 0;
   std::set<std::pair<std::string, std::uint64_t>> seen;
@@ -259,7 +315,9 @@ Result<std::size_t> AsOf::add_rows(const PastEvent& event, const std::vector<Ans
     if (answer.acked_at) row->since = answer.acked_at->us;
     if (answer.late) add_text(row->text, "offered again");
     if (core::is_replay_name(answer.subscription)) add_text(row->text, "by a replay");
-    if (answer.subscription.starts_with(core::kWatchMark)) {
+    if (core::agency_of_watch(answer.subscription)) {
+      add_text(row->text, "watched");
+    } else if (answer.subscription.starts_with(core::kWatchMark)) {
       row->agency.clear();
       add_text(row->text, "watched in a role that the agency has; by whom is not written down");
     }
@@ -267,7 +325,7 @@ Result<std::size_t> AsOf::add_rows(const PastEvent& event, const std::vector<Ans
       auto shown = show(event, answer, *row);
       if (!shown) return tl::unexpected(shown.error());
       if (!shown->empty()) add_text(row->text, *shown);
-      if (row->view.empty() || seen.emplace(answer.role, answer.policy_version).second) {
+      if (row->view.empty() || seen.emplace(row->rule, answer.policy_version).second) {
         bytes += row->view.size();
       } else {
         row->view.clear();
@@ -282,11 +340,12 @@ Result<std::size_t> AsOf::add_rows(const PastEvent& event, const std::vector<Ans
 Result<std::string> AsOf::show(const PastEvent& event, const Answer& answer, wire::RowT& row) {
   auto decided = policy(answer.policy_version);
   if (!decided) return tl::unexpected(decided.error());
-  const auto* rule = *decided == nullptr
-                         ? nullptr
-                         : (*decided)->rule_for(answer.role, past_.agency_of(query_.agency), *event.event);
+  auto agency = agency_then(answer.entry);
+  if (!agency) return tl::unexpected(agency.error());
+  const auto* rule =
+      *decided == nullptr ? nullptr : (*decided)->rule_for(answer.role, **agency, *event.event);
   if (rule == nullptr || rule->legal_basis != answer.legal_basis)
-    return std::string("what was seen cannot be shown again: the agency's codes are other ones now");
+    return std::string("what was seen cannot be shown again: the agency's codes of then are not on record");
   row.rule = rule->name;
   auto view = core::deliverable(*event.event, *rule, event.sequence);
   if (view) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/care/linked_records.hpp"
 #include "broker/care/past_reader.hpp"
 #include "broker/care/past_search.hpp"
 
@@ -21,7 +22,7 @@ class AsOf final : public PastSearch {
   AsOf(const PastReader& past, wire::QueryT query);
 
   Result<bool> advance() override;
-  wire::PageT take() override { return std::move(page_); }
+  wire::PageT take() override;
 
   static constexpr std::size_t kEventsMax = 64;     // on one page
   static constexpr std::size_t kAnswersMax = 8192;  // offers and withholdings held for one page
@@ -40,6 +41,7 @@ class AsOf final : public PastSearch {
     bool withheld = false;
     bool late = false;
     std::uint32_t attempts = 0;
+    Sequence entry = 0;  // that says so
     Timestamp at;
     std::optional<Timestamp> acked_at;
   };
@@ -49,14 +51,18 @@ class AsOf final : public PastSearch {
   Result<bool> walk();
   Result<bool> scan();
   Result<void> read(const storage::SealedEntry& sealed);
-  void offered(const ledger::Offered& entry, Timestamp at);
+  Result<void> offered(const ledger::Offered& entry, const storage::EntryHeader& header);
   void acked(const ledger::Acked& entry, Timestamp at);
-  void withheld(const ledger::Withheld& entry, Timestamp at);
+  Result<void> withheld(const ledger::Withheld& entry, const storage::EntryHeader& header);
   Answer& add(Sequence event);
   bool narrow();
   void restart();
   /// Whether what this subscription was shown counts; a watch says no more than its role.
-  bool of_agency(std::string_view subscription, std::string_view role) const;
+  Result<bool> of_agency(std::string_view subscription, std::string_view role, Sequence entry);
+  /// The agency as it was configured when this entry was written; as it is where that is not on record.
+  Result<const core::Agency*> agency_then(Sequence entry);
+  Result<const core::Agency*> agency_in(const core::EngineState::KnownPolicy& config);
+  bool was_configured();
 
   Result<void> finish();
   Result<std::size_t> add_rows(const PastEvent& event, const std::vector<Answer>& answers);
@@ -68,11 +74,14 @@ class AsOf final : public PastSearch {
   enum class Phase : std::uint8_t { begins, walks, scans } phase_ = Phase::begins;
   PersonKey person_;
   Sequence next_ = 0;
+  std::optional<LinkedRecords> others_;
   std::vector<Event> events_;                               // newest first
   std::map<std::string, std::string, std::less<>> owners_;  // agency, by subscription
   Answers answers_;
   std::size_t held_ = 0;
   std::map<std::uint64_t, core::Policy> policies_;
+  std::vector<core::EngineState::KnownPolicy> configs_;  // the agencies on record, in order
+  std::map<std::uint64_t, core::Agency> agencies_;       // the one asked about, by what was on record then
   wire::PageT page_;
 };
 

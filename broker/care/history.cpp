@@ -5,6 +5,7 @@
 
 #include "broker/care/as_of.hpp"
 #include "broker/care/deliveries_fold.hpp"
+#include "broker/care/linked_records.hpp"
 #include "broker/care/past_reader.hpp"
 #include "broker/care/people_fold.hpp"
 #include "broker/care/replay_answers.hpp"
@@ -36,16 +37,6 @@ std::string replay_text(const core::ReplayInto& replay, const core::Course& cour
   return "a replay of entries " + std::to_string(replay.first) + " to " + std::to_string(replay.last) +
          ", looked at up to " + std::to_string(next - 1) + ": offered " + std::to_string(counts.offered) +
          ", taken " + std::to_string(counts.taken) + ", withheld " + std::to_string(counts.withheld);
-}
-
-/// Stands where an event was; whose it was, and by whom, nobody can tell any more.
-std::unique_ptr<wire::RowT> erased_row(const storage::EntryHeader& header) {
-  auto row = std::make_unique<wire::RowT>();
-  row->sequence = header.sequence;
-  row->appended_at = header.appended_at.us;
-  row->kind = "erased";
-  row->text = "this event has been erased";
-  return row;
 }
 
 bool fits(const wire::QueryT& query, const PastEvent& past) {
@@ -196,12 +187,19 @@ History::Impl::AnyPage History::Impl::timeline(const core::Ask& ask) const {
   auto person = past.person_of(query.person);
   // Whom the hub knows is not for every agency to find out.
   if (!person && person.error().kind == ErrorKind::not_found && !ask.peer.is_operator) return wire::PageT();
-  if (!person) return tl::unexpected(person.error());
+  wire::PageT page;
+  if (!person) {
+    auto erased = past.erased_row(query.person);
+    if (!erased) return tl::unexpected(erased.error());
+    if (!*erased) return tl::unexpected(person.error());
+    page.rows.push_back(std::move(*erased));
+    return page;
+  }
   auto record = person_record(past.rows(), *person);
   if (!record) return tl::unexpected(record.error());
   auto subscribed = past.visible(ask.peer);
   if (!subscribed) return tl::unexpected(subscribed.error());
-  wire::PageT page;
+  LinkedRecords others(past, *person);
   std::size_t bytes = 0;
   Sequence next = query.after != 0 ? query.after : (*record ? (*record)->last : 0);
   for (std::size_t looked = 0; next != 0; ++looked) {
@@ -211,16 +209,16 @@ History::Impl::AnyPage History::Impl::timeline(const core::Ask& ask) const {
     };
     if (page.rows.size() >= rows_wanted(query) || looked == kScanEntries) {
       goes_on(next);
-      return page;
+      break;
     }
     auto event = past.event_at(next);
     if (!event) return tl::unexpected(event.error());
     if (!*event || (*event)->person != *person) {
-      if (ask.peer.is_operator || !page.rows.empty())
-        page.text = "what came before entry " + std::to_string(next) + " has been erased";
-      return page;
+      if (ask.peer.is_operator || !page.rows.empty()) page.text = erased_before(next);
+      break;
     }
-    if ((*event)->appended_at.us < query.first_at) return page;
+    if ((*event)->appended_at.us < query.first_at) break;
+    if (auto taken = others.take(**event); !taken) return tl::unexpected(taken.error());
     next = (*event)->previous_of_person;
     if (!fits(query, **event)) continue;
     auto row = row_of(**event, *subscribed, ask);
@@ -229,13 +227,14 @@ History::Impl::AnyPage History::Impl::timeline(const core::Ask& ask) const {
     bytes += (*row)->view.size();
     if (bytes > kPageBytes && !page.rows.empty()) {
       goes_on((*row)->sequence);
-      return page;
+      break;
     }
     page.rows.push_back(std::move(*row));
     auto shown = shown_rows(**event, *subscribed, ask.peer.is_operator);
     if (!shown) return tl::unexpected(shown.error());
     for (auto& one : *shown) page.rows.push_back(std::move(one));
   }
+  if (ask.peer.is_operator) others.add_remark(page.text);
   return page;
 }
 

@@ -8,6 +8,9 @@
 
 namespace carehub::care {
 
+/// What stands in every answer where something was that has been erased.
+constexpr const char* kErasedText = "this entry has been erased";
+
 /// An event entry read back out of the ledger, opened and verified. Movable; `event` points into `bytes`.
 struct PastEvent {
   Sequence sequence = 0;

@@ -24,6 +24,19 @@ std::optional<Sequence> number_of(std::string_view text) {
 
 }  // namespace
 
+std::unique_ptr<wire::RowT> erased_row(const storage::EntryHeader& header) {
+  auto row = std::make_unique<wire::RowT>();
+  row->sequence = header.sequence;
+  row->appended_at = header.appended_at.us;
+  row->kind = "erased";
+  row->text = kErasedText;
+  return row;
+}
+
+std::string erased_before(Sequence entry) {
+  return "entry " + std::to_string(entry) + ": " + kErasedText + ", and with it what came before";
+}
+
 PastReader::PastReader(const storage::Ledger& ledger, const storage::Sealer& sealer,
                        const storage::StateStore& store, const storage::Vault& vault,
                        std::vector<core::Agency> agencies)
@@ -86,6 +99,19 @@ Result<std::optional<PastEvent>> PastReader::event_at(Sequence sequence) const {
   if (!entries) return tl::unexpected(entries.error());
   if (entries->empty()) return std::optional<PastEvent>();
   return open(entries->front());
+}
+
+Result<std::unique_ptr<wire::RowT>> PastReader::erased_row(const std::string& identifier) const {
+  std::unique_ptr<wire::RowT> none;
+  if (!std::string_view(identifier).starts_with(kBySequence)) return none;
+  const auto sequence = number_of(std::string_view(identifier).substr(kBySequence.size()));
+  if (!sequence || *sequence == 0) return none;
+  auto entries = ledger_.read(*sequence, 1, 1);
+  if (!entries) return tl::unexpected(entries.error());
+  if (entries->empty() || entries->front().header.kind != storage::EntryKind::event) return none;
+  auto event = open(entries->front());
+  if (!event) return tl::unexpected(event.error());
+  return *event ? std::move(none) : care::erased_row(entries->front().header);
 }
 
 Result<PersonKey> PastReader::person_of(const std::string& identifier) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -19,6 +20,11 @@ constexpr std::size_t kPageBytes = limits::kDeliverBytesMax;  // of views on one
 
 /// The first durable entry that was appended then or later; one behind the head where there is none.
 Result<Sequence> first_since(const storage::Ledger& ledger, Timestamp at);
+
+/// Stands where an event was; whose it was, and by whom, nobody can tell any more.
+std::unique_ptr<wire::RowT> erased_row(const storage::EntryHeader& header);
+/// Where a child's events end, though there were more.
+std::string erased_before(Sequence entry);
 
 /// What every answer about the past reads: the durable ledger, the folded rows, and the policy that decides
 /// what of it is shown. Thread-safe apart from use_policy().
@@ -47,6 +53,8 @@ class PastReader {
   Result<Sequence> first_since(Timestamp at) const { return care::first_since(ledger_, at); }
   /// nullopt: there is no such entry, it is no event, or its key is gone.
   Result<std::optional<PastEvent>> event_at(Sequence sequence) const;
+  /// Where `sequence:N` names an event whose key is gone: what is told in its place.
+  Result<std::unique_ptr<wire::RowT>> erased_row(const std::string& identifier) const;
   /// Of an identifier, or of `sequence:N`. Error `not_found`: the hub knows nobody by it.
   Result<PersonKey> person_of(const std::string& identifier) const;
 

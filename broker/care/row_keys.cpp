@@ -63,6 +63,8 @@ std::string courses() { return start('c'); }
 std::string course(std::string_view name) { return start('c').append(name); }
 std::string policies() { return start('v'); }
 std::string policy(std::uint64_t version) { return RowWriter(start('v')).number(version).take(); }
+std::string configs() { return start('y'); }
+std::string config(std::uint64_t version) { return RowWriter(start('y')).number(version).take(); }
 
 std::string day_key(std::string_view purpose, std::int64_t day) {
   return named('k', purpose).time(day).take();

@@ -39,6 +39,8 @@ std::string courses();  // c: prefix of where those stand that are paused or not
 std::string course(std::string_view name);
 std::string policies();  // v: prefix
 std::string policy(std::uint64_t version);
+std::string configs();  // y: prefix of the agencies as they were configured, from an entry on
+std::string config(std::uint64_t version);
 std::string day_key(std::string_view purpose, std::int64_t day);  // k: KeyId
 std::string erased_keys();                                        // x: prefix of keys that were erased
 std::string erased_key(const KeyId& key);                         // the Erasure's number

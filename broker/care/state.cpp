@@ -56,6 +56,9 @@ Result<void> fold_body(const FoldEntry& entry, const ledger::Body& body, Rows& r
     case ledger::Entry::PolicyChanged:
       fold_policy_changed(entry, *body.entry_as_PolicyChanged(), rows);
       return {};
+    case ledger::Entry::ConfigChanged:
+      fold_config_changed(entry, *body.entry_as_ConfigChanged(), rows);
+      return {};
     case ledger::Entry::Erasure: return fold_erasure(entry, *body.entry_as_Erasure(), past, rows);
     case ledger::Entry::Report: fold_report(entry.sequence, *body.entry_as_Report(), rows); return {};
     default: return {};
@@ -231,6 +234,9 @@ Result<core::EngineState> State::engine_state() const {
   if (!subscriptions) return tl::unexpected(subscriptions.error());
   auto former = former_subscription_rows(impl_->rows);
   if (!former) return tl::unexpected(former.error());
+  auto configs = config_rows(impl_->rows);
+  if (!configs) return tl::unexpected(configs.error());
+  if (!configs->empty()) state.agencies = std::move(configs->back().text);
   auto courses = course_rows(impl_->rows);
   if (!courses) return tl::unexpected(courses.error());
   state.courses = std::move(*courses);

@@ -81,6 +81,25 @@ Result<void> fold_course(const FoldEntry& entry, const ledger::SubscriptionChang
   return {};
 }
 
+/// Texts by the entry that brought them in, in that order.
+Result<std::vector<core::EngineState::KnownPolicy>> text_rows(const RowReads& rows, const std::string& prefix,
+                                                              std::string (*key)(std::uint64_t)) {
+  std::vector<core::EngineState::KnownPolicy> texts;
+  while (true) {
+    const auto from = texts.empty() ? 0 : texts.back().version + 1;
+    auto found = rows.scan(prefix, key(from), kRowsMax);
+    if (!found) return tl::unexpected(found.error());
+    for (const auto& row : *found) {
+      RowReader reader(row.value);
+      texts.push_back({row_keys::last_sequence(row.key), std::string(reader.text())});
+      if (!reader.ok())
+        return fail(ErrorKind::corrupt,
+                    "a policy's or configuration's row is cut short: run carehub rebuild");
+    }
+    if (found->size() < kRowsMax) return texts;
+  }
+}
+
 }  // namespace
 
 Result<core::Course> course_row(const RowReads& rows, std::string_view name) {
@@ -144,6 +163,10 @@ void fold_policy_changed(const FoldEntry& entry, const ledger::PolicyChanged& ch
   rows.put(row_keys::policy(entry.sequence), RowWriter().text(view_of(change.text())).take());
 }
 
+void fold_config_changed(const FoldEntry& entry, const ledger::ConfigChanged& change, Rows& rows) {
+  rows.put(row_keys::config(entry.sequence), RowWriter().text(view_of(change.text())).take());
+}
+
 Result<void> fold_day_key(const FoldEntry& entry, const std::string& purpose, Rows& rows) {
   auto key = row_keys::day_key(purpose, core::utc_day(entry.appended_at));
   auto known = rows.get(key);
@@ -197,18 +220,11 @@ Result<std::vector<core::EngineState::FormerSubscription>> former_subscription_r
 }
 
 Result<std::vector<core::EngineState::KnownPolicy>> policy_rows(const RowReads& rows) {
-  std::vector<core::EngineState::KnownPolicy> policies;
-  while (true) {
-    const auto from = policies.empty() ? 0 : policies.back().version + 1;
-    auto found = rows.scan(row_keys::policies(), row_keys::policy(from), kRowsMax);
-    if (!found) return tl::unexpected(found.error());
-    for (const auto& row : *found) {
-      RowReader reader(row.value);
-      policies.push_back({row_keys::last_sequence(row.key), std::string(reader.text())});
-      if (!reader.ok()) return fail(ErrorKind::corrupt, "a policy's row is cut short: run carehub rebuild");
-    }
-    if (found->size() < kRowsMax) return policies;
-  }
+  return text_rows(rows, row_keys::policies(), row_keys::policy);
+}
+
+Result<std::vector<core::EngineState::KnownPolicy>> config_rows(const RowReads& rows) {
+  return text_rows(rows, row_keys::configs(), row_keys::config);
 }
 
 Result<std::optional<KeyId>> day_key_row(const RowReads& rows, const std::string& purpose, std::int64_t day) {

@@ -4,6 +4,8 @@
 #include <charconv>
 
 #include "broker/base/ledger_keys.hpp"
+#include "broker/care/people_fold.hpp"
+#include "broker/core/asked_text.hpp"
 #include "broker/core/courses.hpp"
 #include "broker/core/identity.hpp"
 #include "broker/core/repeats.hpp"
@@ -12,6 +14,7 @@ namespace carehub::care {
 namespace {
 
 constexpr std::string_view kBySequence = "sequence:";
+constexpr const char* kMayHaveShown = "may_have_shown";
 
 std::string text_of(const flatbuffers::String* text) { return text == nullptr ? "" : text->str(); }
 
@@ -132,11 +135,14 @@ Trail::Trail(const PastReader& past, wire::QueryT query)
                                      : std::min<std::size_t>(query_.rows_max, limits::kQueryRowsMax)) {}
 
 Result<void> Trail::begin() {
-  begun_ = true;
+  phase_ = Phase::walks;
   if (!query_.person.empty()) {
     auto person = past_.person_of(query_.person);
     if (person) {
       person_ = *person;
+      auto record = person_record(past_.rows(), *person);
+      if (!record) return tl::unexpected(record.error());
+      if (*record) next_event_ = (*record)->last;
     } else if (person.error().kind != ErrorKind::not_found) {
       return tl::unexpected(person.error());
     }
@@ -153,6 +159,45 @@ Result<void> Trail::begin() {
   if (!first) return tl::unexpected(first.error());
   next_ = std::max(next_, *first);
   return {};
+}
+
+/// The person's events, a part at a time: by them it is told which questions of many cannot have shown one.
+Result<void> Trail::walk() {
+  for (std::size_t looked = 0; looked < kScanEntries && next_event_ != 0; ++looked) {
+    if (events_.size() == kEventsMax) all_events_ = false;
+    auto event = all_events_ ? past_.event_at(next_event_) : std::optional<PastEvent>();
+    if (!event) return tl::unexpected(event.error());
+    if (!*event || (*event)->person != *person_) {
+      all_events_ = false;
+      break;
+    }
+    const auto& journey = (*event)->journey;
+    events_.push_back({(*event)->sequence, (*event)->agency,
+                       journey.empty()
+                           ? std::string()
+                           : to_hex(storage::keyed_hash(past_.index_key(), "journey:" + journey).bytes)});
+    next_event_ = (*event)->previous_of_person;
+  }
+  if (next_event_ == 0 || !all_events_) phase_ = Phase::scans;
+  return {};
+}
+
+/// A timeline of a journey or an agency, or a replay of a span, that one of the person's events falls under.
+bool Trail::may_have_shown(const ledger::Access& access, Sequence entry) const {
+  const auto what = text_of(access.what());
+  if (!person_ || access.person() != nullptr || what.starts_with(kBySequence)) return false;
+  const auto verb = text_of(access.verb());
+  const auto span = core::asked_span(what);
+  const bool of_many = verb == "replay" || (verb == "timeline" && !(span.journey + span.agency).empty());
+  if (!of_many) return false;
+  if (!all_events_) return true;
+  return std::ranges::any_of(events_, [&](const Event& event) {
+    if (event.sequence > entry) return false;
+    if (span.entries && (event.sequence < span.entries->first || event.sequence > span.entries->second))
+      return false;
+    if (!span.journey.empty() && event.journey != span.journey) return false;
+    return verb == "replay" || span.agency.empty() || event.agency == span.agency;
+  });
 }
 
 Result<bool> Trail::about_person(const ledger::Key* key, std::uint64_t event) const {
@@ -178,8 +223,10 @@ Result<bool> Trail::wanted(const ledger::Body& body) const {
 }
 
 Result<bool> Trail::advance() {
-  if (!begun_) {
-    if (auto begun = begin(); !begun) return tl::unexpected(begun.error());
+  if (phase_ != Phase::scans) {
+    auto done = phase_ == Phase::begins ? begin() : walk();
+    if (!done) return tl::unexpected(done.error());
+    return false;
   }
   auto entries = past_.ledger().read(next_, kScanEntries, kScanBytes);
   if (!entries) return tl::unexpected(entries.error());
@@ -197,13 +244,16 @@ Result<bool> Trail::advance() {
     row->kind = storage::to_string(header.kind);
     if (bytes->empty()) {
       if (!query_.person.empty()) continue;
-      row->text = "its key is gone";
+      row->text = kErasedText;
     } else {
       const auto& body = *flatbuffers::GetRoot<ledger::Body>(bytes->data());
       auto kept = wanted(body);
       if (!kept) return tl::unexpected(kept.error());
-      if (!*kept) continue;
+      const auto* access = body.entry_as_Access();
+      const bool of_many = !*kept && access != nullptr && may_have_shown(*access, header.sequence);
+      if (!*kept && !of_many) continue;
       tell(body, *row);
+      if (of_many) row->kind = kMayHaveShown;
     }
     bytes_ += size_of(*row);
     page_.rows.push_back(std::move(row));

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "broker/care/past_reader.hpp"
 #include "broker/care/past_search.hpp"
@@ -10,7 +11,8 @@ namespace carehub::care {
 
 /// The audit trail, oldest first: who asked, exported, replayed or changed what, from the Access,
 /// OperatorAction, SubscriptionChanged, PolicyChanged, ConfigChanged, Erasure and Report entries. Of a
-/// person: questions about them, what was done about one of their events, and their erasure.
+/// person: questions about them, what was done about one of their events, and their erasure; and, as rows of
+/// the kind `may_have_shown`, the timelines and replays of many that may have shown one of their events.
 class Trail final : public PastSearch {
  public:
   /// `past` outlives it.
@@ -20,14 +22,27 @@ class Trail final : public PastSearch {
   wire::PageT take() override { return std::move(page_); }
 
  private:
+  /// One of the person's events, as far as a question of many tells them apart.
+  struct Event {
+    Sequence sequence = 0;
+    std::string agency;
+    std::string journey;  // its hash
+  };
+  static constexpr std::size_t kEventsMax = 65'536;  // of one person; with more, none is told apart
+
   Result<void> begin();
+  Result<void> walk();
   Result<bool> wanted(const ledger::Body& body) const;
+  bool may_have_shown(const ledger::Access& access, Sequence entry) const;
   Result<bool> about_person(const ledger::Key* key, std::uint64_t event) const;
 
   const PastReader& past_;
   wire::QueryT query_;
   std::size_t rows_max_;
-  bool begun_ = false;
+  enum class Phase : std::uint8_t { begins, walks, scans } phase_ = Phase::begins;
+  std::vector<Event> events_;  // the person's, newest first
+  bool all_events_ = true;     // else others of theirs are not known
+  Sequence next_event_ = 0;
   std::optional<PersonKey> person_;
   std::optional<PersonKey> unknown_;  // what is written where the hub knows nobody by the identifier
   Sequence next_ = 0;

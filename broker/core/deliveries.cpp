@@ -30,12 +30,13 @@ Delivery* Deliveries::find(const std::string& name) {
 }
 
 Delivery* Deliveries::of_connection(ConnectionId connection, const std::string& label) {
-  for (const auto& name : {label, watch_name(label, connection)}) {
-    auto* delivery = find(name);
-    if (delivery == nullptr) continue;
-    if (delivery->connection() == connection || kFault == Fault::takes_anyones_ack) return delivery;
-  }
-  return nullptr;
+  auto* durable = find(label);
+  if (durable != nullptr && (durable->connection() == connection || kFault == Fault::takes_anyones_ack))
+    return durable;
+  const auto watch = std::ranges::find_if(all_, [&](const auto& delivery) {
+    return delivery->watch() && delivery->connection() == connection && delivery->label() == label;
+  });
+  return watch == all_.end() ? nullptr : watch->get();
 }
 
 std::vector<Delivery*> Deliveries::replays_into(const std::string& name) {

@@ -25,10 +25,6 @@ Waiting waiting_from_disk(const Pending& pending) {
 
 }  // namespace
 
-std::string watch_name(const std::string& label, ConnectionId connection) {
-  return kWatchMark + label + "@" + std::to_string(connection);
-}
-
 Delivery::Delivery(Subscription subscription, std::string label, const DeliveryContext& context)
     : subscription_(std::move(subscription)),
       label_(std::move(label)),

@@ -14,13 +14,9 @@
 #include "broker/core/rate_limit.hpp"
 #include "broker/core/rules.hpp"
 #include "broker/core/waiting_alarm.hpp"
+#include "broker/core/watch_names.hpp"
 
 namespace carehub::core {
-
-/// Names of watches start with this in the ledger; no durable subscription's may.
-constexpr char kWatchMark = '~';
-/// Under which a connection's watch is known; its part up to the `@` is the same for ever.
-std::string watch_name(const std::string& label, ConnectionId connection);
 
 /// What every delivery decides with. The engine owns it all.
 struct DeliveryContext {

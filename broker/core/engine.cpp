@@ -5,6 +5,7 @@
 
 #include "broker/base/assert.hpp"
 #include "broker/core/admission.hpp"
+#include "broker/core/agencies_text.hpp"
 #include "broker/core/backups.hpp"
 #include "broker/core/courses.hpp"
 #include "broker/core/deliveries.hpp"
@@ -118,6 +119,7 @@ struct Engine::Impl {
     return *started;
   }
   Result<void> use_policies(const HubRules& rules, const EngineState& known, Timestamp now);
+  Result<void> record_agencies(const HubRules& rules, const EngineState& known, Timestamp now);
   Result<void> publish(const Peer& peer, const wire::Publish& frame, Timestamp now, Decision& out);
   void answer(const Peer& peer, const wire::Ack& frame, Timestamp now, Decision& out);
   void answer(const Peer& peer, const wire::Nak& frame, Timestamp now, Decision& out);
@@ -155,6 +157,21 @@ Result<void> Engine::Impl::use_policies(const HubRules& rules, const EngineState
   return {};
 }
 
+/// Whose codes and roles decide from here on: what was offered then can be told later by them.
+Result<void> Engine::Impl::record_agencies(const HubRules& rules, const EngineState& known, Timestamp now) {
+  ledger::ConfigChangedT entry;
+  entry.text = agencies_text(rules.agencies);
+  if (entry.text == known.agencies) return {};
+  auto key = day_keys.key(kHubPurpose, now);
+  if (!key) return tl::unexpected(key.error());
+  entry.by = kByConfiguration;
+  entry.reason = "agencies";
+  flatbuffers::FlatBufferBuilder builder;
+  auto body = finish_body(builder, ledger::ConfigChanged::Pack(builder, &entry));
+  journal.append({storage::EntryKind::config_changed, *key, std::move(body)}, now);
+  return {};
+}
+
 Result<void> Engine::start(const HubRules& rules, EngineState state, Timestamp now, Decision&) {
   CAREHUB_ASSERT(impl_->started == nullptr, "start() is called once");
   // Timers do not wait for it: a clock that had jumped ahead may have stamped it.
@@ -163,6 +180,7 @@ Result<void> Engine::start(const HubRules& rules, EngineState state, Timestamp n
   const auto at = impl_->tick(now);
   impl_->started = std::make_unique<Impl::Started>(*impl_, rules);
   if (auto used = impl_->use_policies(rules, state, at); !used) return used;
+  if (auto recorded = impl_->record_agencies(rules, state, at); !recorded) return recorded;
   return impl_->started->subscribers.configure(rules.subscriptions, std::move(state), at);
 }
 
@@ -306,6 +324,9 @@ Result<Timestamp> Engine::advance(Timestamp now, Decision& out) {
   auto repeats = impl_->running().repeats.advance(at);
   if (!repeats) return tl::unexpected(repeats.error());
   if (*repeats) due = std::min(due, **repeats);
+  auto refused = impl_->running().questions.advance(at);
+  if (!refused) return tl::unexpected(refused.error());
+  due = std::min(due, *refused);
   if (courses.has_more(impl_->journal.head())) due = at;
   return due;
 }

@@ -105,8 +105,9 @@ class Engine {
   Engine(const StateReader& state, Journal& journal, storage::Vault& vault, Random& random);
   ~Engine();
 
-  /// Takes the configuration and the folded state: records what changed (PolicyChanged, SubscriptionChanged)
-  /// and loads what is pending. Call it once, first. Error `invalid`: the policy text does not parse.
+  /// Takes the configuration and the folded state: records what changed (PolicyChanged, ConfigChanged,
+  /// SubscriptionChanged) and loads what is pending. Call it once, first. Error `invalid`: the policy text
+  /// does not parse.
   Result<void> start(const HubRules& rules, EngineState state, Timestamp now, Decision& out);
 
   /// A verified frame from an authenticated peer (Hello and Heartbeat are the server's own).

@@ -195,20 +195,15 @@ Result<void> Mending::offer(const Mended& mended, const Pending& dead, Sequence 
   return mended.delivery->write_records(now);
 }
 
-Result<void> Mending::mend(const Peer& peer, const wire::HandleDeadLetter& frame, const Pending& dead,
-                           const std::string& by, Timestamp now, Decision& out) {
+Mending::Checked Mending::mend(const Peer& peer, const wire::HandleDeadLetter& frame, const Pending& dead,
+                               const std::string& by, Timestamp now, Decision& out) {
   Mended mended;
   const auto refusal = prepare(frame, dead, now, mended);
-  if (!refusal) return tl::unexpected(refusal.error());
-  if (*refusal) {
-    out.sends.push_back(
-        {peer.connection, handled_frame(frame.number(), (*refusal)->kind, (*refusal)->text, 0)});
-    return {};
-  }
+  if (!refusal || *refusal) return refusal;
   auto key = context_.day_keys.key(kHubPurpose, now);
   if (!key) return tl::unexpected(key.error());
   const auto sequence = record(mended, dead, now);
-  if (auto offered = offer(mended, dead, sequence, now); !offered) return offered;
+  if (auto offered = offer(mended, dead, sequence, now); !offered) return tl::unexpected(offered.error());
   ledger::OperatorActionT action;
   action.action = kMendAction;
   action.by = by;
@@ -226,7 +221,7 @@ Result<void> Mending::mend(const Peer& peer, const wire::HandleDeadLetter& frame
                                       "entry " + std::to_string(sequence) + " stands in for entry " +
                                           std::to_string(dead.sequence),
                                       recorded)});
-  return {};
+  return std::optional<Refusal>();
 }
 
 }  // namespace carehub::core

@@ -15,10 +15,18 @@ class Mending {
   Mending(const DeliveryContext& context, Deliveries& deliveries)
       : context_(context), deliveries_(deliveries) {}
 
-  /// Answers with Handled: the entry of the OperatorAction, or why not. All of it is in one step, the action
-  /// last. An error means that the state could not be read: stop.
-  Result<void> mend(const Peer& peer, const wire::HandleDeadLetter& frame, const Pending& dead,
-                    const std::string& by, Timestamp now, Decision& out);
+  struct Refusal {
+    ErrorKind kind = ErrorKind::invalid;
+    std::string text;
+  };
+  /// Nothing, or why the frame's event cannot stand in for the dead letter.
+  using Checked = Result<std::optional<Refusal>>;
+
+  /// Answers with Handled, the entry of the OperatorAction; or says why not, which is for the caller to
+  /// answer. All of it is in one step, the action last. An error means that the state could not be read:
+  /// stop.
+  Checked mend(const Peer& peer, const wire::HandleDeadLetter& frame, const Pending& dead,
+               const std::string& by, Timestamp now, Decision& out);
 
   /// The event that the same frame made before; 0: none.
   Result<Sequence> made_before(const wire::HandleDeadLetter& frame) const;
@@ -28,12 +36,6 @@ class Mending {
 
  private:
   struct Mended;
-  struct Refusal {
-    ErrorKind kind = ErrorKind::invalid;
-    std::string text;
-  };
-  /// Nothing, or why the frame's event cannot stand in for the dead letter.
-  using Checked = Result<std::optional<Refusal>>;
   Checked prepare(const wire::HandleDeadLetter& frame, const Pending& dead, Timestamp now,
                   Mended& mended) const;
   Checked check_original(const Pending& dead, Mended& mended) const;

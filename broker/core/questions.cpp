@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "broker/base/ledger_keys.hpp"
+#include "broker/core/asked_text.hpp"
 #include "broker/core/corrections.hpp"
 #include "broker/core/courses.hpp"
 #include "broker/core/identity.hpp"
@@ -13,6 +14,8 @@
 
 namespace carehub::core {
 namespace {
+
+constexpr std::size_t kTypesMax = 256;  // as many as there can be
 
 std::string text_of(const flatbuffers::String* text) { return text == nullptr ? "" : text->str(); }
 
@@ -53,9 +56,7 @@ std::optional<std::string> Questions::denial(const Peer& peer, const std::string
   return "agency " + peer.agency + " may not ask in this role: its roles in the hub's configuration decide";
 }
 
-Result<void> Questions::record_access(const Peer& peer, const Asked& asked, Timestamp now) {
-  auto key = context_.day_keys.key(kHubPurpose, now);
-  if (!key) return tl::unexpected(key.error());
+Result<ledger::AccessT> Questions::access_of(const Peer& peer, const Asked& asked) const {
   ledger::AccessT access;
   access.verb = asked.verb;
   access.by = asker(peer, asked.by);
@@ -71,10 +72,28 @@ Result<void> Questions::record_access(const Peer& peer, const Asked& asked, Time
     const auto& person = linked->front();
     access.person = std::make_unique<ledger::Key>(person ? to_ledger(*person) : to_ledger(hash));
   }
+  return access;
+}
+
+Result<void> Questions::record_access(const Peer& peer, const Asked& asked, Timestamp now) {
+  auto key = context_.day_keys.key(kHubPurpose, now);
+  if (!key) return tl::unexpected(key.error());
+  const auto access = access_of(peer, asked);
+  if (!access) return tl::unexpected(access.error());
   flatbuffers::FlatBufferBuilder builder;
-  auto body = finish_body(builder, ledger::Access::Pack(builder, &access));
+  auto body = finish_body(builder, ledger::Access::Pack(builder, &*access));
   context_.journal.append({storage::EntryKind::access, *key, std::move(body)}, now);
   return {};
+}
+
+Result<void> Questions::record_refused(const Peer& peer, Asked asked, const std::string& why, Timestamp now) {
+  if (!refused_.tells(peer, now)) return refused_.add(peer, {}, now);
+  // Nobody has looked yet whether it is one.
+  if (!asked.role.empty() && !may_be_told(asked.role)) asked.role = "(a value that is not written down)";
+  asked.what += (asked.what.empty() ? "" : ": ") + why;
+  auto access = access_of(peer, asked);
+  if (!access) return tl::unexpected(access.error());
+  return refused_.add(peer, std::move(*access), now);
 }
 
 /// A person asked for by entry number is no identifier. What is written down is the number, first, and
@@ -91,29 +110,61 @@ void Questions::name_by_number(Asked& asked) {
   asked.person.clear();
 }
 
+Questions::Asked Questions::asked_of(const wire::Query& query) const {
+  AskedText what;
+  if (const auto journey = text_of(query.journey()); !journey.empty()) {
+    what.add("the journey with hash " +
+             to_hex(storage::keyed_hash(context_.index_key, "journey:" + journey).bytes));
+  }
+  what.add("agency", text_of(query.agency()));
+  what.add("subscription", text_of(query.subscription()));
+  if (query.kind() == wire::QueryKind::entries) {
+    what.add("as sealed from entry " + std::to_string(std::max(query.sequence(), query.after() + 1)));
+    if (query.size() != 0) what.add("to " + std::to_string(query.size()));
+  }
+  const bool reports = query.kind() == wire::QueryKind::report;
+  if (reports && !Reports::fault(query)) what.add(Reports::name(query));
+  if (query.at() != 0 && !reports) what.add("as of " + to_rfc3339({query.at()}));
+  if (!reports) add_conditions(query, what);
+  Asked asked{wire::EnumNameQueryKind(query.kind()),
+              text_of(query.by()),
+              text_of(query.role()),
+              text_of(query.reason()),
+              what.take(),
+              text_of(query.person())};
+  name_by_number(asked);
+  return asked;
+}
+
 Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timestamp now, Decision& out) {
-  const auto refuse = [&](ErrorKind kind, const std::string& why) {
-    out.sends.push_back({peer.connection, refused_page(query.number(), kind, why)});
+  const auto refuse_unread = [&](const std::string& why) {
+    out.sends.push_back({peer.connection, refused_page(query.number(), ErrorKind::invalid, why)});
     return Result<void>();
   };
   const bool about_children = query.kind() == wire::QueryKind::timeline;
   if (query.kind() == wire::QueryKind::unknown || query.kind() > wire::QueryKind::MAX) {
-    return refuse(ErrorKind::invalid, "this hub does not know the kind of question");
+    return refuse_unread("this hub does not know the kind of question");
   }
   if (too_large({query.person(), query.journey(), query.agency(), query.subscription(), query.role(),
-                 query.by(), query.reason(), query.path()},
-                nullptr)) {
-    return refuse(ErrorKind::invalid, too_large_text());
+                 query.by(), query.reason(), query.channel(), query.path()},
+                nullptr) ||
+      (query.types() != nullptr && query.types()->size() > kTypesMax)) {
+    return refuse_unread(too_large_text());
   }
-  const bool sealed = query.kind() == wire::QueryKind::entries;
+  const auto refuse = [&](ErrorKind kind, const std::string& why) {
+    out.sends.push_back({peer.connection, refused_page(query.number(), kind, why)});
+    return record_refused(peer, asked_of(query), why, now);
+  };
   const bool reports = query.kind() == wire::QueryKind::report;
-  const bool audits =
-      sealed || reports || query.kind() == wire::QueryKind::as_of || query.kind() == wire::QueryKind::trail;
-  if (audits) {
-    if (!peer.is_operator)
-      return refuse(ErrorKind::denied, "only an operator's connection asks as an auditor");
-    if (text_of(query.reason()).empty()) return refuse(ErrorKind::invalid, "say the reason: it is recorded");
+  const bool audits = reports || query.kind() == wire::QueryKind::entries ||
+                      query.kind() == wire::QueryKind::as_of || query.kind() == wire::QueryKind::trail;
+  if (audits && !peer.is_operator)
+    return refuse(ErrorKind::denied, "only an operator's connection asks as an auditor");
+  if (about_children) {
+    if (const auto why = denial(peer, text_of(query.role()))) return refuse(ErrorKind::denied, *why);
   }
+  if ((about_children || audits) && text_of(query.reason()).empty())
+    return refuse(ErrorKind::invalid, "say the reason: it is recorded");
   if (query.kind() == wire::QueryKind::as_of &&
       (text_of(query.person()).empty() || text_of(query.agency()).empty() || query.at() <= 0)) {
     return refuse(ErrorKind::invalid, "what was offered by then is asked of an agency, a person and a time");
@@ -121,30 +172,8 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
   if (reports) {
     if (const auto why = Reports::fault(query)) return refuse(ErrorKind::invalid, *why);
   }
-  if (about_children) {
-    if (const auto why = denial(peer, text_of(query.role()))) return refuse(ErrorKind::denied, *why);
-  }
   if (about_children || audits || query.kind() == wire::QueryKind::dead_letters) {
-    Asked asked{wire::EnumNameQueryKind(query.kind()),
-                text_of(query.by()),
-                text_of(query.role()),
-                text_of(query.reason()),
-                {},
-                text_of(query.person())};
-    name_by_number(asked);
-    if (const auto journey = text_of(query.journey()); !journey.empty()) {
-      asked.what += " the journey with hash " +
-                    to_hex(storage::keyed_hash(context_.index_key, "journey:" + journey).bytes);
-    }
-    if (query.agency() != nullptr) asked.what += " agency " + text_of(query.agency());
-    if (query.subscription() != nullptr) asked.what += " subscription " + text_of(query.subscription());
-    if (sealed) {
-      asked.what += " as sealed from entry " + std::to_string(std::max(query.sequence(), query.after() + 1));
-      if (query.size() != 0) asked.what += " to " + std::to_string(query.size());
-    }
-    if (reports) asked.what += " " + Reports::name(query);
-    if (query.at() != 0 && !reports) asked.what += " as of " + to_rfc3339({query.at()});
-    if (auto recorded = record_access(peer, asked, now); !recorded) return recorded;
+    if (auto recorded = record_access(peer, asked_of(query), now); !recorded) return recorded;
   }
   Ask ask{peer, {}};
   query.UnPackTo(&ask.query);
@@ -155,37 +184,46 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
 
 Result<void> Questions::replay(const Peer& peer, const wire::Replay& replay, Sequence head, Timestamp now,
                                Decision& out) {
-  const auto refuse = [&](ErrorKind kind, const std::string& why) {
-    out.sends.push_back({peer.connection, refused_replay(replay.number(), kind, why)});
-    return Result<void>();
-  };
   if (too_large({replay.role(), replay.person(), replay.by(), replay.reason(), replay.into()},
                 replay.filter())) {
-    return refuse(ErrorKind::invalid, too_large_text());
+    out.sends.push_back(
+        {peer.connection, refused_replay(replay.number(), ErrorKind::invalid, too_large_text())});
+    return {};
   }
   const auto into = text_of(replay.into());
-  auto role = text_of(replay.role());
+  Asked asked{replay.preview() ? "replay preview" : "replay",
+              text_of(replay.by()),
+              text_of(replay.role()),
+              text_of(replay.reason()),
+              {},
+              text_of(replay.person())};
+  const auto describe = [&](Sequence first, Sequence last) {
+    AskedText what;
+    what.add("entries " + std::to_string(first) + " to " + std::to_string(last));
+    what.add("into", into);
+    if (replay.filter() != nullptr) add_conditions(*replay.filter(), what);
+    asked.what = what.take();
+    name_by_number(asked);
+  };
+  const auto refuse = [&](ErrorKind kind, const std::string& why) {
+    out.sends.push_back({peer.connection, refused_replay(replay.number(), kind, why)});
+    describe(replay.first(), replay.last());
+    return record_refused(peer, asked, why, now);
+  };
   if (!into.empty()) {
     const auto* target = deliveries_.find(into);
     if (!peer.is_operator) return refuse(ErrorKind::denied, "only an operator replays into a subscription");
     if (target == nullptr || target->watch() || target->subscription().replay)
       return refuse(ErrorKind::not_found, "there is no durable subscription of this name");
-    role = target->subscription().role;
-  } else if (const auto why = denial(peer, role)) {
+    asked.role = target->subscription().role;
+  } else if (const auto why = denial(peer, asked.role)) {
     return refuse(ErrorKind::denied, *why);
   }
+  if (asked.reason.empty()) return refuse(ErrorKind::invalid, "say the reason: it is recorded");
   auto span = replay_span(context_.state, head, replay);
   if (!span) return tl::unexpected(span.error());
   const auto last = *span ? (*span)->last : replay.last();
-  const auto what = "entries " + std::to_string(*span ? (*span)->first : replay.first()) + " to " +
-                    std::to_string(last) + (into.empty() ? "" : " into " + into);
-  Asked asked{replay.preview() ? "replay preview" : "replay",
-              text_of(replay.by()),
-              role,
-              text_of(replay.reason()),
-              what,
-              text_of(replay.person())};
-  name_by_number(asked);
+  describe(*span ? (*span)->first : replay.first(), last);
   if (auto recorded = record_access(peer, asked, now); !recorded) return recorded;
   if (!*span) {
     wire::ReplayedT nothing;
@@ -196,7 +234,7 @@ Result<void> Questions::replay(const Peer& peer, const wire::Replay& replay, Seq
   }
   AskReplay ask{peer, {}};
   replay.UnPackTo(&ask.replay);
-  ask.replay.role = std::move(role);
+  ask.replay.role = std::move(asked.role);
   ask.replay.first = (*span)->first;
   ask.replay.last = last;
   out.replays.push_back(std::move(ask));
@@ -205,9 +243,23 @@ Result<void> Questions::replay(const Peer& peer, const wire::Replay& replay, Seq
 
 Result<void> Questions::handle_dead_letter(const Peer& peer, const wire::HandleDeadLetter& frame,
                                            Timestamp now, Decision& out) {
+  if (too_large({frame.subscription(), frame.by(), frame.reason()}, nullptr)) {
+    out.sends.push_back(
+        {peer.connection, handled_frame(frame.number(), ErrorKind::invalid, too_large_text(), 0)});
+    return {};
+  }
   const auto refuse = [&](ErrorKind kind, const std::string& why) {
     out.sends.push_back({peer.connection, handled_frame(frame.number(), kind, why, 0)});
-    return Result<void>();
+    AskedText what;
+    what.add("entry " + std::to_string(frame.sequence())).add("subscription", text_of(frame.subscription()));
+    const auto known = frame.action() <= wire::DeadLetterAction::MAX;
+    Asked asked{std::string("dead letter ") + (known ? wire::EnumNameDeadLetterAction(frame.action()) : ""),
+                text_of(frame.by()),
+                {},
+                text_of(frame.reason()),
+                what.take(),
+                {}};
+    return record_refused(peer, std::move(asked), why, now);
   };
   if (!peer.is_operator)
     return refuse(ErrorKind::denied, "only an operator's connection handles dead letters");
@@ -216,8 +268,6 @@ Result<void> Questions::handle_dead_letter(const Peer& peer, const wire::HandleD
       frame.action() != wire::DeadLetterAction::discard) {
     return refuse(ErrorKind::invalid, "a dead letter is sent again, mended or discarded");
   }
-  if (too_large({frame.subscription(), frame.by(), frame.reason()}, nullptr))
-    return refuse(ErrorKind::invalid, too_large_text());
   if (text_of(frame.reason()).empty()) return refuse(ErrorKind::invalid, "say the reason: it is recorded");
   auto dead = context_.state.dead_letter(text_of(frame.subscription()), frame.sequence());
   if (!dead) return tl::unexpected(dead.error());
@@ -239,7 +289,11 @@ Result<void> Questions::handle_dead_letter(const Peer& peer, const wire::HandleD
                                              "come behind its cancel; discard it");
     }
   }
-  if (mends) return mending_.mend(peer, frame, **dead, asker(peer, text_of(frame.by())), now, out);
+  if (mends) {
+    const auto refusal = mending_.mend(peer, frame, **dead, asker(peer, text_of(frame.by())), now, out);
+    if (!refusal) return tl::unexpected(refusal.error());
+    return *refusal ? refuse((*refusal)->kind, (*refusal)->text) : Result<void>();
+  }
   return act(peer, frame, **dead, now, out);
 }
 

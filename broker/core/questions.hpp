@@ -4,6 +4,7 @@
 #include "broker/core/deliveries.hpp"
 #include "broker/core/engine.hpp"
 #include "broker/core/mending.hpp"
+#include "broker/core/refused_questions.hpp"
 
 namespace carehub::core {
 
@@ -12,7 +13,10 @@ namespace carehub::core {
 class Questions {
  public:
   Questions(const DeliveryContext& context, Deliveries& deliveries)
-      : context_(context), deliveries_(deliveries), mending_(context, deliveries) {}
+      : context_(context),
+        deliveries_(deliveries),
+        mending_(context, deliveries),
+        refused_(context.journal, context.day_keys) {}
 
   Result<void> query(const Peer& peer, const wire::Query& query, Timestamp now, Decision& out);
   /// `head`: where the ledger ends now; a replay ends there.
@@ -20,12 +24,18 @@ class Questions {
                       Decision& out);
   Result<void> handle_dead_letter(const Peer& peer, const wire::HandleDeadLetter& frame, Timestamp now,
                                   Decision& out);
+  /// Writes down what is due; when something is next.
+  Result<Timestamp> advance(Timestamp now) { return refused_.advance(now); }
 
  private:
   struct Asked;
   std::optional<std::string> denial(const Peer& peer, const std::string& role) const;
+  Asked asked_of(const wire::Query& query) const;
   static void name_by_number(Asked& asked);
+  Result<ledger::AccessT> access_of(const Peer& peer, const Asked& asked) const;
   Result<void> record_access(const Peer& peer, const Asked& asked, Timestamp now);
+  /// Why, in the hub's own words.
+  Result<void> record_refused(const Peer& peer, Asked asked, const std::string& why, Timestamp now);
   /// The correction that cancels what a dead letter tells of; 0: none.
   Result<Sequence> cancel_of_dead(const Pending& dead) const;
   Result<void> act(const Peer& peer, const wire::HandleDeadLetter& frame, const Pending& dead, Timestamp now,
@@ -34,6 +44,7 @@ class Questions {
   DeliveryContext context_;
   Deliveries& deliveries_;
   Mending mending_;
+  RefusedQuestions refused_;
 };
 
 }  // namespace carehub::core

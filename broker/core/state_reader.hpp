@@ -98,6 +98,7 @@ struct EngineState {
     std::string text;
   };
   std::vector<KnownPolicy> policies;  // in version order; the last is current
+  std::string agencies;               // the agencies_text() that was recorded last; empty: none was
   std::vector<Subscription> subscriptions;
   /// A subscription that was removed: what it left behind was decided for this agency in this role alone.
   struct FormerSubscription {

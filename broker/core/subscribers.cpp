@@ -189,7 +189,7 @@ Result<void> Subscribers::subscribe(const Peer& peer, const wire::Subscribe& fra
     if (!refused) return tl::unexpected(refused.error());
     if (*refused) return refuse(**refused);
   } else {
-    const auto name = watch_name(wanted.name, peer.connection);
+    const auto name = watch_name(peer, wanted.name);
     if (deliveries_.find(name) != nullptr) deliveries_.remove(name);
     Subscription watch;
     watch.name = name;

@@ -43,9 +43,11 @@ void Model::watches_end(Serial serial, const std::string& label) {
 
 void Model::read_watch_offered(const ledger::Offered& entry) {
   const std::string name = text_of(entry.subscription());
-  const auto found = watches_.find(name);
+  const auto found = watches_.find("~" + name.substr(name.rfind(':') + 1));
   if (found == watches_.end()) return broken("a watch is somebody's who is connected", name);
   Watch& watch = found->second;
+  if (!name.starts_with("~" + std::string(watch.reader.agency) + ":"))
+    return broken("a watch's Offered names who watches", name);
   for (const auto* run : *entry.runs()) {
     for (Sequence sequence = run->range()->first(); sequence <= run->range()->last(); ++sequence) {
       const std::string what = name + ", event " + std::to_string(sequence);
@@ -85,7 +87,9 @@ void Model::sent_to_watch(Watch& watch, Attachment& attachment, const wire::Deli
   }
 }
 
-void Model::read_access(const ledger::Access& entry) { accesses_.insert(text_of(entry.reason())); }
+void Model::read_access(const ledger::Access& entry) {
+  if (!text_of(entry.verb()).starts_with("refused ")) accesses_.insert(text_of(entry.reason()));
+}
 
 void Model::took_replay(Connection& connection, const std::string& agency, const wire::Replay& frame) {
   Replay replay;

@@ -1,9 +1,12 @@
 #include "broker/care/as_of.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "broker/base/event_fields.hpp"
 #include "broker/care/history.hpp"
+#include "broker/core/day_keys.hpp"
+#include "broker/core/delivery_records.hpp"
 #include "broker/core/disclosure.hpp"
 #include "tests/fakes/engine_harness.hpp"
 
@@ -129,6 +132,124 @@ TEST_CASE("a policy that has changed since decides nothing about what was seen t
   REQUIRE(kinds_of(again) == Kinds{told(event, "offered")});
   CHECK(again.rows[0]->view == seen.rows[0]->view);
   CHECK(again.rows[0]->policy_version == seen.rows[0]->policy_version);
+}
+
+TEST_CASE("an agency that has other codes now is told of what it saw by those of then") {
+  Past past;
+  const auto school = EngineHarness::peer(3, "holm-school");
+  past.hub.subscribe(school, "holm-notices", "school-pastoral");
+  const auto event = past.publish(1);
+  const auto then = past.later();
+  const auto seen = past.as_of(then, 1, 0, "holm-school");
+  REQUIRE(kinds_of(seen, "holm-notices") == Kinds{told(event, "offered")});
+  REQUIRE_FALSE(seen.rows[0]->view.empty());
+  past.hub.rules.agencies[3].codes = {"900303"};
+  past.hub.restart();
+  const auto now = past.as_of(past.now(), 1, 0, "holm-school");
+  REQUIRE(kinds_of(now, "holm-notices") == Kinds{told(event, "offered")});
+  CHECK(now.rows[0]->view == seen.rows[0]->view);
+  CHECK(now.rows[0]->rule == "school");
+  CHECK(now.rows[0]->text.empty());
+}
+
+TEST_CASE("an attempt under other codes is a decision of its own") {
+  Past past;
+  past.hub.rules.policy_text += R"(
+[[rule]]
+name = "any school"
+role = "school-pastoral"
+types = ["admission"]
+show = ["person.birth_date"]
+legal_basis = "Children Act 2004 s.10"
+)";
+  past.hub.restart();
+  const auto school = EngineHarness::peer(3, "holm-school");
+  past.hub.subscribe(school, "holm-notices", "school-pastoral");
+  const auto event = past.publish(1);
+  past.hub.rules.agencies[3].codes = {"900303"};
+  past.hub.restart();
+  past.hub.subscribe(school, "holm-notices", "school-pastoral");
+  past.hub.nak(school, "holm-notices", event, ledger::NakKind::failed);
+  past.hub.pass_ms(60'000);
+  const auto page = past.as_of(past.now(), 1, 0, "holm-school");
+  REQUIRE(kinds_of(page, "holm-notices").size() == 2);
+  CHECK(page.rows[0]->rule == "school");
+  CHECK(page.rows[1]->rule == "any school");
+  CHECK_FALSE(page.rows[1]->view.empty());
+  CHECK(page.rows[0]->view != page.rows[1]->view);
+}
+
+TEST_CASE("a watch counts for the agency whose it is, and for no other one in the same role") {
+  Past past;
+  const auto holm = EngineHarness::peer(3, "holm-school");
+  const auto priory = EngineHarness::peer(4, "priory-school");
+  past.hub.subscribe(holm, "eyes", "school-pastoral", 256, false);
+  past.hub.subscribe(kOperator, "eyes", "auditor", 256, false);
+  const auto event = past.publish(1);
+  past.hub.subscribe(priory, "eyes", "school-pastoral", 256, false);
+  const auto told_to = [&](const std::string& agency) { return past.as_of(past.now(), 1, 0, agency); };
+  const auto page = told_to("holm-school");
+  REQUIRE(kinds_of(page, "~holm-school:eyes@3") == Kinds{told(event, "offered")});
+  const auto row = std::ranges::find(page.rows, "~holm-school:eyes@3",
+                                     [](const auto& each) { return each->subscription; });
+  CHECK((*row)->agency == "holm-school");
+  CHECK((*row)->text == "watched");
+  CHECK(told_to("priory-school").rows.empty());
+  past.hub.rules.agencies[3].roles.clear();
+  std::erase_if(past.hub.rules.subscriptions, [](const auto& one) { return one.name == "holm-notices"; });
+  past.hub.restart();
+  CHECK(kinds_of(told_to("holm-school"), "~holm-school:eyes@3") == Kinds{told(event, "offered")});
+}
+
+TEST_CASE("a watch of an old ledger, whose name says nobody, counts for whoever had its role then") {
+  Past past;
+  const auto event = past.publish(1);
+  core::DayKeys keys(*past.hub.state, past.hub.vault);
+  ledger::OfferedT offered;
+  offered.subscription = "~eyes@3";
+  offered.role = "school-pastoral";
+  offered.legal_basis = "Children Act 2004 s.10";
+  offered.policy_version = past.hub.entries(storage::EntryKind::policy_changed)[0].first;
+  offered.runs.push_back(std::make_unique<ledger::OfferedRunT>());
+  offered.runs[0]->range = std::make_unique<ledger::Range>(event, event);
+  flatbuffers::FlatBufferBuilder builder;
+  auto body = core::finish_body(builder, ledger::Offered::Pack(builder, &offered));
+  past.hub.state->append({storage::EntryKind::offered, *keys.key(core::kHubPurpose, past.now()), body},
+                         past.now());
+  past.hub.step();
+  past.hub.rules.agencies[4].roles.clear();
+  past.hub.rules.agencies[3].roles.push_back("another");
+  past.hub.restart();
+  for (const auto* agency : {"holm-school", "priory-school"}) {
+    const auto page = past.as_of(past.now(), 1, 0, agency);
+    REQUIRE(kinds_of(page, "~eyes@3") == Kinds{told(event, "offered")});
+  }
+  CHECK(kinds_of(past.as_of(past.now()), "~eyes@3").empty());
+}
+
+TEST_CASE("what had been offered of an erased entry is told by the placeholder") {
+  Past past;
+  const auto event = past.publish(1);
+  REQUIRE(past.hub.vault.destroy({past.hub.ledger.read(event, 1, 1)->front().header.key_id}));
+  care::History history(*past.hub.state, past.hub.ledger, *past.hub.sealer, past.hub.store, past.hub.vault,
+                        past.hub.rules.agencies);
+  wire::QueryT query;
+  query.kind = wire::QueryKind::as_of;
+  query.person = "sequence:" + std::to_string(event);
+  query.agency = kAgency;
+  query.at = past.now().us;
+  const auto page = history.answer({kOperator, std::move(query)});
+  REQUIRE(page.rows.size() == 1);
+  CHECK(page.rows[0]->kind == "erased");
+  CHECK(page.rows[0]->text == care::kErasedText);
+}
+
+TEST_CASE("an agency that has left is still asked about") {
+  Past past;
+  past.publish(1);
+  std::erase_if(past.hub.rules.agencies, [](const auto& agency) { return agency.id == "priory-school"; });
+  past.hub.restart();
+  CHECK(past.as_of(past.now(), 1, 0, "priory-school").error == wire::ErrorKind::unknown);
 }
 
 TEST_CASE("a subscription that is gone is still told of") {

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "broker/base/event_fields.hpp"
+#include "broker/care/past_event.hpp"
 #include "broker/core/disclosure.hpp"
 #include "tests/fakes/engine_harness.hpp"
 
@@ -181,7 +182,13 @@ TEST_CASE("a timeline ends with a word where an entry has been erased") {
   REQUIRE(past.hub.vault.destroy({past.hub.ledger.read(sequence, 1, 1)->front().header.key_id}));
   const auto page = past.timeline(kOperator, "nhs:" + test_nhs_number(1), "auditor");
   CHECK(events_of(page).empty());
-  CHECK(page.text.find("erased") != std::string::npos);
+  CHECK(page.text ==
+        "entry " + std::to_string(sequence) + ": " + care::kErasedText + ", and with it what came before");
+  const auto by_entry = past.timeline(kOperator, "sequence:" + std::to_string(sequence), "auditor");
+  REQUIRE(by_entry.rows.size() == 1);
+  CHECK(by_entry.rows[0]->kind == "erased");
+  CHECK(by_entry.rows[0]->sequence == sequence);
+  CHECK(past.timeline(kCouncil, "sequence:" + std::to_string(sequence), "social-care-duty").rows.empty());
   const auto kept = past.publish(2);
   wire::QueryT scan;
   scan.kind = wire::QueryKind::timeline;
@@ -191,6 +198,7 @@ TEST_CASE("a timeline ends with a word where an entry has been erased") {
   CHECK(events_of(all) == Sequences{kept});
   REQUIRE(all.rows.size() > 1);
   CHECK(all.rows.front()->kind == "erased");
+  CHECK(all.rows.front()->text == care::kErasedText);
   CHECK(all.rows.front()->sequence == sequence);
 }
 

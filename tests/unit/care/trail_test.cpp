@@ -92,6 +92,58 @@ TEST_CASE("the trail of one person has their questions alone, by number or by en
   CHECK(page.rows.size() == 2);
 }
 
+TEST_CASE("the trail of one person marks the questions of many that may have shown one of their events") {
+  Past past;
+  past.publish(2);
+  const auto first = past.publish(1);
+  const auto ask = [&past](const std::string& reason, const std::string& agency, const std::string& journey) {
+    wire::QueryT query;
+    query.kind = wire::QueryKind::timeline;
+    query.agency = agency;
+    query.journey = journey;
+    query.role = "auditor";
+    query.reason = reason;
+    past.hub.send(kOperator, std::move(query));
+  };
+  const auto replay = [&past](const std::string& reason, Sequence from, Sequence to, bool preview = false) {
+    wire::ReplayT frame;
+    frame.role = "auditor";
+    frame.reason = reason;
+    frame.first = from;
+    frame.last = to;
+    frame.preview = preview;
+    past.hub.send(kOperator, std::move(frame));
+  };
+  ask("what the hospital sent", "elwick-hospital", "");
+  ask("what the school sent", "holm-school", "");
+  ask("another journey", "", "J-9");
+  replay("with the child", first, first + 1);
+  replay("before the child", 1, first - 1);
+  replay("only counted", 0, 0, true);
+  past.ask_timeline("nhs:" + test_nhs_number(1), "about the child");
+  wire::QueryT query;
+  query.person = "nhs:" + test_nhs_number(1);
+  const auto page = past.trail(query);
+  CHECK(reasons_of(page, "may_have_shown") == Texts{"what the hospital sent", "with the child"});
+  CHECK(reasons_of(page) == Texts{"about the child"});
+}
+
+TEST_CASE("a question of many that was asked before the person's first event cannot have shown it") {
+  Past past;
+  wire::QueryT asked;
+  asked.kind = wire::QueryKind::timeline;
+  asked.agency = "elwick-hospital";
+  asked.role = "auditor";
+  asked.reason = "early";
+  past.hub.send(kOperator, asked);
+  past.publish(1);
+  asked.reason = "late";
+  past.hub.send(kOperator, std::move(asked));
+  wire::QueryT query;
+  query.person = "nhs:" + test_nhs_number(1);
+  CHECK(reasons_of(past.trail(query), "may_have_shown") == Texts{"late"});
+}
+
 TEST_CASE("a question about somebody whom the hub did not know is in the trail all the same") {
   Past past;
   past.ask_timeline("nhs:" + test_nhs_number(4), "unknown then");
@@ -146,5 +198,10 @@ TEST_CASE("an auditor's question is the operators' alone, needs a reason, and is
   trail.reason = "review 3";
   past.hub.send(kOperator, wire::QueryT(trail));
   REQUIRE(past.hub.asks.size() == 1);
-  CHECK(reasons_of(past.trail()) == Texts{"review 3"});
+  const auto page = past.trail();
+  Texts acts;
+  for (const auto& row : page.rows) {
+    if (row->kind == "access") acts.push_back(row->state + ": " + row->reason);
+  }
+  CHECK(acts == Texts{"refused trail: review 3", "refused trail: ", "trail: review 3"});
 }

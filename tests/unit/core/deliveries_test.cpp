@@ -125,12 +125,12 @@ TEST_CASE("a connection's frames mean its own subscriptions and watches, and nob
   const auto now = desks.hub.clock.now();
   desks.add("desk").attach(1, 10, 0, now);
   Subscription watch;
-  watch.name = watch_name("eyes", 2);
+  watch.name = watch_name(EngineHarness::peer(2, "holm-school"), "eyes");
   watch.durable = false;
   desks.deliveries.add(std::move(watch), "eyes").attach(2, 10, 0, now);
   CHECK(desks.deliveries.of_connection(1, "desk") == desks.deliveries.find("desk"));
   CHECK(desks.deliveries.of_connection(2, "desk") == nullptr);
-  CHECK(desks.deliveries.of_connection(2, "eyes") == desks.deliveries.find("~eyes@2"));
+  CHECK(desks.deliveries.of_connection(2, "eyes") == desks.deliveries.find("~holm-school:eyes@2"));
   CHECK(desks.deliveries.of_connection(1, "eyes") == nullptr);
-  CHECK(desks.deliveries.of_connection(1, "~eyes@2") == nullptr);
+  CHECK(desks.deliveries.of_connection(1, "~holm-school:eyes@2") == nullptr);
 }

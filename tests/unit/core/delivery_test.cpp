@@ -383,7 +383,7 @@ TEST_CASE("a watch is shown what comes, recorded as offered, and leaves nothing 
   REQUIRE(seen.size() == 1);
   bool recorded = false;
   for (const auto& [sequence, body] : hub.entries(storage::EntryKind::offered)) {
-    recorded = recorded || entry_of<ledger::OfferedT>(body).subscription.starts_with("~desk");
+    recorded = recorded || entry_of<ledger::OfferedT>(body).subscription == "~northmarch-council:desk@2";
   }
   CHECK(recorded);
   hub.ack(kCouncil, "desk", seen[0].sequence);

@@ -1,5 +1,6 @@
 #include "broker/core/engine.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <optional>
 
@@ -89,6 +90,7 @@ TEST_CASE("the first start records the policy and the subscriptions, and the nex
   CHECK(hub.entries(storage::EntryKind::subscription_changed).size() == 3);
   hub.restart();
   CHECK(hub.entries(storage::EntryKind::policy_changed).size() == 1);
+  CHECK(hub.entries(storage::EntryKind::config_changed).size() == 1);
   CHECK(hub.entries(storage::EntryKind::subscription_changed).size() == 3);
   hub.rules.policy_text += "\n# changed\n";
   hub.rules.subscriptions[0].filter.tiers = {4};
@@ -101,6 +103,24 @@ TEST_CASE("the first start records the policy and the subscriptions, and the nex
         ledger::SubscriptionChange::changed);
   CHECK(entry_of<ledger::SubscriptionChangedT>(changes[4].second).change ==
         ledger::SubscriptionChange::removed);
+}
+
+TEST_CASE("who had which codes and roles is on record, again at each start that changes it") {
+  EngineHarness hub;
+  const auto recorded = [&hub](std::size_t place) {
+    return entry_of<ledger::ConfigChangedT>(hub.entries(storage::EntryKind::config_changed).at(place).second);
+  };
+  REQUIRE(hub.entries(storage::EntryKind::config_changed).size() == 1);
+  CHECK(recorded(0).by == "configuration");
+  CHECK(recorded(0).text.find("E10000099") != std::string::npos);
+  std::ranges::reverse(hub.rules.agencies);
+  hub.restart();
+  hub.restart_without_state();
+  CHECK(hub.entries(storage::EntryKind::config_changed).size() == 1);
+  hub.rules.agencies.front().roles.push_back("another-role");
+  hub.restart();
+  REQUIRE(hub.entries(storage::EntryKind::config_changed).size() == 2);
+  CHECK(recorded(1).text.find("another-role") != std::string::npos);
 }
 
 TEST_CASE("what was offered under a policy is shown under it at every attempt, whatever changed since") {

@@ -60,6 +60,15 @@ ledger::AccessT last_access(const EngineHarness& hub) {
   return entry_of<ledger::AccessT>(hub.entries(EntryKind::access).back().second);
 }
 
+std::vector<ledger::AccessT> accesses(const EngineHarness& hub, const std::string& verb) {
+  std::vector<ledger::AccessT> found;
+  for (const auto& [sequence, body] : hub.entries(EntryKind::access)) {
+    const auto& access = entry_of<ledger::AccessT>(body);
+    if (access.verb == verb) found.push_back(access);
+  }
+  return found;
+}
+
 }  // namespace
 
 TEST_CASE("a question about a child that the hub does not know is recorded under the identifier's hash") {
@@ -98,6 +107,7 @@ TEST_CASE("of a question by entry number nothing but the number is written down,
   replay.person = "sequence:5";
   replay.first = 2;
   replay.last = 3;
+  replay.reason = "complaint 12";
   hub.send(kCouncil, std::move(replay));
   CHECK(last_access(hub).what == "sequence:5 entries 2 to 3");
   CHECK_FALSE(last_access(hub).person);
@@ -135,10 +145,10 @@ TEST_CASE("sealed entries are shown to an operator who says why, and the asking 
   CHECK(answer_to(hub, kOperator, query) == wire::ErrorKind::invalid);
   query.reason = "case review 4";
   CHECK(answer_to(hub, kCouncil, query) == wire::ErrorKind::denied);
-  CHECK(hub.entries(EntryKind::access).empty());
+  CHECK(accesses(hub, "entries").empty());
   CHECK(answer_to(hub, kOperator, query) == wire::ErrorKind::unknown);
   CHECK(last_access(hub).verb == "entries");
-  CHECK(last_access(hub).what == " as sealed from entry 3 to 9");
+  CHECK(last_access(hub).what == "as sealed from entry 3 to 9");
   CHECK(hub.asks.size() == 1);
 }
 
@@ -196,6 +206,7 @@ TEST_CASE("a replay is recorded with its span before it starts, and a preview as
   replay.role = "social-care-duty";
   replay.first = 2;
   replay.last = 3;
+  replay.reason = "complaint 12";
   hub.send(kCouncil, replay);
   CHECK(last_access(hub).verb == "replay");
   CHECK(last_access(hub).what == "entries 2 to 3");
@@ -203,6 +214,116 @@ TEST_CASE("a replay is recorded with its span before it starts, and a preview as
   hub.send(kCouncil, std::move(replay));
   CHECK(last_access(hub).verb == "replay preview");
   CHECK(hub.replays.size() == 2);
+}
+
+TEST_CASE("a timeline and a replay are answered only with a reason") {
+  EngineHarness hub;
+  auto query = timeline("sequence:1");
+  query.reason.clear();
+  CHECK(answer_to(hub, kCouncil, std::move(query)) == wire::ErrorKind::invalid);
+  wire::ReplayT replay;
+  replay.role = "social-care-duty";
+  auto received = hub.send(kCouncil, replay);
+  CHECK(frames_of<wire::ReplayedT>(received).at(0).error == wire::ErrorKind::invalid);
+  replay.preview = true;
+  received = hub.send(kCouncil, std::move(replay));
+  CHECK(frames_of<wire::ReplayedT>(received).at(0).error == wire::ErrorKind::invalid);
+  CHECK(hub.asks.empty());
+  CHECK(hub.replays.empty());
+}
+
+TEST_CASE("a question is recorded with the conditions that narrowed it") {
+  EngineHarness hub;
+  auto query = timeline("");
+  query.agency = "elwick-hospital";
+  query.types = {event::EventType::admission, event::EventType::discharge};
+  query.channel = "elwick-adt";
+  query.first_at = 1'767'225'600'000'000;
+  query.last_at = 1'772'323'200'000'000;
+  answer_to(hub, kCouncil, std::move(query));
+  CHECK(last_access(hub).what ==
+        "agency elwick-hospital types admission, discharge channel elwick-adt "
+        "since 2026-01-01T00:00:00.000Z until 2026-03-01T00:00:00.000Z");
+  wire::ReplayT replay;
+  replay.role = "social-care-duty";
+  replay.reason = "complaint 12";
+  replay.first = 1;
+  replay.last = 2;
+  replay.filter = std::make_unique<ledger::FilterT>();
+  replay.filter->types = {event::EventType::referral};
+  replay.filter->schools = {"900101"};
+  replay.filter->tiers = {3, 4};
+  hub.send(kCouncil, std::move(replay));
+  CHECK(last_access(hub).what == "entries 1 to 2 types referral tiers 3, 4 schools 900101");
+}
+
+TEST_CASE("no number of a child that is typed as a condition is written down") {
+  EngineHarness hub;
+  auto query = timeline("sequence:1");
+  query.channel = test_nhs_number(5);
+  query.agency = "nhs:" + test_nhs_number(6);
+  answer_to(hub, kCouncil, std::move(query));
+  const auto what = last_access(hub).what;
+  CHECK(what.find(test_nhs_number(5)) == std::string::npos);
+  CHECK(what.find(test_nhs_number(6)) == std::string::npos);
+  CHECK(what.find("channel (a value that is not written down)") != std::string::npos);
+}
+
+TEST_CASE("who is refused a question is on record, with whom they asked about and why it was refused") {
+  EngineHarness hub;
+  hub.publish_one(kHospital, item_of(EventSpec{}));
+  CHECK(answer_to(hub, kCouncil, timeline("nhs:" + test_nhs_number(1), "auditor")) ==
+        wire::ErrorKind::denied);
+  const auto refused = accesses(hub, "refused timeline");
+  REQUIRE(refused.size() == 1);
+  CHECK(refused[0].agency == "northmarch-council");
+  CHECK(refused[0].role == "auditor");
+  CHECK(refused[0].reason == "complaint 12");
+  CHECK(refused[0].what.find("may not ask in this role") != std::string::npos);
+  const auto events = hub.entries(EntryKind::event);
+  const auto& event = entry_of<ledger::EventEntryT>(events.at(0).second);
+  REQUIRE(refused[0].person);
+  CHECK(key_from<PersonKey>(*refused[0].person) == key_from<PersonKey>(*event.person));
+  CHECK(accesses(hub, "timeline").empty());
+}
+
+TEST_CASE("an agency that asks again and again what is not its own leaves one entry a minute, with a count") {
+  EngineHarness hub;
+  const auto ask = [&hub] {
+    for (int i = 0; i < 500; ++i) answer_to(hub, kCouncil, timeline("sequence:1", "auditor"));
+  };
+  ask();
+  CHECK(hub.entries(EntryKind::access).size() == 1);
+  hub.pass_ms(60'000);
+  const auto counted = accesses(hub, "refused questions");
+  REQUIRE(counted.size() == 1);
+  CHECK(counted[0].rows == 499);
+  CHECK(counted[0].agency == "northmarch-council");
+  ask();
+  CHECK(hub.entries(EntryKind::access).size() == 2);
+  hub.pass_ms(60'000);
+  CHECK(accesses(hub, "refused questions").size() == 2);
+  hub.pass_ms(600'000);
+  CHECK(hub.entries(EntryKind::access).size() == 3);
+  CHECK(answer_to(hub, kCouncil, timeline("sequence:1", "auditor")) == wire::ErrorKind::denied);
+  CHECK(accesses(hub, "refused timeline").size() == 2);
+}
+
+TEST_CASE("a refused mend and an agency's hand on a dead letter are on record") {
+  EngineHarness hub;
+  const auto sequence = make_dead_letter(hub);
+  CHECK(answer_to(hub, kCouncil, handling(DeadLetterAction::discard, sequence)) == wire::ErrorKind::denied);
+  REQUIRE(accesses(hub, "refused dead letter discard").size() == 1);
+  auto mended = handling(DeadLetterAction::mend, sequence);
+  EventSpec another;
+  another.child = 2;
+  hub.publish_one(kHospital, item_of(another));
+  mended.event = pack_event(make_event(another));
+  CHECK(answer_to(hub, kOperator, std::move(mended)) != wire::ErrorKind::unknown);
+  const auto refused = accesses(hub, "refused dead letter mend");
+  REQUIRE(refused.size() == 1);
+  CHECK(refused[0].by == "operator/o.perator");
+  CHECK(refused[0].what.starts_with("entry " + std::to_string(sequence) + " subscription " + kDesk));
 }
 
 TEST_CASE("a dead letter is handled only with a reason, a known action and a number that there is") {

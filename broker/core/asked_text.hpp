@@ -1,0 +1,47 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/base/ids.hpp"
+#include "schemas/wire_generated.h"
+
+/// What an Access says of a question: under which conditions it was asked. No value that may be a child's
+/// number is in it, and it is never longer than kAskedBytesMax.
+namespace carehub::core {
+
+constexpr std::size_t kAskedBytesMax = 1024;
+constexpr std::size_t kAskedValuesMax = 16;  // of one list
+
+/// Whether a value that somebody typed may stand in an Access: a plain word, and no NHS number or UPN.
+bool may_be_told(std::string_view value);
+
+class AskedText {
+ public:
+  /// The hub's own words.
+  AskedText& add(std::string_view words);
+  /// A condition with what it was asked for; nothing where that is empty.
+  AskedText& add(std::string_view name, std::string_view value);
+  AskedText& add(std::string_view name, const std::vector<std::string>& values);
+
+  std::string take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+/// The conditions of a question and of a replay.
+void add_conditions(const wire::Query& query, AskedText& text);
+void add_conditions(const ledger::Filter& filter, AskedText& text);
+
+/// What can be read back: where it is nothing, the question was not narrowed by it.
+struct AskedSpan {
+  std::optional<std::pair<Sequence, Sequence>> entries;
+  std::string journey;  // its hash
+  std::string agency;   // that sent the events
+};
+AskedSpan asked_span(std::string_view what);
+
+}  // namespace carehub::core

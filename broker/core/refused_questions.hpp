@@ -1,0 +1,48 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "broker/core/day_keys.hpp"
+#include "broker/core/engine.hpp"
+
+namespace carehub::core {
+
+/// The verb of an Access that says that nothing was shown: before the verb of what was asked.
+constexpr const char* kRefusedVerb = "refused ";
+
+/// Writes down that something was asked and refused: who tries to see what is not theirs is for auditors to
+/// find. Of each client at most one a minute is told by itself; the others of that minute are counted, so
+/// that nobody fills the ledger by asking.
+class RefusedQuestions {
+ public:
+  RefusedQuestions(Journal& journal, DayKeys& day_keys) : journal_(journal), day_keys_(day_keys) {}
+
+  /// `access` says what was asked, and why it was refused; its verb without `refused`.
+  Result<void> add(const Peer& peer, ledger::AccessT access, Timestamp now);
+  /// Whether add() would write it down by itself: what that costs can be left out where it is only counted.
+  bool tells(const Peer& peer, Timestamp now) const;
+  /// Writes down counts that are due; when the next one is. A vault that cannot be extended is asked again a
+  /// minute later, and what could not be written is counted.
+  Result<Timestamp> advance(Timestamp now);
+
+  static constexpr std::int64_t kApartUs = 60 * kSecondUs;
+  static constexpr std::size_t kClientsMax = 1024;
+
+ private:
+  struct Told {
+    Timestamp at;
+    std::uint64_t since = 0;  // that were only counted
+    std::string agency;
+    std::string by;
+  };
+  /// False: the vault cannot be extended now.
+  Result<bool> write(const ledger::AccessT& access, Timestamp now);
+  static std::string key_of(const Peer& peer) { return peer.agency + "/" + peer.client; }
+
+  Journal& journal_;
+  DayKeys& day_keys_;
+  std::map<std::string, Told> told_;
+};
+
+}  // namespace carehub::core
