@@ -118,9 +118,13 @@ Result<void> fold_offered(const FoldEntry& entry, const ledger::Offered& offered
     if (run->range() == nullptr || run->person() == nullptr) continue;
     for (Sequence sequence = run->range()->first(); sequence <= run->range()->last(); ++sequence) {
       if (watch) {
-        const ShownRow shown{
-            ShownState::offered, run->attempt(), offered.policy_version(), entry.appended_at, {}};
-        rows.put(row_keys::shown(sequence, subscription), encode(shown));
+        core::Pending shown;
+        shown.sequence = sequence;
+        shown.person = key_from<PersonKey>(*run->person());
+        shown.attempt = run->attempt();
+        shown.policy_version = offered.policy_version();
+        shown.offered_at = entry.appended_at;
+        rows.deliveries().show(subscription, shown);
         continue;
       }
       auto folded = run->attempt() <= 1 ? offer_first(to, *run, sequence) : offer_again(to, *run, sequence);

@@ -1,7 +1,9 @@
 #include "broker/care/delivery_rows.hpp"
 
 #include <algorithm>
+#include <utility>
 
+#include "broker/base/limits.hpp"
 #include "broker/care/row_codec.hpp"
 #include "broker/care/row_keys.hpp"
 #include "broker/care/rows.hpp"
@@ -39,25 +41,70 @@ struct StoredPart {
 
 }  // namespace
 
-std::string encode(const ShownRow& row) {
-  return RowWriter()
-      .number(static_cast<std::uint8_t>(row.state))
-      .number(row.attempt)
-      .number(row.policy_version)
-      .time(row.offered_at.us)
-      .time(row.settled_at.us)
-      .take();
+std::string encode(const ShownRows& rows) {
+  RowWriter writer;
+  std::int64_t before_us = 0;
+  for (const auto& [sequence, row] : rows) {
+    writer.number(static_cast<std::uint8_t>(sequence % row_keys::kShownOfRow))
+        .number(static_cast<std::uint8_t>(row.state))
+        .packed(row.attempt)
+        .packed(row.policy_version)
+        .packed_difference(row.offered_at.us - before_us);
+    if (row.state != ShownState::offered) writer.packed_difference(row.settled_at.us - row.offered_at.us);
+    before_us = row.offered_at.us;
+  }
+  return writer.take();
 }
 
-Result<ShownRow> decode_shown(std::string_view row) {
+Result<ShownRows> decode_shown(std::string_view key, std::string_view row) {
+  const Sequence first = row_keys::shown_first(key);
+  ShownRows rows;
   RowReader reader(row);
-  ShownRow shown;
-  shown.state = static_cast<ShownState>(reader.number<std::uint8_t>());
-  shown.attempt = reader.number<std::uint32_t>();
-  shown.policy_version = reader.number<std::uint64_t>();
-  shown.offered_at = {reader.time()};
-  shown.settled_at = {reader.time()};
-  if (!reader.ok()) return cut_short("a disclosure's");
+  std::int64_t before_us = 0;
+  while (!reader.done()) {
+    const auto place = reader.number<std::uint8_t>();
+    ShownRow shown;
+    shown.state = static_cast<ShownState>(reader.number<std::uint8_t>());
+    shown.attempt = static_cast<std::uint32_t>(reader.packed());
+    shown.policy_version = reader.packed();
+    before_us += reader.packed_difference();
+    shown.offered_at = {before_us};
+    if (shown.state != ShownState::offered) shown.settled_at = {before_us + reader.packed_difference()};
+    const bool in_order = rows.empty() || rows.rbegin()->first < first + place;
+    if (!reader.ok() || place >= row_keys::kShownOfRow || !in_order) return cut_short("a disclosure's");
+    rows.emplace_hint(rows.end(), first + place, shown);
+  }
+  return rows;
+}
+
+Result<std::optional<ShownRow>> shown_row(const RowReads& rows, std::string_view subscription,
+                                          Sequence sequence) {
+  const auto key = row_keys::shown(sequence, subscription);
+  auto row = rows.get(key);
+  if (!row) return tl::unexpected(row.error());
+  if (!*row) return std::optional<ShownRow>();
+  auto shown = decode_shown(key, **row);
+  if (!shown) return tl::unexpected(shown.error());
+  const auto found = shown->find(sequence);
+  return found == shown->end() ? std::optional<ShownRow>() : std::optional(found->second);
+}
+
+Result<std::map<std::string, ShownRow>> shown_to(const storage::StateStore& store, Sequence sequence) {
+  constexpr std::size_t kRows = 256;
+  std::map<std::string, ShownRow> shown;
+  const auto prefix = row_keys::shown_of(sequence);
+  for (std::string from; shown.size() < limits::kSubscriptionsMax;) {
+    const auto found = store.scan(prefix, from, kRows);
+    if (!found) return tl::unexpected(found.error());
+    for (const auto& row : *found) {
+      const auto decoded = decode_shown(row.key, row.value);
+      if (!decoded) return tl::unexpected(decoded.error());
+      const auto one = decoded->find(sequence);
+      if (one != decoded->end()) shown.emplace(row_keys::shown_name(row.key), one->second);
+    }
+    if (found->size() < kRows) break;
+    from = found->back().key + '\0';
+  }
   return shown;
 }
 
@@ -232,6 +279,10 @@ void DeliveryRows::settle(std::string_view subscription, const core::Pending& de
   change(subscription, delivery, state, at);
 }
 
+void DeliveryRows::show(std::string_view subscription, const core::Pending& delivery) {
+  change(subscription, delivery, ShownState::watched, {});
+}
+
 void DeliveryRows::change(std::string_view subscription, const core::Pending& delivery, ShownState state,
                           Timestamp at) {
   auto found = gathering_.find(subscription);
@@ -249,16 +300,11 @@ void DeliveryRows::change(std::string_view subscription, const core::Pending& de
 void DeliveryRows::seal(Sequence head) {
   std::swap(leaving_, gathering_);
   gathered_ = 0;
-  sealed_ = head;
+  stored_ = std::exchange(sealed_, head);
 }
 
 /// In key order, kind by kind: a store takes in what is sorted for half the work.
-void DeliveryRows::append_leaving(std::vector<storage::RowChange>& changes) const {
-  struct Leaving {
-    Sequence sequence;
-    const std::string* subscription;
-    const Cell* cell;
-  };
+Result<void> DeliveryRows::append_leaving(std::vector<storage::RowChange>& changes) const {
   std::vector<Leaving> leaving;
   for (const auto& [subscription, shelf] : leaving_) {
     shelf.for_each([&leaving, &name = subscription](const Cell& cell) {
@@ -279,14 +325,38 @@ void DeliveryRows::append_leaving(std::vector<storage::RowChange>& changes) cons
     return left.key < right.key;
   };
   std::sort(changes.begin() + static_cast<std::ptrdiff_t>(written), changes.end(), by_key);
-  // The names of one event's shelves are in order already.
-  std::ranges::stable_sort(leaving, {}, &Leaving::sequence);
-  for (const auto& each : leaving) {
-    const core::Pending& delivery = each.cell->delivery;
-    changes.push_back({row_keys::shown(each.sequence, *each.subscription),
-                       encode(ShownRow{each.cell->state, delivery.attempt, delivery.policy_version,
-                                       delivery.offered_at, each.cell->settled_at})});
+  return append_shown(std::move(leaving), changes);
+}
+
+/// Together with what the store has of the same row.
+Result<void> DeliveryRows::append_shown(std::vector<Leaving> leaving,
+                                        std::vector<storage::RowChange>& changes) const {
+  // The names of one row's shelves are in order already.
+  std::ranges::stable_sort(leaving, {},
+                           [](const Leaving& each) { return row_keys::shown_first(each.sequence); });
+  for (auto at = leaving.begin(); at != leaving.end();) {
+    const auto first = row_keys::shown_first(at->sequence);
+    const auto* subscription = at->subscription;
+    auto key = row_keys::shown(first, *subscription);
+    ShownRows shown;
+    if (first <= stored_) {
+      const auto stored = store_.get(key);
+      if (!stored) return tl::unexpected(stored.error());
+      auto decoded = decode_shown(key, *stored ? std::string_view(**stored) : std::string_view());
+      if (!decoded) return tl::unexpected(decoded.error());
+      shown = std::move(*decoded);
+    }
+    for (; at != leaving.end() && at->subscription == subscription &&
+           row_keys::shown_first(at->sequence) == first;
+         ++at) {
+      const core::Pending& delivery = at->cell->delivery;
+      const auto state = at->cell->state == ShownState::watched ? ShownState::offered : at->cell->state;
+      shown[at->sequence] = {state, delivery.attempt, delivery.policy_version, delivery.offered_at,
+                             at->cell->settled_at};
+    }
+    changes.push_back({std::move(key), encode(shown)});
   }
+  return {};
 }
 
 std::shared_ptr<void> DeliveryRows::left() { return std::make_shared<Layer>(std::exchange(leaving_, {})); }

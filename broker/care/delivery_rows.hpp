@@ -8,8 +8,8 @@
 #include "broker/care/delivery_shelf.hpp"
 #include "broker/storage/state_store.hpp"
 
-/// What each subscription has pending and was shown: two rows a delivery that waits, and one for each that
-/// was ever offered.
+/// What each subscription has pending and was shown: two rows a delivery that waits, and some bytes of a row
+/// for each that was ever offered.
 namespace carehub::care {
 
 class RowReader;
@@ -22,8 +22,17 @@ struct ShownRow {
   Timestamp offered_at;
   Timestamp settled_at;
 };
-std::string encode(const ShownRow& row);
-Result<ShownRow> decode_shown(std::string_view row);
+/// What one subscription was offered of events that follow one another, as one row: `kShownOfRow` at most.
+using ShownRows = std::map<Sequence, ShownRow>;
+std::string encode(const ShownRows& rows);
+/// Error `corrupt`.
+Result<ShownRows> decode_shown(std::string_view key, std::string_view row);
+/// What became of one event, where it was offered.
+Result<std::optional<ShownRow>> shown_row(const RowReads& rows, std::string_view subscription,
+                                          Sequence sequence);
+
+/// Who was offered an event, by subscription, at most `limits::kSubscriptionsMax` and a few.
+Result<std::map<std::string, ShownRow>> shown_to(const storage::StateStore& store, Sequence sequence);
 
 std::string encode(const core::Pending& pending);
 core::Pending decode_pending(Sequence sequence, RowReader& reader);
@@ -54,11 +63,14 @@ class DeliveryRows {
   /// It waits no more.
   void settle(std::string_view subscription, const core::Pending& delivery, ShownState state, Timestamp at);
 
+  /// It was offered to a watch.
+  void show(std::string_view subscription, const core::Pending& delivery);
+
   /// Deliveries that have gathered.
   std::size_t gathered() const { return gathered_; }
   void seal(Sequence head);
   /// The rows of what leaves; on whatever thread.
-  void append_leaving(std::vector<storage::RowChange>& changes) const;
+  Result<void> append_leaving(std::vector<storage::RowChange>& changes) const;
   std::shared_ptr<void> left();
 
  private:
@@ -66,6 +78,12 @@ class DeliveryRows {
   using Layer = std::map<std::string, DeliveryShelf, std::less<>>;  // by subscription
 
   class Ahead;
+  struct Leaving {
+    Sequence sequence;
+    const std::string* subscription;
+    const Cell* cell;
+  };
+  Result<void> append_shown(std::vector<Leaving> leaving, std::vector<storage::RowChange>& changes) const;
   Ahead ahead(std::string_view subscription) const;
   void change(std::string_view subscription, const core::Pending& delivery, ShownState state, Timestamp at);
 
@@ -74,6 +92,7 @@ class DeliveryRows {
   Layer leaving_;
   std::size_t gathered_ = 0;
   Sequence sealed_ = 0;
+  Sequence stored_ = 0;  // up to which the store has the rows while a layer leaves
 };
 
 }  // namespace carehub::care

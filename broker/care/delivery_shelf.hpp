@@ -9,7 +9,8 @@
 
 namespace carehub::care {
 
-enum class ShownState : std::uint8_t { offered = 1, acked, dead, skipped };
+/// What has become of what was offered. To a watch it was offered, and nothing waits for that.
+enum class ShownState : std::uint8_t { offered = 1, acked, dead, skipped, watched };
 
 /// One subscription's deliveries that changed while a layer gathered, by sequence. Nearly all come in the
 /// order of their sequences. For one thread; cells may be read on another while nothing is put.

@@ -154,15 +154,13 @@ Result<History::Impl::RowPtr> History::Impl::row_of(const PastEvent& shown_event
 Result<std::vector<History::Impl::RowPtr>> History::Impl::shown_rows(
     const PastEvent& shown_event, const std::vector<core::Subscription>& visible, bool all) const {
   std::vector<RowPtr> rows;
-  auto found = past.store().scan(row_keys::shown_of(shown_event.sequence), {}, limits::kSubscriptionsMax);
+  auto found = shown_to(past.store(), shown_event.sequence);
   if (!found) return tl::unexpected(found.error());
-  for (const auto& stored : *found) {
-    const auto name = row_keys::shown_name(stored.key);
-    const auto subscription =
-        std::find_if(visible.begin(), visible.end(), [&](const auto& one) { return one.name == name; });
+  for (const auto& [name, state] : *found) {
+    const ShownRow* const shown = &state;
+    const auto subscription = std::find_if(
+        visible.begin(), visible.end(), [&, &called = name](const auto& one) { return one.name == called; });
     if (subscription == visible.end() && !all) continue;
-    auto shown = decode_shown(stored.value);
-    if (!shown) return tl::unexpected(shown.error());
     auto row = std::make_unique<wire::RowT>();
     row->sequence = shown_event.sequence;
     row->kind = shown->state == ShownState::acked     ? "acked"

@@ -26,6 +26,17 @@ class RowWriter {
     row_.append(bytes.data(), bytes.size());
     return *this;
   }
+  /// Small numbers take one byte (LEB128).
+  RowWriter& packed(std::uint64_t value) {
+    for (; value >= 0x80U; value >>= 7U) row_ += static_cast<char>((value & 0x7FU) | 0x80U);
+    row_ += static_cast<char>(value);
+    return *this;
+  }
+  /// Small on either side of zero.
+  RowWriter& packed_difference(std::int64_t value) {
+    const auto twice = static_cast<std::uint64_t>(value) << 1U;
+    return packed(value < 0 ? ~twice : twice);
+  }
   RowWriter& flag(bool value) { return number<std::uint8_t>(value ? 1 : 0); }
   RowWriter& time(std::int64_t us) { return number(static_cast<std::uint64_t>(us)); }
   template <class Tag>
@@ -61,6 +72,20 @@ class RowReader {
     }
     return value;
   }
+  std::uint64_t packed() {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      const auto byte = number<std::uint8_t>();
+      value |= static_cast<std::uint64_t>(byte & 0x7FU) << shift;
+      if ((byte & 0x80U) == 0) return value;
+    }
+    ok_ = false;
+    return 0;
+  }
+  std::int64_t packed_difference() {
+    const auto twice = packed();
+    return static_cast<std::int64_t>((twice & 1U) != 0 ? ~(twice >> 1U) : twice >> 1U);
+  }
   bool flag() { return number<std::uint8_t>() != 0; }
   std::int64_t time() { return static_cast<std::int64_t>(number<std::uint64_t>()); }
   template <class Key>
@@ -72,6 +97,7 @@ class RowReader {
   }
   std::string_view text() { return take(number<std::uint32_t>()); }
   bool ok() const { return ok_; }
+  bool done() const { return rest_.empty(); }
 
  private:
   std::string_view take(std::size_t size) {

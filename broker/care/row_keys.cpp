@@ -47,10 +47,10 @@ std::string gap(std::string_view subscription, const PersonKey& person) {
 }
 
 std::string shown_of(Sequence sequence) {
-  return RowWriter(std::string(storage::kOrderedRows)).number(sequence).take();
+  return RowWriter(std::string(storage::kOrderedRows)).number(shown_first(sequence)).take();
 }
 std::string shown(Sequence sequence, std::string_view subscription) {
-  return RowWriter(std::string(storage::kOrderedRows)).number(sequence).raw(subscription).take();
+  return RowWriter(std::string(storage::kOrderedRows)).number(shown_first(sequence)).raw(subscription).take();
 }
 
 std::string backlog(std::string_view subscription) { return named('n', subscription).take(); }
@@ -85,6 +85,13 @@ bool is_identity(std::string_view key) { return key.starts_with("i/"); }
 Sequence last_sequence(std::string_view key) {
   const auto size = sizeof(Sequence);
   return key.size() < size ? 0 : RowReader(key.substr(key.size() - size)).number<Sequence>();
+}
+
+Sequence shown_first(Sequence sequence) { return sequence - sequence % kShownOfRow; }
+
+Sequence shown_first(std::string_view key) {
+  const auto prefix = storage::kOrderedRows.size();
+  return key.size() < prefix ? 0 : RowReader(key.substr(prefix)).number<Sequence>();
 }
 
 std::string_view shown_name(std::string_view key) {

@@ -26,7 +26,7 @@ std::string dead_of(std::string_view subscription);  // d: prefix of its dead le
 std::string dead(std::string_view subscription, Sequence sequence);
 std::string gap(std::string_view subscription,
                 const PersonKey& person);  // a: the child's next comes after a gap
-std::string shown_of(Sequence sequence);   // o: prefix of who was offered an event
+std::string shown_of(Sequence sequence);   // o: prefix of who was offered an event and its neighbours
 std::string shown(Sequence sequence, std::string_view subscription);
 std::string backlog(std::string_view subscription);  // n: counts
 std::string replay(std::string_view name);           // e: counts of a replay into a subscription
@@ -47,13 +47,18 @@ std::string erased_key(const KeyId& key);                         // the Erasure
 std::string refused_under(const KeyId& key);  // w: fingerprint of the message refused under this key
 std::string newest();                         // t: when the newest entry was appended
 
-std::string report(std::string_view name);    // b: where a report's figures are
+std::string report(std::string_view name);  // b: where a report's figures are
 /// Persons, identifiers and messages: their names are a kind and 16 bytes that are random or a keyed hash.
 bool is_keyed(std::string_view key);
 bool is_identity(std::string_view key);
 
 /// The sequence at the end of a pending, gate or dead key.
 Sequence last_sequence(std::string_view key);
+/// The first event that a shown row may tell of; it is of kShownOfRow at most.
+Sequence shown_first(Sequence sequence);
+constexpr Sequence kShownOfRow = 64;
+/// Likewise, of its key.
+Sequence shown_first(std::string_view key);
 /// The subscription's name at the end of a shown key.
 std::string_view shown_name(std::string_view key);
 

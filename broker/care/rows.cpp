@@ -115,7 +115,7 @@ Result<void> Rows::write_leaving() const {
   changes.reserve(leaving_rows_.size());
   for (const auto& [key, cell] : leaving_rows_) changes.push_back({key, cell.value});
   keyed_.append_leaving(changes);
-  deliveries_.append_leaving(changes);
+  if (auto appended = deliveries_.append_leaving(changes); !appended) return appended;
   return store_.apply(changes, sealed_);
 }
 

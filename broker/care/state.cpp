@@ -373,7 +373,7 @@ Result<std::optional<KeyId>> State::day_key(const std::string& purpose, std::int
 
 Result<bool> State::was_offered(const std::string& subscription, Sequence sequence) const {
   if (impl_->rows.deliveries().offered_ahead(subscription, sequence)) return true;
-  auto row = impl_->rows.get(row_keys::shown(sequence, subscription));
+  const auto row = shown_row(impl_->rows, subscription, sequence);
   if (!row) return tl::unexpected(row.error());
   return row->has_value();
 }

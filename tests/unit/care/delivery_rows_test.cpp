@@ -69,11 +69,14 @@ void require_stored(const storage::StateStore& store, const Model& sealed) {
       }(),
       10'000);
   REQUIRE(count(store, "g/") == sealed.pending.size());
-  REQUIRE(count(store, "o/") == sealed.shown.size());
+  std::size_t shown = 0;
+  const auto rows = store.scan("o/", "", 10'000);
+  for (const auto& row : *rows) shown += decode_shown(row.key, row.value)->size();
+  REQUIRE(shown == sealed.shown.size());
   for (const auto& [sequence, state] : sealed.shown) {
-    const auto row = store.get(row_keys::shown(sequence, kDesk));
+    const auto row = shown_row(StoredRows(store), kDesk, sequence);
     REQUIRE(row->has_value());
-    REQUIRE(decode_shown(**row)->state == state);
+    REQUIRE((*row)->state == state);
   }
 }
 
@@ -151,9 +154,69 @@ TEST_CASE("a delivery that is acked while its layer gathers leaves only that it 
   CHECK(rows.deliveries().offered_ahead(kDesk, 5));
   rows.left();
   CHECK(store.scan("", "", 100)->size() == 1);
-  const auto shown = decode_shown(**store.get(row_keys::shown(5, kDesk)));
-  CHECK(shown->state == ShownState::acked);
-  CHECK(shown->settled_at == Timestamp{9});
+  const auto shown = **shown_row(StoredRows(store), kDesk, 5);
+  CHECK(shown.state == ShownState::acked);
+  CHECK(shown.settled_at == Timestamp{9});
+}
+
+TEST_CASE("events that follow one another share a row, written when they leave and when they change") {
+  storage::MemoryStateStore store;
+  Rows rows(store);
+  const auto leave = [&](Sequence head) {
+    rows.seal(head);
+    REQUIRE(rows.write_leaving());
+    rows.left();
+  };
+  const auto offer = [&](const char* to, Sequence sequence, std::int64_t at_us) {
+    auto offered = delivery(sequence, 1);
+    offered.offered_at = {at_us};
+    offered.policy_version = 1ULL << 40U;
+    rows.deliveries().put(to, offered);
+    return offered;
+  };
+  offer(kDesk, 63, 1'770'000'000'000'000);
+  const auto first = offer(kDesk, 64, 1'770'000'000'000'100);
+  rows.deliveries().show("~eyes@2", first);
+  leave(64);
+  // The clock went back, and the older one is answered after the younger came.
+  offer(kDesk, 127, 1'769'999'999'000'000);
+  rows.deliveries().settle(kDesk, first, ShownState::acked, {1'770'000'000'000'050});
+  leave(127);
+  const auto all = *store.scan("o/", "", 100);
+  REQUIRE(all.size() == 3);
+  CHECK(all[1].key == row_keys::shown(127, kDesk));
+  CHECK(decode_shown(all[0].key, all[0].value)->size() == 1);
+  const auto two = *decode_shown(all[1].key, all[1].value);
+  REQUIRE(two.size() == 2);
+  CHECK(two.at(64).state == ShownState::acked);
+  CHECK(two.at(64).offered_at == Timestamp{1'770'000'000'000'100});
+  CHECK(two.at(64).settled_at == Timestamp{1'770'000'000'000'050});
+  CHECK(two.at(64).policy_version == 1ULL << 40U);
+  CHECK(two.at(127).state == ShownState::offered);
+  CHECK(two.at(127).offered_at == Timestamp{1'769'999'999'000'000});
+  const auto told = *shown_to(store, 64);
+  REQUIRE(told.size() == 2);
+  CHECK(told.at("~eyes@2").state == ShownState::offered);
+  CHECK(shown_to(store, 65)->empty());
+  CHECK_FALSE(*shown_row(StoredRows(store), kDesk, 65));
+}
+
+TEST_CASE("a row of what was shown that is cut short, or in disorder, is corrupt") {
+  const auto key = row_keys::shown(70, kDesk);
+  const auto whole = encode(
+      ShownRows{{70, {ShownState::acked, 1, 300, {5}, {6}}}, {71, {ShownState::dead, 2, 1, {5}, {9}}}});
+  REQUIRE(decode_shown(key, whole)->size() == 2);
+  const auto one = encode(ShownRows{{70, {ShownState::acked, 1, 300, {5}, {6}}}});
+  for (std::size_t size = 1; size < whole.size(); ++size) {
+    const auto cut = decode_shown(key, std::string_view(whole).substr(0, size));
+    if (size == one.size()) {
+      CHECK(cut->size() == 1);
+    } else {
+      CHECK(cut.error().kind == ErrorKind::corrupt);
+    }
+  }
+  CHECK(decode_shown(key, one + one).error().kind == ErrorKind::corrupt);
+  CHECK(decode_shown(key, "short").error().text.find("carehub rebuild") != std::string::npos);
 }
 
 TEST_CASE("what one subscription waits for is nobody else's") {
