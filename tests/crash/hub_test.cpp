@@ -75,28 +75,33 @@ class TwoLives {
   /// Every receipt of the first life still holds, what had none gets one, and the council has seen all.
   void second(const std::filesystem::path& data) {
     const auto hub = start_hub(data);
-    const test::Subscriber council(inproc(*hub, "northmarch-council"), "council-duty-desk",
-                                   "social-care-duty");
-    const auto hospital = test::open_client(inproc(*hub, "elwick-hospital"));
-    std::set<Sequence> all;
-    for (std::size_t at = 0; at < kMessages; ++at) {
-      CAPTURE(at);
-      const fakes::Awaited<client::PublishResult> results;
-      REQUIRE(hospital->publish(messages_[at], fakes::into(results)));
-      const client::PublishResult result = results.get();
-      const auto* const receipt = std::get_if<client::Receipt>(&result);
-      REQUIRE(receipt != nullptr);
-      all.insert(receipt->sequence);
-      if (!receipts_.contains(at)) continue;
-      CHECK(receipt->duplicate);
-      CHECK(receipt->sequence == receipts_[at]);
+    {
+      const test::Subscriber council(inproc(*hub, "northmarch-council"), "council-duty-desk",
+                                     "social-care-duty");
+      const auto hospital = test::open_client(inproc(*hub, "elwick-hospital"));
+      std::set<Sequence> all;
+      for (std::size_t at = 0; at < kMessages; ++at) {
+        CAPTURE(at);
+        const fakes::Awaited<client::PublishResult> results;
+        REQUIRE(hospital->publish(messages_[at], fakes::into(results)));
+        const client::PublishResult result = results.get();
+        const auto* const receipt = std::get_if<client::Receipt>(&result);
+        REQUIRE(receipt != nullptr);
+        all.insert(receipt->sequence);
+        if (!receipts_.contains(at)) continue;
+        CHECK(receipt->duplicate);
+        CHECK(receipt->sequence == receipts_[at]);
+      }
+      CHECK(all.size() == kMessages);
+      CHECK(test::eventually([&] {
+        note_deliveries(council);
+        return std::includes(delivered_.begin(), delivered_.end(), all.begin(), all.end());
+      }));
+      hospital->close();
     }
-    CHECK(all.size() == kMessages);
-    CHECK(test::eventually([&] {
-      note_deliveries(council);
-      return std::includes(delivered_.begin(), delivered_.end(), all.begin(), all.end());
-    }));
-    hospital->close();
+    const Result<void> stopped = hub->stop();
+    if (!stopped) FAIL(stopped.error().text);
+    crash::require_sound(data);
   }
 
  private:
@@ -115,7 +120,8 @@ class TwoLives {
 TEST_CASE("a hub whose disk fails stops with one line, and after a restart every receipt holds") {
   const int error = GENERATE(EIO, ENOSPC);
   bool reached = true;
-  for (std::uint64_t at = 1; reached; at += 2) {
+  // Each operation meets one of the two; the storage alone meets both at each, in errors_test.
+  for (std::uint64_t at = error == EIO ? 1 : 2; reached; at += 2) {
     const fakes::TemporaryDirectory place;
     Disk disk(place.path());
     TwoLives lives;

@@ -7,6 +7,7 @@
 
 #include "broker/storage/file.hpp"
 #include "broker/storage/file_vault.hpp"
+#include "broker/storage/rocks_audit.hpp"
 #include "broker/storage/rocks_ledger.hpp"
 #include "broker/storage/rocks_state_store.hpp"
 #include "broker/storage/sha256.hpp"
@@ -85,6 +86,14 @@ struct Promises::Stores {
     return closed ? state_closed : closed;
   }
 };
+
+void require_sound(const std::filesystem::path& data) {
+  storage::AuditOptions options;
+  options.fault = [](Sequence sequence, const std::string& text) { UNSCOPED_INFO(sequence << ": " << text); };
+  const auto report = storage::audit_ledger(data, options);
+  if (!report) FAIL(report.error().text);
+  REQUIRE(report->faults == 0);
+}
 
 storage::RowChange row_of(Sequence sequence, const Hash& entry, std::size_t value_bytes) {
   std::string value(text_of(entry));

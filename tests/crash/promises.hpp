@@ -62,6 +62,9 @@ class Promises {
   std::map<KeyId, std::array<std::uint8_t, 32>> keys_;  // that were handed out
 };
 
+/// Every entry, tile and checkpoint of a stopped hub's ledger verifies, from the first to the last.
+void require_sound(const std::filesystem::path& data);
+
 /// Rows that a fold over these entries makes.
 storage::RowChange row_of(Sequence sequence, const Hash& entry, std::size_t value_bytes);
 

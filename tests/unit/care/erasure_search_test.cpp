@@ -43,16 +43,20 @@ struct Merging : Erasing {
       event.identity_merge->retired_nhs_number = test_nhs_number(under == 1 ? 2 : 1);
       event.identity_merge->reversed = reversed;
     }
-    REQUIRE(hub.publish_one(hospital, item_of(event)).outcome == wire::Outcome::receipt);
+    const auto published = hub.publish_one(hospital, item_of(event));
+    REQUIRE(published.outcome == wire::Outcome::receipt);
+    said.push_back(published.sequence);
   }
   void check_second_is_erased(bool is_erased) {
     const auto told = erase(name(1));
     CHECK(told.complete);
     CHECK(told.refusals == (is_erased ? 2 : 1));
+    if (is_erased) CHECK(told.shared == said);
     for (const auto sequence : of_one) CHECK(!opens(sequence));
     for (const auto sequence : of_two) CHECK(opens(sequence) != is_erased);
     check_rebuilt();
   }
+  std::vector<Sequence> said;  // the statements, which are about both
 };
 
 }  // namespace
@@ -145,10 +149,18 @@ TEST_CASE("what another child's event says by mistake is no name of this one") {
   auto same = std::make_unique<event::IdentifierT>();
   same->value = "MRN-77881";
   mistaken.person->local_identifiers.push_back(std::move(same));
-  past.hub.publish_one(past.hospital, item_of(mistaken));
-  // Their numbers are two children's: the one who is erased is not called what the other is.
-  CHECK(past.erase(Erasing::name(2), true).identifiers == 1);
-  CHECK(past.erase(Erasing::name(1), true).identifiers == 2);
+  const auto at = past.hub.publish_one(past.hospital, item_of(mistaken)).sequence;
+  // Their numbers are two children's: the one who is erased is not called what the other is. The event is
+  // about both.
+  const auto of_two = past.erase(Erasing::name(2), true);
+  CHECK(of_two.identifiers == 1);
+  CHECK(of_two.shared == std::vector<Sequence>{at});
+  const auto of_one = past.erase(Erasing::name(1), true);
+  CHECK(of_one.identifiers == 2);
+  CHECK(of_one.shared == std::vector<Sequence>{at});
+  // Who goes takes their own events along, and nothing of the other's.
+  CHECK(past.erase(Erasing::name(1)).shared == std::vector<Sequence>{at});
+  CHECK(past.opens(at));
 }
 
 TEST_CASE("a ward's reports are no child's, and nobody erases them") {
