@@ -236,7 +236,6 @@ Publication write_publication(const Draft& draft) {
   if (draft.absurd) {
     event.person->nhs_number = "1234567890";
     publication.fate = Fate::refused;
-    publication.names_child = false;
   }
   if (draft.broken) {
     event.type = EventType::crisis_contact;  // without its payload
@@ -244,6 +243,17 @@ Publication write_publication(const Draft& draft) {
   }
   publication.event = fakes::pack_event(event);
   return publication;
+}
+
+int child_named_in(const Bytes& message) {
+  flatbuffers::Verifier verifier(message.data(), message.size(), 64, 100'000);
+  if (!event::VerifyEventBuffer(verifier)) return 0;
+  const auto* person = event::GetEvent(message.data())->person();
+  if (person == nullptr || person->nhs_number() == nullptr) return 0;
+  for (int child = 1; child <= kChildren; ++child) {
+    if (person->nhs_number()->str() == fakes::test_nhs_number(child)) return child;
+  }
+  return 0;
 }
 
 }  // namespace carehub::simulation

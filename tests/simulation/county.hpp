@@ -35,7 +35,6 @@ struct Publication {
   std::string school;
   std::vector<int> names;   // of a link or merge: the children that are one, it says,
   bool taken_back = false;  // or that are not so after all
-  bool names_child = true;
   Fate fate = Fate::kept;
   wire::OnReuse on_reuse = wire::OnReuse::conflict;
   Bytes event;
@@ -128,5 +127,7 @@ struct Draft {
 Publication write_publication(const Draft& draft);
 
 constexpr int kChildren = 6;
+/// Whom a message names, whoever sent it; 0: none of these.
+int child_named_in(const Bytes& message);
 
 }  // namespace carehub::simulation

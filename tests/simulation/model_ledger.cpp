@@ -58,10 +58,8 @@ void Model::read_entry(Sequence sequence, std::int64_t appended_at, const ledger
 void Model::read_refusal(Sequence sequence, const ledger::Refusal& entry) {
   refusals_.insert(sequence);
   if (entry.original() == nullptr) return;
-  const auto found = by_bytes_.find(std::string(entry.original()->begin(), entry.original()->end()));
-  if (found == by_bytes_.end()) return;
-  const Publication& publication = publications_[found->second];
-  refused_[sequence] = {publication.names_child ? publication.child : 0, read_key_, false};
+  refused_[sequence] = {child_named_in(Bytes(entry.original()->begin(), entry.original()->end())), read_key_,
+                        false};
 }
 
 void Model::read_event(Sequence sequence, std::int64_t appended_at, const ledger::EventEntry& entry) {
