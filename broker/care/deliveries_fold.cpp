@@ -269,6 +269,7 @@ Result<void> fold_operator_action(const ledger::OperatorAction& action, Rows& ro
   if (action.action() == nullptr || action.subscription() == nullptr) return {};
   const auto done = action.action()->string_view();
   if (done != core::kDiscardAction && done != core::kMendAction) return {};
+  if (kFault == Fault::leaves_a_mended_letter_dead && done == core::kMendAction) return {};
   const auto subscription = action.subscription()->string_view();
   const auto key = row_keys::dead(subscription, action.sequence());
   auto dead = rows.get(key);
@@ -310,6 +311,7 @@ Result<core::ReplayCounts> replay_row(const RowReads& rows, std::string_view nam
   if (!backlog) return tl::unexpected(backlog.error());
   core::ReplayCounts replay;
   replay.dead_letters = backlog->dead;
+  replay.pending = backlog->pending;
   if (!*row) return replay;
   RowReader reader(**row);
   replay.offered = reader.number<std::uint64_t>();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "broker/base/fault.hpp"
+
 namespace carehub::core {
 
 std::int64_t backoff_us(const RetryRules& rules, std::uint32_t failures, Random& random) {
@@ -49,7 +51,7 @@ bool Breaker::failed(const PersonKey& person, Timestamp now) {
 }
 
 void Breaker::unavailable(std::uint32_t retry_after_ms, Timestamp now) {
-  if (retry_after_ms > 0) {
+  if (retry_after_ms > 0 && kFault != Fault::forgets_what_a_receiver_asked) {
     const auto wait = std::int64_t{std::min(retry_after_ms, kRetryAfterMaxMs)} * kMillisecondUs;
     asked_until_ = std::max(asked_until_, Timestamp{now.us + wait});
   }

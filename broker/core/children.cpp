@@ -9,6 +9,7 @@ namespace carehub::core {
 namespace {
 
 std::uint8_t rank(event::Urgency urgency) {
+  if (kFault == Fault::forgets_urgency) return 0;
   switch (urgency) {
     case event::Urgency::emergency: return 0;
     case event::Urgency::urgent: return 1;
@@ -135,7 +136,7 @@ void Children::given_back(Waiting waiting, Timestamp not_before, Timestamp now) 
   if (kFault == Fault::lets_the_next_overtake)
     std::rotate(child.waiting.begin(), child.waiting.begin() + 1, child.waiting.end());
   ++held_;
-  if (not_before > now) {
+  if (not_before > now && kFault != Fault::retries_before_its_time) {
     child.wake_at = not_before;
     leave_on_disk(child, 1);
   }

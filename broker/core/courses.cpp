@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/base/event_fields.hpp"
+#include "broker/base/fault.hpp"
 #include "broker/base/ledger_keys.hpp"
 #include "broker/core/mending.hpp"
 #include "broker/core/replays_into.hpp"
@@ -221,6 +222,12 @@ Result<void> Courses::advance(Sequence head, Timestamp now) {
                      2 * std::min<std::size_t>(growth, limits::kBatchEntriesMax);
   for (const auto& delivery : deliveries_.all()) {
     if (!is_moving(delivery)) continue;
+    if (delivery->subscription().replay) {
+      // What a child that is parked has on disk is open, too.
+      const auto counts = context_.state.replay_counts(delivery->subscription().name);
+      if (!counts) return tl::unexpected(counts.error());
+      delivery->note_open(counts->pending);
+    }
     Result<void> done;
     if (delivery->course().skip_before != 0) {
       done = skip(*delivery, share, now);
@@ -280,6 +287,7 @@ bool Courses::is_for(const Subscription& subscription, const ledger::EventEntry&
   const auto& replay = *subscription.replay;
   if (replay.person && key_from<PersonKey>(*entry.person()) != *replay.person) return false;
   const auto* target = deliveries_.find(replay.subscription);
+  if (kFault == Fault::widens_a_replay) return target != nullptr;
   return target != nullptr && matches(target->subscription().filter, event, channel);
 }
 

@@ -30,6 +30,8 @@ Delivery* Deliveries::find(const std::string& name) {
 }
 
 Delivery* Deliveries::of_connection(ConnectionId connection, const std::string& label) {
+  if (kFault == Fault::takes_an_answer_to_a_replay_for_the_live_one && is_replay_name(label))
+    return of_connection(connection, label.substr(0, label.find('/')));
   auto* durable = find(label);
   if (durable != nullptr && (durable->connection() == connection || kFault == Fault::takes_anyones_ack))
     return durable;

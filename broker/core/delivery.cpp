@@ -38,6 +38,7 @@ void Delivery::offer(const Pending& pending, std::shared_ptr<const View> view,
   records_.offered(pending, pending.attempt, legal_basis);
   waiting_alarm_.offered();
   ++context_.counters.offered;
+  ++open_;
   if (watch()) {
     if (children_.held() + in_flight_.size() >= limits::kWindowMax) {
       overflowed_ = true;
@@ -166,7 +167,7 @@ void Delivery::start_over(Timestamp now) {
 
 bool Delivery::wants_more(std::size_t held_max) const {
   return connection_ && !on_disk_ && !paused() && !held_back_ &&
-         children_.held() + in_flight_.size() < held_max;
+         children_.held() + in_flight_.size() < held_max && open_ < held_max;
 }
 
 void Delivery::grant(std::uint32_t credit) {
@@ -389,8 +390,8 @@ void Delivery::launch(Waiting waiting, Timestamp now, std::vector<wire::Delivery
   }
   waiting.sent(acks_, breaker_.openings());
   if (kFault != Fault::ignores_credit) --credit_;
-  rate_limit_.take(now);
-  if (shared_rate_ != nullptr) shared_rate_->take(now);
+  if (kFault != Fault::lets_retries_exceed_the_rate || pending.attempt == 1) rate_limit_.take(now);
+  if (shared_rate_ != nullptr && kFault != Fault::replays_as_fast_as_it_can) shared_rate_->take(now);
   ++context_.counters.delivered;
 
   wire::DeliveryT delivery;
@@ -407,7 +408,7 @@ void Delivery::launch(Waiting waiting, Timestamp now, std::vector<wire::Delivery
   delivery.legal_basis = waiting.view->legal_basis;
   delivery.late = pending.late;
   delivery.after_gap = pending.after_gap;
-  delivery.replay = replay.has_value();
+  delivery.replay = replay.has_value() && kFault != Fault::sends_a_replay_unmarked;
   delivery.marks = waiting.view->marks;
   batch.push_back(std::move(delivery));
 
@@ -424,7 +425,8 @@ void Delivery::launch(Waiting waiting, Timestamp now, std::vector<wire::Delivery
 
 Result<void> Delivery::send_ready(Timestamp now, Decision& out) {
   more_now_ = false;
-  if (!connection_ || paused() || held_back_ || course_.skip_before != 0) return {};
+  if (!connection_ || paused() || course_.skip_before != 0) return {};
+  if (held_back_ && kFault != Fault::replays_into_a_pause) return {};
   if (!watch()) {
     if (auto loaded = load(); !loaded) return loaded;
     if (auto refilled = refill(); !refilled) return refilled;

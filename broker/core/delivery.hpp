@@ -90,7 +90,9 @@ class Delivery {
   void share_rate(Delivery& target) { shared_rate_ = &target.rate_limit_; }
   /// A replay waits while the subscription that it goes into is paused.
   void hold_back(bool held_back) { held_back_ = held_back; }
-  /// It is being sent what it holds, and holds fewer than so many.
+  /// Of what was offered, so much is neither taken nor given up, in memory or on disk.
+  void note_open(std::size_t open) { open_ = open; }
+  /// It is being sent what it holds, and fewer than so many are open.
   bool wants_more(std::size_t held_max) const;
   /// It holds nothing in memory and has nothing in flight.
   bool idle() const { return children_.held() == 0 && in_flight_.empty(); }
@@ -169,6 +171,7 @@ class Delivery {
   std::uint32_t lost_in_row_ = 0;  // sessions, with something in flight, since the newest answer
   Decision untold_;                // of what happened between steps
   Sequence loaded_through_ = 0;
+  std::size_t open_ = 0;  // as of note_open(), and offered since
   bool held_back_ = false;
   bool on_disk_ = true;      // something beyond loaded_through_ may wait on disk
   bool gaps_known_ = false;  // has_gaps() has been asked since the start

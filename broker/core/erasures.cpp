@@ -235,6 +235,20 @@ Result<void> Erasures::ask(const Peer& peer, const wire::Erase& frame, Timestamp
   return {};
 }
 
+/// Of a record that came to be while the search went through the ledger, which has passed its first events.
+Result<void> Erasures::count_passed(ErasureFindings& findings, Sequence last) const {
+  for (auto sequence = last; sequence != 0;) {
+    const auto stored = context_.state.body(sequence);
+    if (!stored) return tl::unexpected(stored.error());
+    if (stored->bytes.empty()) return {};
+    const auto* entry = flatbuffers::GetRoot<ledger::Body>(stored->bytes.data())->entry_as_EventEntry();
+    if (entry == nullptr) return {};
+    if (sequence <= findings.through) ++findings.events;
+    sequence = std::min(entry->previous_of_person(), sequence - 1);
+  }
+  return {};
+}
+
 /// What came in since the search looked, and who has been erased meanwhile.
 Result<bool> Erasures::look_at_the_newest(ErasureFindings& findings, Sequence head) const {
   const bool unknown = findings.people.empty();
@@ -253,6 +267,9 @@ Result<bool> Erasures::look_at_the_newest(ErasureFindings& findings, Sequence he
     if (!*record) continue;
     there.push_back(person);
     add_new(findings.keys, (*record)->key_id);
+    if (!unknown) continue;
+    if (auto counted = count_passed(findings, (*record)->last); !counted)
+      return tl::unexpected(counted.error());
   }
   findings.people = std::move(there);
   for (auto sequence = findings.through + 1; sequence <= head; ++sequence) {

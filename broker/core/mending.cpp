@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/base/event_fields.hpp"
+#include "broker/base/fault.hpp"
 #include "broker/base/ledger_keys.hpp"
 #include "broker/core/domain_checks.hpp"
 #include "broker/core/identity.hpp"
@@ -42,6 +43,7 @@ struct Mending::Mended {
 };
 
 bool Mending::is_for(const ledger::EventEntry& entry, const Subscription& subscription) {
+  if (kFault == Fault::tells_others_of_a_mend) return true;
   if (entry.mended_for() == nullptr || entry.mended_for()->size() == 0) return true;
   const auto only = entry.mended_for()->string_view();
   return only == subscription.name || (subscription.replay && only == subscription.replay->subscription);
@@ -136,8 +138,10 @@ Mending::Checked Mending::find_child(const Pending& dead, Mended& mended) const 
   if (!linked) return tl::unexpected(linked.error());
   const auto is_childs = [&](const auto& person) { return person == dead.person; };
   const auto is_anothers = [&](const auto& person) { return person && *person != dead.person; };
-  if (std::ranges::any_of(*linked, is_anothers)) return no("person: an identifier is another child's");
-  if (!identifiers.empty() && std::ranges::none_of(*linked, is_childs))
+  const bool any_child = kFault == Fault::takes_a_mend_of_another_child;
+  if (!any_child && std::ranges::any_of(*linked, is_anothers))
+    return no("person: an identifier is another child's");
+  if (!any_child && !identifiers.empty() && std::ranges::none_of(*linked, is_childs))
     return no("person: no identifier is known to be the original's child's");
   auto child = context_.state.person(dead.person);
   if (!child) return tl::unexpected(child.error());

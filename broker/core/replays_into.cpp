@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/base/assert.hpp"
+#include "broker/base/fault.hpp"
 #include "broker/core/replay_span.hpp"
 #include "broker/core/wire_frames.hpp"
 
@@ -141,8 +142,8 @@ Result<Sequence> ReplaysInto::stop(Delivery& replay, SubscriptionRecord record, 
 Result<void> ReplaysInto::end_done(Timestamp now) {
   std::vector<Delivery*> idle;
   for (const auto& delivery : deliveries_.all()) {
-    if (delivery->subscription().replay && !delivery->course().moving() && delivery->idle())
-      idle.push_back(delivery.get());
+    const bool moving = delivery->course().moving() && kFault != Fault::ends_a_replay_early;
+    if (delivery->subscription().replay && !moving && delivery->idle()) idle.push_back(delivery.get());
   }
   for (auto* replay : idle) {
     const auto& name = replay->subscription().name;

@@ -56,6 +56,7 @@ struct ReplayCounts {
   std::uint64_t withheld = 0;
   std::uint64_t skipped = 0;
   std::uint64_t dead_letters = 0;  // that nobody has handled
+  std::uint64_t pending = 0;
 };
 
 class StateReader {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "broker/base/fault.hpp"
 #include "broker/base/limits.hpp"
 #include "broker/core/wire_frames.hpp"
 
@@ -21,7 +22,8 @@ std::vector<std::uint64_t> numbers_of(const wire::Publish& publish) {
 
 std::optional<Bytes> Pushback::answer(ConnectionId connection, const wire::Publish& publish, bool full,
                                       Timestamp now) {
-  if (!full && !told_.contains(connection)) return std::nullopt;
+  if (!full && (!told_.contains(connection) || kFault == Fault::lets_the_told_be_overtaken))
+    return std::nullopt;
   // What is no good frame is refused where it is decided.
   if (publish.items() == nullptr || publish.items()->size() == 0 ||
       publish.items()->size() > limits::kPublishItemsMax) {

@@ -91,17 +91,24 @@ void Publisher::repeat_all() {
   for (const Publication* publication : ever_) waiting_.push_back({++last_number_, publication});
 }
 
-void Publisher::on_welcome(Dice&) { unsaid_from_ = 0; }
+void Publisher::on_welcome(Dice&) { forget_what_was_said(); }
+
+void Publisher::forget_what_was_said() {
+  for (Item& item : waiting_) item.said = false;
+  again_us_ = 0;
+}
 
 void Publisher::on_turn(Dice& dice) {
   const std::int64_t now_us = clock_.steady_us();
   // Only a network that drops makes a client wait for so long.
-  if (unsaid_from_ > 0 && now_us - said_last_us_ > kSayAgainUs) unsaid_from_ = 0;
-  if (unsaid_from_ >= waiting_.size()) return;
+  if (now_us - said_last_us_ > kSayAgainUs) forget_what_was_said();
+  if (now_us < again_us_) return;
   wire::PublishT frame;
   const std::size_t count = 1 + dice.below(kItemsOfOneFrame);
-  while (unsaid_from_ < waiting_.size() && frame.items.size() < count) {
-    const Item& next = waiting_[unsaid_from_++];
+  for (Item& next : waiting_) {
+    if (next.said) continue;
+    if (frame.items.size() == count) break;
+    next.said = true;
     auto item = std::make_unique<wire::PublishItemT>();
     item->number = next.number;
     item->channel = publisher_desks()[static_cast<std::size_t>(number_)].channel;
@@ -109,22 +116,24 @@ void Publisher::on_turn(Dice& dice) {
     item->on_reuse = next.publication->on_reuse;
     frame.items.push_back(std::move(item));
   }
+  if (frame.items.empty()) return;
   said_last_us_ = now_us;
   say(std::move(frame));
 }
 
-void Publisher::on_frame(const wire::Frame& frame, Dice&) {
+void Publisher::on_frame(const wire::Frame& frame, Dice& dice) {
   const auto* published = frame.message_as_Published();
   if (published == nullptr || published->outcomes() == nullptr) return;
   for (const auto* outcome : *published->outcomes()) {
     const auto found = std::find_if(waiting_.begin(), waiting_.end(),
                                     [&](const Item& item) { return item.number == outcome->number(); });
     if (found == waiting_.end()) continue;
-    const auto place = static_cast<std::size_t>(found - waiting_.begin());
-    const Item item = *found;
+    if (outcome->outcome() == wire::Outcome::failed) {
+      found->said = false;
+      again_us_ = clock_.steady_us() + dice.between(0, 500) * kMillisecondUs;
+      continue;
+    }
     waiting_.erase(found);
-    if (place < unsaid_from_) --unsaid_from_;
-    if (outcome->outcome() == wire::Outcome::failed) waiting_.push_back(item);
     if (outcome->outcome() == wire::Outcome::receipt)
       last_receipt_ = std::max(last_receipt_, outcome->sequence());
   }
@@ -137,8 +146,9 @@ Subscriber::Subscriber(const Interest& interest, Network& network, fakes::HandCl
 void Subscriber::on_lost() {
   falls_ = false;
   shown_.clear();
-  to_return_ = 0;
+  to_return_.clear();
   subscribed_ = false;
+  rate_ = next_rate_;
 }
 
 void Subscriber::on_welcome(Dice&) {
@@ -146,10 +156,11 @@ void Subscriber::on_welcome(Dice&) {
   subscribe.name = interest_.name;
   subscribe.role = interest_.reader.role;
   subscribe.credit = credit_;
+  subscribe.rate_per_minute = rate_;
   subscribe.filter = std::make_unique<ledger::FilterT>(filter_of(interest_.wants[wants_]));
   say(std::move(subscribe));
   shown_.clear();
-  to_return_ = 0;
+  to_return_.clear();
   subscribed_ = true;
   retry_us_ = clock_.steady_us() + kSayAgainUs;
 }
@@ -165,7 +176,7 @@ void Subscriber::on_frame(const wire::Frame& frame, Dice&) {
   if (deliver == nullptr || deliver->deliveries() == nullptr) return;
   for (const auto* delivery : *deliver->deliveries()) {
     const auto* view = event::GetEvent(delivery->view()->data());
-    shown_.push_back({delivery->sequence(), view->id()->str()});
+    shown_.push_back({delivery->sequence(), view->id()->str(), text_of(deliver->subscription())});
     if (mood_ == Mood::well && taste_of(shown_.back().id) == Taste::poison) falls_ = true;
   }
 }
@@ -181,24 +192,25 @@ Taste Subscriber::taste_of(const std::string& id) {
 void Subscriber::answer(std::size_t which, Dice& dice) {
   const Shown shown = shown_[which];
   shown_.erase(shown_.begin() + static_cast<std::ptrdiff_t>(which));
-  ++to_return_;
+  ++to_return_[shown.stream];
   if (mood_ == Mood::silent) return;
   const Taste taste = taste_of(shown.id);
   if (mood_ == Mood::well && taste == Taste::good) {
-    taken_.insert(shown.sequence);
+    taken_.insert({shown.stream, shown.sequence});
     wire::AckT ack;
-    ack.subscription = interest_.name;
+    ack.subscription = shown.stream;
     ack.ranges = {ledger::Range(shown.sequence, shown.sequence)};
     return say(std::move(ack));
   }
   wire::NakT nak;
-  nak.subscription = interest_.name;
+  nak.subscription = shown.stream;
   auto item = std::make_unique<wire::NakItemT>();
   item->sequence = shown.sequence;
-  item->code = "simulated";
+  item->code = kReceiversCode;
   item->kind = mood_ == Mood::unavailable ? ledger::NakKind::unavailable : ledger::NakKind::failed;
   if (mood_ == Mood::well && taste == Taste::rejected) item->kind = ledger::NakKind::rejected;
-  if (dice.one_in(4)) item->retry_after_ms = static_cast<std::uint32_t>(dice.below(3'000));
+  if (dice.one_in(4))
+    item->retry_after_ms = static_cast<std::uint32_t>(dice.below(dice.one_in(3) ? 40'000 : 3'000));
   nak.items.push_back(std::move(item));
   say(std::move(nak));
 }
@@ -211,11 +223,11 @@ void Subscriber::on_turn(Dice& dice) {
   }
   const std::size_t count = shown_.empty() ? 0 : dice.below(shown_.size() + 1);
   for (std::size_t each = 0; each < count; ++each) answer(dice.below(shown_.size()), dice);
-  if (to_return_ > 0 && dice.one_in(2)) {
+  if (to_return_.empty() || !dice.one_in(2)) return;
+  for (const auto& [stream, amount] : std::exchange(to_return_, {})) {
     wire::CreditT credit;
-    credit.subscription = interest_.name;
-    credit.amount = to_return_;
-    to_return_ = 0;
+    credit.subscription = stream;
+    credit.amount = amount;
     say(std::move(credit));
   }
 }

@@ -78,19 +78,21 @@ class Publisher final : public Session {
   void on_welcome(Dice& dice) override;
   void on_frame(const wire::Frame& frame, Dice& dice) override;
   void on_turn(Dice& dice) override;
-  void on_lost() override { unsaid_from_ = 0; }
+  void on_lost() override { forget_what_was_said(); }
+  void forget_what_was_said();
   Sequence last_receipt() const override { return last_receipt_; }
 
   struct Item {
     std::uint64_t number;
     const Publication* publication;
+    bool said = false;  // on this connection, and not to be said again
   };
   int number_;
   std::uint64_t last_number_ = 0;
   std::vector<const Publication*> ever_;
   std::deque<Item> waiting_;
-  std::size_t unsaid_from_ = 0;  // in waiting_: not said on this connection
   std::int64_t said_last_us_ = 0;
+  std::int64_t again_us_ = 0;  // nothing is said before: the hub was overloaded
   Sequence last_receipt_ = 0;
 };
 
@@ -107,7 +109,11 @@ class Subscriber final : public Session {
   void feel(Mood mood) { mood_ = mood; }
   Mood mood() const { return mood_; }
   void want(std::uint32_t credit) { credit_ = credit; }
-  bool has_taken(Sequence sequence) const { return taken_.contains(sequence); }
+  /// At most so many a minute from its next connection on; 0: as many as come.
+  void want_rate(std::uint32_t per_minute) { next_rate_ = per_minute; }
+  bool has_taken(const std::string& stream, Sequence sequence) const {
+    return taken_.contains({stream, sequence});
+  }
 
   /// Another filter, the next time that it subscribes.
   void want_other() { wants_ = (wants_ + 1) % interest_.wants.size(); }
@@ -128,17 +134,20 @@ class Subscriber final : public Session {
   struct Shown {
     Sequence sequence;
     std::string id;
+    std::string stream;  // the subscription, or a replay into it
   };
   const Interest& interest_;
   const std::deque<Publication>& publications_;
   std::size_t wants_ = 0;
   std::map<std::string, Taste> tastes_;
   std::size_t tastes_known_ = 0;
-  std::vector<Shown> shown_;  // not answered yet
-  std::set<Sequence> taken_;  // on its disk
+  std::vector<Shown> shown_;                          // not answered yet
+  std::set<std::pair<std::string, Sequence>> taken_;  // on its disk
   Mood mood_ = Mood::well;
   std::uint32_t credit_ = 16;
-  std::uint32_t to_return_ = 0;
+  std::uint32_t rate_ = 0;
+  std::uint32_t next_rate_ = 0;
+  std::map<std::string, std::uint32_t> to_return_;  // credit, by stream
   std::int64_t retry_us_ = 0;
   bool subscribed_ = false;
   bool resubscribe_ = false;

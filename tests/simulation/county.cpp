@@ -54,6 +54,26 @@ bool is_school(const Reader& reader) { return reader.role == std::string_view("s
 bool is_duty(const Reader& reader) { return reader.role == std::string_view(kDuty.role); }
 bool is_auditor(const Reader& reader) { return reader.role == std::string_view(kAuditor.role); }
 
+/// As its sender says, and more than that for flags and for Tier 4.
+void set_urgency(const Draft& draft, event::EventT& event, Publication& publication) {
+  using event::Urgency;
+  bool at_least_urgent = false;
+  auto said = draft.urgency;
+  if (event.referral) event.referral->urgency = draft.urgency;
+  if (event.admission) {
+    event.admission->urgency = draft.urgency;
+    at_least_urgent = draft.tier == 4;
+  }
+  if (event.safeguarding_flag) {
+    event.safeguarding_flag->urgency = draft.urgency;
+    event.safeguarding_flag->immediate_danger = draft.danger ? event::Answer::yes : event::Answer::no;
+    at_least_urgent = true;
+    if (draft.danger) said = Urgency::emergency;
+  }
+  if (!event.referral && !event.admission && !event.safeguarding_flag) said = Urgency::unknown;
+  publication.rank = said == Urgency::emergency ? 0 : said == Urgency::urgent || at_least_urgent ? 1 : 2;
+}
+
 /// A link or merge of the draft's child and another one.
 void add_statement(const Draft& draft, event::EventT& event) {
   const auto reversed = draft.taken_back ? event::Answer::yes : event::Answer::no;
@@ -197,6 +217,7 @@ core::HubRules rules_of_county(const Setup& setup) {
   }
   if (!setup.holm) rules.subscriptions.erase(rules.subscriptions.begin() + kHolm);
   for (core::Subscription& subscription : rules.subscriptions) {
+    subscription.rate_per_minute = setup.rates[interest_named(subscription.name)->number];
     subscription.retry.attempts_max = kAttemptsConfigured;
     subscription.retry.backoff_max_ms = 8'000;
   }
@@ -225,6 +246,7 @@ Publication write_publication(const Draft& draft) {
   }
   event::EventT event = fakes::make_event(spec);
   event.source_message_id = draft.content;
+  set_urgency(draft, event, publication);
   if (draft.other != 0) {
     add_statement(draft, event);
     publication.names = {draft.child, draft.other};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -33,12 +34,15 @@ struct Publication {
   int child = 0;
   int tier = 0;
   std::string school;
+  int rank = 2;             // 0 an emergency, 1 urgent
   std::vector<int> names;   // of a link or merge: the children that are one, it says,
   bool taken_back = false;  // or that are not so after all
   Fate fate = Fate::kept;
   wire::OnReuse on_reuse = wire::OnReuse::conflict;
   Bytes event;
   std::array<Taste, kInterests> taste{};  // by interest
+  std::optional<std::size_t> only_for;    // the interest whose dead letter it mends
+  Sequence mends = 0;
 };
 
 enum class Due : std::uint8_t { nothing, withheld, offered };
@@ -81,6 +85,7 @@ struct Interest {
   Reader reader;
   bool honest;               // its reader answers for what it was shown, and nothing else
   std::vector<Wants> wants;  // that it may have; of a configured one, those of its channel
+  bool replay = false;       // a replay into a subscription; then `number` is that one's
 };
 
 /// Whose channel hub.toml may have.
@@ -88,6 +93,9 @@ enum InterestNumber : std::size_t { kDesk, kHolm, kTier4, kFlags, kPriory, kNigh
 
 const std::array<Interest, kInterests>& interests();
 const Interest* interest_named(const std::string& name);
+
+/// What a receiver says why it does not take something.
+constexpr const char* kReceiversCode = "simulated";
 
 /// After how many failures an event is given up.
 constexpr std::uint32_t kAttemptsConfigured = 4;
@@ -106,6 +114,7 @@ struct Setup {
   bool holm = true;    // its channel is there
   bool night = false;  // likewise
   core::StartAt night_start;
+  std::array<std::uint32_t, kInterests> rates{};  // a minute; 0: no limit
 };
 core::HubRules rules_of_county(const Setup& setup);
 
@@ -117,7 +126,9 @@ struct Draft {
   int child = 1;
   int tier = 4;
   int school = 0;  // 0 Holm Lane, 1 Priory Road
-  int other = 0;   // of a link or merge: the child that is the same
+  event::Urgency urgency = event::Urgency::unknown;
+  bool danger = false;  // of a flag: at once
+  int other = 0;        // of a link or merge: the child that is the same
   bool taken_back = false;
   bool adult = false;   // out of scope
   bool absurd = false;  // not to be accepted, and it names nobody

@@ -54,6 +54,8 @@ class Hub {
   /// Opens whatever the vault has the keys of.
   const storage::Sealer& reader() const { return reader_; }
   std::size_t unsynced() const { return ledger_.held(); }
+  /// Whatever was decided so far is on the ledger's disk; only while it is up.
+  bool all_synced() const { return state_->head() == ledger_.head(); }
   /// The loop's own counts; only while it is up.
   const server::Statistics& statistics() { return loop_->statistics(); }
   /// All rows of the state, in key order.

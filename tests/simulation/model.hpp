@@ -9,6 +9,7 @@
 #include "schemas/ledger_generated.h"
 #include "tests/simulation/county.hpp"
 #include "tests/simulation/hub.hpp"
+#include "tests/simulation/pace.hpp"
 
 namespace carehub::simulation {
 
@@ -23,12 +24,15 @@ std::string watch_name(const std::string& label, Serial serial);
 /// it is synced. It shares no code with the rooms that decide.
 class Model final : public Wiretap {
  public:
-  explicit Model(Verdict& verdict) : verdict_(verdict) {}
+  Model(Verdict& verdict, const Clock& clock) : verdict_(verdict), clock_(clock) {}
 
   /// The ledger and its keys are read from here on.
   void watch(const Hub& hub) { hub_ = &hub; }
 
   Publication& add(Publication publication);
+  /// An operator says that it stands in for a dead letter.
+  Publication& add_mend(Publication publication, const Interest& interest, Sequence dead);
+  const Publication* publication_at(Sequence sequence) const;
   const std::deque<Publication>& publications() const { return publications_; }
   /// What the operator wrote into hub.toml, once no start under the one before can be under way.
   void configured(const Setup& setup) { setup_ = setup; }
@@ -44,21 +48,29 @@ class Model final : public Wiretap {
   void hub_started();
   /// The hub has done a step and is still there.
   void hub_stepped();
+  /// Nothing that was decided before now is held back any more.
+  void nothing_held_back() { decided_us_ = clock_.steady_us(); }
   /// Reads what is synced by now; the last of it ends a batch.
   void read_ledger();
 
   /// A receiver failed everything for a while: who did so for many events is not to blame them for it.
-  void outage(const Interest& interest) { ++books_[interest.number].outages; }
+  void outage(const Interest& interest);
   /// Answers may have been swapped or doubled: what a subscriber said and when is not certain.
   void answers_uncertain() { uncertain_ = true; }
+  void wall_clock_set();
 
   /// Deliveries of a subscription that are neither acked nor given up.
   std::size_t open(const Interest& interest) const;
   /// Those among them that their receiver does not like.
   std::size_t stuck(const Interest& interest) const;
+  /// Each child waits behind an event that its receiver does not like, and nothing else is left to be taken.
+  bool waits_for_ever(const Interest& replay) const;
   std::vector<Sequence> acked(const Interest& interest) const;
-  bool exists(const Interest& interest) const { return books_[interest.number].since != 0; }
-  bool paused(const Interest& interest) const { return books_[interest.number].paused; }
+  bool exists(const Interest& interest) const { return book_for(interest).since != 0; }
+  bool paused(const Interest& interest) const { return book_for(interest).paused; }
+  /// Replays into subscriptions that have not ended.
+  std::vector<const Interest*> replays() const;
+  std::vector<const Interest*> every_replay() const;
   /// It skips, or has events behind it that it has still to look at.
   bool moving(const Interest& interest) const;
   Sequence head() const { return read_through_; }
@@ -75,6 +87,11 @@ class Model final : public Wiretap {
   std::string describe_open(const Interest& interest) const;
 
  private:
+  /// A wait that a receiver asked for, and when.
+  struct Asked {
+    std::int64_t at_us = 0;
+    std::int64_t wait_us = 0;
+  };
   /// One event for one subscription.
   struct Line {
     int child = 0;
@@ -82,6 +99,7 @@ class Model final : public Wiretap {
     std::uint32_t attempt = 0;  // of the newest Offered; 0: none yet
     std::uint32_t counted = 0;
     std::uint32_t sent_attempt = 0;  // the highest that left
+    bool left_before = false;        // before it was offered again by an operator
     // Answers may come in when it has been offered anew: these count over all its lives.
     std::uint32_t counted_ever = 0;
     std::uint32_t failed_naks = 0;  // frames
@@ -103,6 +121,11 @@ class Model final : public Wiretap {
     bool late = false;
     bool after_gap = false;
     bool ack_seen = false;
+    Sequence offered_at = 0;  // the entry that offered it first, in this life
+    Serial sent_on = 0;       // the newest connection
+    bool answered = false;    // no, since it was sent
+    Asked asked;              // with that
+    Asked not_before;         // before the next attempt
   };
   struct AckAhead {
     Sequence first = 0;
@@ -110,7 +133,7 @@ class Model final : public Wiretap {
     Serial serial = 0;
   };
   struct Unexplained {
-    std::size_t interest = 0;
+    const Interest* interest = nullptr;
     Sequence sequence = 0;
     Serial serial = 0;
   };
@@ -134,13 +157,39 @@ class Model final : public Wiretap {
     std::uint64_t outages = 0;
     std::uint64_t sessions = 0;
     std::uint64_t acks = 0;
+    Pace pace;
+    Asked asked;  // by its receiver as a whole
   };
   /// What one connection was given under one name.
   struct Attachment {
     bool subscribed = false;  // Subscribed has left
+    Sequence since = 0;       // what was synced then
+    std::uint32_t rate_asked = 0;
+    std::uint32_t rate_per_minute = 0;
     std::uint64_t credit = 0;
     std::uint64_t sent = 0;
     std::map<Sequence, std::uint32_t> in_flight;  // attempt
+  };
+  /// A part of history that goes once more to a subscription's receiver.
+  struct ReplayInto {
+    Interest interest{};
+    Book book;
+    std::size_t into = 0;
+    Wants wants;
+    std::optional<PersonKey> person;
+    std::uint32_t rate_per_minute = 0;
+    bool stops = false;
+    bool over = false;
+  };
+  /// What an operator asked for.
+  struct AskReplayInto {
+    std::string into;
+    Wants wants;
+    int child = 0;
+    Sequence first = 0;
+    Sequence last = 0;
+    std::int64_t first_at = 0;
+    std::uint32_t rate_per_minute = 0;
   };
   /// A stream of history that somebody asked for.
   struct Replay {
@@ -158,9 +207,17 @@ class Model final : public Wiretap {
     std::set<Sequence> shown;
     std::uint64_t matched = 0;
   };
+  /// What a publisher was told to say again, on one connection.
+  struct PushedBack {
+    std::set<std::uint64_t> numbers;  // have not come again
+    std::int64_t since_us = 0;
+    bool unknown = false;  // whether it has come again
+  };
   struct Connection {
+    Serial serial = 0;
     std::map<std::string, Attachment> attachments;
     std::map<std::uint64_t, std::size_t> published;  // number -> publication
+    PushedBack pushed_back;
     bool said_goodbye = false;
     std::map<std::uint64_t, Replay> replays;  // by number
     std::size_t erasures = 0;                 // asked for and not answered
@@ -212,6 +269,7 @@ class Model final : public Wiretap {
   struct Kept {
     const Publication* publication = nullptr;
     std::int64_t appended_at = 0;
+    PersonKey person;     // as the ledger has it
     Sequence erased = 0;  // the entry that did it
   };
   using Event = std::pair<const Sequence, Kept>;
@@ -220,19 +278,60 @@ class Model final : public Wiretap {
   void took_publish(Connection& connection, const wire::Publish& frame);
   void took_ack(Serial serial, Connection& connection, const std::string& agency, const wire::Ack& frame);
   void took_nak(Connection& connection, const std::string& agency, const wire::Nak& frame);
-  void sent_published(Connection& connection, const wire::Published& frame);
+  void sent_published(Connection& connection, const wire::Published& frame, bool late);
   void sent_outcome(const Publication& publication, const wire::PublishOutcome& outcome);
   void sent_deliver(Connection& connection, const std::string& agency, const wire::Deliver& frame, bool late);
-  void sent_delivery(const Interest& interest, Attachment& attachment, const wire::Delivery& delivery,
+  void sent_delivery(const Interest& interest, Connection& connection, const wire::Delivery& delivery,
                      bool late);
   void check_turn(const Interest& interest, const Line& line, const wire::Delivery& delivery);
   void check_view(const std::string& what, const Reader& reader, int policy, const Publication& publication,
                   const wire::Delivery& delivery);
   void sent_handled(const std::string& agency, const wire::Handled& frame);
 
+  // What stands in for a dead letter (model_mending.cpp)
+  void read_mended(Sequence sequence, const Publication& publication, const ledger::EventEntry& entry);
+  void mended(const ledger::OperatorAction& entry, Line& dead);
+  void check_mended_turn(const Book& book, const Line& line, Sequence sequence);
+
+  // A disk that is behind (model_overload.cpp)
+  void check_order(Connection& connection, const wire::PublishOutcome& outcome, bool late);
+
+  // How fast, who first, and not before when (model_pace.cpp)
+  double speed() const;
+  bool too_early(const Asked& asked) const;
+  std::uint32_t rate_of(std::size_t interest, const Attachment& attachment) const;
+  bool is_in_pace(const Interest& interest, const Connection& connection);
+  void check_pace(const Interest& interest, const Connection& connection, const Line& line,
+                  Sequence sequence);
+  void check_precedence(const Interest& interest, const Attachment& attachment, const Line& line,
+                        Sequence sequence);
+  void asks_to_wait(Line& line, const wire::NakItem& item);
+  static void answer_taken(Book& book, Line& line, const ledger::NackedItem& item);
+
   // What makes its receiver fall over (model_losses.cpp)
-  void session_lost(const std::string& name, const Attachment& attachment);
+  void session_lost(const Connection& connection, const std::string& name, bool taken_over);
   void blamed(const Book& book, Line& line, const std::string& what);
+
+  // Replays into subscriptions (model_replays.cpp)
+  void took_replay_into(const wire::Replay& frame);
+  void attach_replays(Connection& connection, const std::string& name);
+  void taken_over(Connection& connection, const std::string& name);
+  bool is_replays_turn(const Interest& interest, const wire::Delivery& delivery);
+  void replay_offers(Sequence at, ReplayInto& replay, Sequence sequence, const ledger::Offered& entry);
+  Due due(const ReplayInto& replay, Sequence sequence) const;
+  void read_replay_changed(Sequence at, const ledger::SubscriptionChanged& entry);
+  void replay_created(Sequence at, const ledger::SubscriptionChanged& entry);
+  void replay_advanced(Sequence at, ReplayInto& replay, const ledger::SubscriptionChanged& entry);
+  void replay_skipped(Sequence at, ReplayInto& replay, const ledger::SubscriptionChanged& entry);
+  void replay_removed(ReplayInto& replay, const std::string& by);
+  void check_replays();
+  const Interest* interest_of(const std::string& name) const;
+  const Book& book_for(const Interest& interest) const {
+    return interest.replay ? replays_into_.find(interest.name)->second.book : books_[interest.number];
+  }
+  Book& book_for(const Interest& interest) {
+    return interest.replay ? replays_into_.find(interest.name)->second.book : books_[interest.number];
+  }
 
   // Watches and replays (model_streams.cpp)
   void took_watch(Serial serial, const std::string& agency, const wire::Subscribe& frame);
@@ -257,6 +356,7 @@ class Model final : public Wiretap {
   std::optional<Destruction> due_to_go(const std::string& person) const;
   void end_destruction();
   void forget(Sequence at, const Record& record);
+  static void forget_in(Sequence at, Book& book, Sequence sequence);
   bool is_erased(Sequence sequence, const std::string& what);
   /// One may be decided that is not on record yet.
   bool erasing() const;
@@ -274,7 +374,8 @@ class Model final : public Wiretap {
   void read_operator_action(Sequence at, const ledger::OperatorAction& entry);
   void read_first_offered(Sequence at, const Interest& interest, Sequence sequence,
                           const ledger::Offered& entry);
-  void settle(Sequence at, Book& book, Line& line, Sequence sequence);
+  void begin_life(Sequence at, Book& book, Sequence sequence, const ledger::Offered& entry);
+  static void settle(Sequence at, Book& book, Line& line, Sequence sequence);
   /// The child's next delivery is marked; where there is none yet, the one that comes will be.
   void leave_gap(Book& book, int child, Sequence sequence);
   void end_batch();
@@ -302,6 +403,10 @@ class Model final : public Wiretap {
   void broken(const char* promise, const std::string& how) { verdict_.broken(promise, how); }
 
   Verdict& verdict_;
+  const Clock& clock_;
+  std::int64_t decided_us_ = 0;  // nothing that has not left yet was decided before
+  std::int64_t synced_us_ = 0;   // when the newest write was
+  bool wall_clock_set_ = false;
   const Hub* hub_ = nullptr;
   std::deque<Publication> publications_;
   std::map<std::string, std::size_t> by_bytes_;
@@ -322,11 +427,14 @@ class Model final : public Wiretap {
   std::map<std::size_t, Sequence> receipts_;  // what was said, by publication
   std::array<Book, kInterests> books_;
   std::map<Serial, Connection> connections_;
-  std::vector<Unexplained> unexplained_;                  // acked before they were seen to leave
-  std::vector<std::pair<std::size_t, Sequence>> doomed_;  // failed often enough in this batch
-  std::map<Sequence, int> policies_;                      // by version
-  std::vector<std::int64_t> appended_;                    // when, by entry
+  std::vector<Unexplained> unexplained_;                      // acked before they were seen to leave
+  std::map<std::string, ReplayInto> replays_into_;            // by name
+  std::map<std::string, AskReplayInto> asks_into_;            // by reason
+  std::vector<std::pair<const Interest*, Sequence>> doomed_;  // failed often enough in this batch
+  std::map<Sequence, int> policies_;                          // by version
+  std::vector<std::int64_t> appended_;                        // when, by entry
   std::set<Sequence> operators_entries_;
+  std::set<Sequence> mends_begun_;   // whose OperatorAction has not been read
   std::map<std::string, Ask> asks_;  // by reason
   std::map<std::string, Watch> watches_;
   std::set<std::string> accesses_;                    // by reason

@@ -23,6 +23,7 @@ bool by_operator(SubscriptionChange change) {
 }  // namespace
 
 void Model::read_changed(Sequence at, const ledger::SubscriptionChanged& entry) {
+  if (entry.replay_of() != nullptr && entry.replay_of()->size() > 0) return read_replay_changed(at, entry);
   const Interest* interest = interest_named(text_of(entry.name()));
   if (interest == nullptr || text_of(entry.agency()) != interest->reader.agency ||
       text_of(entry.role()) != interest->reader.role)
@@ -117,6 +118,7 @@ void Model::subscription_removed(const Interest& interest, const ledger::Subscri
     return broken("a subscription is removed once nothing waits for it", describe_open(interest));
   book.paused = false;
   book.skip_before = book.next = book.through = 0;
+  book.asked = {};
 }
 
 void Model::cursor_reset(Sequence at, const Interest& interest, const ledger::SubscriptionChanged& entry) {
@@ -140,6 +142,7 @@ void Model::cursor_reset(Sequence at, const Interest& interest, const ledger::Su
   book.next = starts || back ? entry.start() : 0;
   book.through = !starts && back ? entry.through() : 0;
   book.moved_at = at;
+  for (auto& [sequence, line] : book.lines) line.not_before = {};
   // What is in flight may come again from its first attempt on.
   for (auto& [serial, connection] : connections_) {
     const auto found = connection.attachments.find(interest.name);

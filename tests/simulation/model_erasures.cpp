@@ -150,20 +150,24 @@ void Model::forget(Sequence at, const Record& record) {
     if (kept.erased != 0) continue;
     kept.erased = at;
     if (entry_of(kept.publication->number) == sequence) entry_of_.erase(kept.publication->number);
-    for (Book& book : books_) {
-      book.sent_again.erase(sequence);
-      const auto found = book.lines.find(sequence);
-      if (found == book.lines.end()) continue;
-      Line& line = found->second;
-      line.discarded = line.dead;
-      if (line.settled) continue;
-      settle(at, book, line, sequence);
-      line.skipped = true;
-    }
+    for (Book& book : books_) forget_in(at, book, sequence);
+    for (auto& [name, replay] : replays_into_) forget_in(at, replay.book, sequence);
   }
   // Of an erasure that is done again the child may have a new record.
   if (record_of_.contains(record.child)) return;
   for (Book& book : books_) book.gap_waits.erase(record.child);
+  for (auto& [name, replay] : replays_into_) replay.book.gap_waits.erase(record.child);
+}
+
+void Model::forget_in(Sequence at, Book& book, Sequence sequence) {
+  book.sent_again.erase(sequence);
+  const auto found = book.lines.find(sequence);
+  if (found == book.lines.end()) return;
+  Line& line = found->second;
+  line.discarded = line.dead;
+  if (line.settled) return;
+  settle(at, book, line, sequence);
+  line.skipped = true;
 }
 
 void Model::read_complete(Sequence at, const std::set<KeyId>& keys) {
@@ -190,7 +194,10 @@ void Model::sent_erased(Connection& connection, const std::string& agency, const
   if (frame.complete() && !complete_.contains(found->second.keys))
     return broken("an operator is told that an erasure is complete once that is synced", what);
   if (frame.events() != found->second.events || frame.refusals() != found->second.refusals)
-    broken("an operator is told how much is erased", what);
+    broken("an operator is told how much is erased", what + ": told " + std::to_string(frame.events()) +
+                                                         " and " + std::to_string(frame.refusals()) +
+                                                         ", are " + std::to_string(found->second.events) +
+                                                         " and " + std::to_string(found->second.refusals));
 }
 
 /// Nothing leaves of what an Erasure on record has taken.

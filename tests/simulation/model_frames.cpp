@@ -37,12 +37,20 @@ void Model::hub_took(Serial serial, const std::string& agency, BytesView bytes) 
   if (frame == nullptr) return;
   ++frames_taken_;
   Connection& connection = connections_[serial];
+  connection.serial = serial;
   if (const auto* publish = frame->message_as_Publish()) took_publish(connection, *publish);
   if (const auto* subscribe = frame->message_as_Subscribe()) {
-    connection.attachments[text_of(subscribe->name())].credit += subscribe->credit();
+    Attachment& attachment = connection.attachments[text_of(subscribe->name())];
+    attachment.credit += subscribe->credit();
+    attachment.rate_asked = subscribe->rate_per_minute();
     if (!subscribe->durable()) took_watch(serial, agency, *subscribe);
     const Interest* interest = interest_named(text_of(subscribe->name()));
-    if (interest != nullptr && agency == interest->reader.agency) ++books_[interest->number].sessions;
+    if (interest != nullptr && agency == interest->reader.agency) {
+      ++books_[interest->number].sessions;
+      for (auto& [name, replay] : replays_into_) {
+        if (replay.into == interest->number) ++replay.book.sessions;
+      }
+    }
   }
   if (const auto* credit = frame->message_as_Credit())
     connection.attachments[text_of(credit->subscription())].credit += credit->amount();
@@ -50,12 +58,18 @@ void Model::hub_took(Serial serial, const std::string& agency, BytesView bytes) 
   if (const auto* nak = frame->message_as_Nak()) took_nak(connection, agency, *nak);
   // What the hub says now is no longer for the connection's subscription of before.
   if (const auto* leave = frame->message_as_Unsubscribe()) {
-    connection.attachments[text_of(leave->name())].in_flight.clear();
+    for (auto& [name, attachment] : connection.attachments) {
+      if (name == text_of(leave->name()) || name.starts_with(text_of(leave->name()) + "/"))
+        attachment.in_flight.clear();
+    }
     watches_end(serial, text_of(leave->name()));
   }
   if (frame->message_as_Goodbye() != nullptr) connection.said_goodbye = true;
   if (const auto* erase = frame->message_as_Erase()) took_erase(connection, agency, *erase);
-  if (const auto* replay = frame->message_as_Replay()) took_replay(connection, agency, *replay);
+  if (const auto* replay = frame->message_as_Replay()) {
+    const bool into = replay->into() != nullptr && replay->into()->size() > 0;
+    into ? took_replay_into(*replay) : took_replay(connection, agency, *replay);
+  }
   if (const auto* handle = frame->message_as_HandleSubscription())
     asks_[text_of(handle->reason())] = {handle->position(), handle->sequence(), handle->at()};
 }
@@ -66,6 +80,10 @@ void Model::took_publish(Connection& connection, const wire::Publish& frame) {
     if (item->event() == nullptr) continue;
     const auto found = by_bytes_.find(std::string(item->event()->begin(), item->event()->end()));
     if (found == by_bytes_.end()) continue;
+    PushedBack& pushed = connection.pushed_back;
+    // Said twice without being told: its first outcome is all that its sender waits for.
+    if (connection.published.contains(item->number()) && !pushed.numbers.contains(item->number()))
+      pushed.unknown = true;
     connection.published[item->number()] = found->second;
     first_taken_.emplace(found->second, frames_taken_);
   }
@@ -73,11 +91,11 @@ void Model::took_publish(Connection& connection, const wire::Publish& frame) {
 
 void Model::took_ack(Serial serial, Connection& connection, const std::string& agency,
                      const wire::Ack& frame) {
-  const Interest* interest = interest_named(text_of(frame.subscription()));
+  const Interest* interest = interest_of(text_of(frame.subscription()));
   if (interest == nullptr || agency != interest->reader.agency || frame.ranges() == nullptr) return;
   const auto found = connection.attachments.find(interest->name);
   if (found == connection.attachments.end()) return;
-  Book& book = books_[interest->number];
+  Book& book = book_for(*interest);
   for (const auto* range : *frame.ranges()) {
     const auto one = book.lines.find(range->first());
     // What is offered anew may be acked by what was said before.
@@ -94,17 +112,18 @@ void Model::took_ack(Serial serial, Connection& connection, const std::string& a
 }
 
 void Model::took_nak(Connection& connection, const std::string& agency, const wire::Nak& frame) {
-  const Interest* interest = interest_named(text_of(frame.subscription()));
+  const Interest* interest = interest_of(text_of(frame.subscription()));
   if (interest == nullptr || agency != interest->reader.agency || frame.items() == nullptr) return;
   const auto found = connection.attachments.find(interest->name);
   if (found == connection.attachments.end()) return;
-  Book& book = books_[interest->number];
+  Book& book = book_for(*interest);
   for (const auto* item : *frame.items()) {
     const auto line = book.lines.find(item->sequence());
     if (line == book.lines.end()) continue;
     if (item->kind() == ledger::NakKind::rejected) line->second.rejected = true;
     if (item->kind() == ledger::NakKind::failed) ++line->second.failed_naks;
     line->second.losses = line->second.uncounted = 0;
+    if (line->second.sent_on == connection.serial) asks_to_wait(line->second, *item);
     found->second.in_flight.erase(item->sequence());
   }
 }
@@ -115,7 +134,8 @@ void Model::hub_sent(Serial serial, const std::string& agency, BytesView bytes, 
   if (frame == nullptr) return broken("every frame of the hub's verifies", "one does not");
   ++frames_taken_;
   Connection& connection = connections_[serial];
-  if (const auto* published = frame->message_as_Published()) sent_published(connection, *published);
+  connection.serial = serial;
+  if (const auto* published = frame->message_as_Published()) sent_published(connection, *published, late);
   if (const auto* deliver = frame->message_as_Deliver()) {
     const auto watch = watches_.find(watch_name(text_of(deliver->subscription()), serial));
     if (watch != watches_.end()) {
@@ -130,21 +150,20 @@ void Model::hub_sent(Serial serial, const std::string& agency, BytesView bytes, 
   if (const auto* subscribed = frame->message_as_Subscribed()) {
     Attachment& attachment = connection.attachments[text_of(subscribed->name())];
     attachment.subscribed = true;
+    attachment.since = read_through_;
+    attachment.rate_per_minute = attachment.rate_asked;
     attachment.in_flight.clear();
+    attach_replays(connection, text_of(subscribed->name()));
   }
   if (const auto* rejected = frame->message_as_Rejected()) {
-    if (rejected->subscription() != nullptr) {
-      Attachment& attachment = connection.attachments[rejected->subscription()->str()];
-      session_lost(rejected->subscription()->str(), attachment);
-      attachment.subscribed = false;
-    }
+    if (rejected->subscription() != nullptr) taken_over(connection, rejected->subscription()->str());
   }
 }
 
 void Model::hub_forgot(Serial serial) {
-  const Connection& connection = connections_[serial];
+  Connection& connection = connections_[serial];
   for (const auto& [name, attachment] : connection.attachments) {
-    if (!connection.said_goodbye) session_lost(name, attachment);
+    if (!connection.said_goodbye) session_lost(connection, name, false);
   }
   erasures_adrift_ = erasures_adrift_ || connection.erasures > 0;
   connections_.erase(serial);
@@ -153,9 +172,16 @@ void Model::hub_forgot(Serial serial) {
 
 void Model::hub_crashed() {
   read_ledger();
-  for (Book& book : books_) {
-    for (auto& [sequence, line] : book.lines) line.losses = line.uncounted = 0;
-  }
+  const auto begin_anew = [](Book& book) {
+    for (auto& [sequence, line] : book.lines) {
+      line.losses = line.uncounted = 0;
+      line.asked = line.not_before = {};
+    }
+    book.asked = {};
+  };
+  for (Book& book : books_) begin_anew(book);
+  for (auto& [name, replay] : replays_into_) begin_anew(replay.book);
+  nothing_held_back();
   connections_.clear();
   watches_.clear();
   unexplained_.clear();
@@ -163,21 +189,23 @@ void Model::hub_crashed() {
 }
 
 void Model::hub_stepped() {
-  for (const auto& [number, sequence, serial] : unexplained_) {
-    const auto& line = books_[number].lines.at(sequence);
-    // What was on its way to a connection that is gone never leaves.
-    if (line.sent_attempt == 0 && connections_.contains(serial))
-      broken("only what was delivered can be acked", named(interests()[number], sequence));
+  for (const auto& [interest, sequence, serial] : unexplained_) {
+    const auto& line = book_for(*interest).lines.at(sequence);
+    // What was on its way to a connection that is gone never leaves; and an answer that comes twice may be to
+    // what left before an operator had it offered again.
+    if (line.sent_attempt == 0 && !line.left_before && connections_.contains(serial))
+      broken("only what was delivered can be acked", named(*interest, sequence));
   }
   unexplained_.clear();
 }
 
-void Model::sent_published(Connection& connection, const wire::Published& frame) {
+void Model::sent_published(Connection& connection, const wire::Published& frame, bool late) {
   if (frame.outcomes() == nullptr) return;
   for (const auto* outcome : *frame.outcomes()) {
     const auto found = connection.published.find(outcome->number());
     if (found == connection.published.end()) continue;  // no event came with it
     sent_outcome(publications_[found->second], *outcome);
+    check_order(connection, *outcome, late);
   }
 }
 
@@ -223,24 +251,27 @@ void Model::sent_outcome(const Publication& publication, const wire::PublishOutc
 
 void Model::sent_deliver(Connection& connection, const std::string& agency, const wire::Deliver& frame,
                          bool late) {
-  const Interest* interest = interest_named(text_of(frame.subscription()));
+  const Interest* interest = interest_of(text_of(frame.subscription()));
   if (interest == nullptr || agency != interest->reader.agency)
     return broken("nobody gets another's subscription", agency + " got " + text_of(frame.subscription()));
+  if (text_of(frame.replay_of()) != (interest->replay ? interests()[interest->number].name : ""))
+    return broken("only a replay is marked as one", interest->name);
   Attachment& attachment = connection.attachments[interest->name];
   if (!attachment.subscribed)
     return broken("a Deliver goes to whoever subscribed", std::string(interest->name));
   if (frame.deliveries() == nullptr) return;
-  for (const auto* delivery : *frame.deliveries()) sent_delivery(*interest, attachment, *delivery, late);
+  for (const auto* delivery : *frame.deliveries()) sent_delivery(*interest, connection, *delivery, late);
 }
 
-void Model::sent_delivery(const Interest& interest, Attachment& attachment, const wire::Delivery& delivery,
+void Model::sent_delivery(const Interest& interest, Connection& connection, const wire::Delivery& delivery,
                           bool late) {
+  Attachment& attachment = connection.attachments[interest.name];
   const Sequence sequence = delivery.sequence();
   const std::string what = named(interest, sequence) + ", attempt " + std::to_string(delivery.attempt());
   verdict_.tell("hub -> " + what + (delivery.late() ? " (late)" : "") +
                 (delivery.after_gap() ? " (after a gap)" : ""));
   if (is_erased(sequence, what)) return;
-  Book& book = books_[interest.number];
+  Book& book = book_for(interest);
   const auto found = book.lines.find(sequence);
   if (found == book.lines.end() || found->second.attempt == 0)
     return broken("Offered is in the synced ledger before its Deliver leaves", what);
@@ -253,6 +284,13 @@ void Model::sent_delivery(const Interest& interest, Attachment& attachment, cons
   attachment.in_flight[sequence] = delivery.attempt();
   if (++attachment.sent > attachment.credit || attachment.in_flight.size() > kInFlightMax)
     broken("credit bounds what is in flight", what + ", credit " + std::to_string(attachment.credit));
+  if (!late) {
+    check_pace(interest, connection, line, sequence);
+    check_precedence(interest, attachment, line, sequence);
+  }
+  line.sent_on = connection.serial;
+  line.answered = false;
+  line.asked = line.not_before = {};
   if (line.sent_attempt == 0) line.outages_before = book.outages;
   line.sent_attempt = std::max(line.sent_attempt, delivery.attempt());
   check_view(what, interest.reader, policy_of(line.policy), *line.publication, delivery);
@@ -261,10 +299,10 @@ void Model::sent_delivery(const Interest& interest, Attachment& attachment, cons
 void Model::check_turn(const Interest& interest, const Line& line, const wire::Delivery& delivery) {
   const Sequence sequence = delivery.sequence();
   const std::string what = named(interest, sequence) + ", attempt " + std::to_string(delivery.attempt());
-  const Book& book = books_[interest.number];
+  const Book& book = book_for(interest);
   if (book.paused) return broken("a paused subscription sends nothing", what);
   if (book.skip_before != 0) return broken("nothing is sent while it skips", what);
-  if (delivery.replay()) return broken("only a replay is marked as one", what);
+  if (!is_replays_turn(interest, delivery)) return;
   if (delivery.attempt() != line.attempt || line.nacked)
     return broken("attempts survive, and each is Offered before it leaves",
                   what + ", but the ledger offers attempt " + std::to_string(line.attempt) +
@@ -272,7 +310,7 @@ void Model::check_turn(const Interest& interest, const Line& line, const wire::D
   if (line.settled) return broken("what is acked or given up does not leave again", what);
   if (delivery.late() != line.late)
     return broken("what an operator sends again is marked late, and nothing else", what);
-  if (line.late) return;
+  if (line.late) return check_mended_turn(book, line, sequence);
   for (const Sequence earlier : book.open.at(line.child)) {
     if (earlier >= sequence) break;
     if (!book.lines.at(earlier).late)

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "broker/base/ledger_keys.hpp"
 #include "tests/simulation/model.hpp"
 
 namespace carehub::simulation {
@@ -16,6 +17,7 @@ void Model::read_ledger() {
   constexpr std::size_t kEntries = 256;
   const Sequence head = hub_->ledger().head();
   if (head == read_through_) return;
+  synced_us_ = clock_.steady_us();
   while (read_through_ < head && !verdict_.failed()) {
     const auto entries = hub_->ledger().read(read_through_ + 1, kEntries, 64U << 20U);
     if (!entries || entries->empty()) return broken("the ledger reads", "it does not");
@@ -72,11 +74,13 @@ void Model::read_event(Sequence sequence, std::int64_t appended_at, const ledger
   if (const Sequence before = entry_of(publication.number); before != 0)
     return broken("the same message is in the ledger once",
                   what + " is entry " + std::to_string(before) + " again");
-  kept_[sequence] = {&publication, appended_at, 0};
+  kept_[sequence] = {&publication, appended_at, key_from<PersonKey>(*entry.person()), 0};
   entry_of_[publication.number] = sequence;
   verdict_.tell("ledger: entry " + std::to_string(sequence) + " is publication " +
                 std::to_string(publication.number) + " of child " + std::to_string(publication.child));
   read_record(sequence, publication, entry);
+  if (publication.only_for) return read_mended(sequence, publication, entry);
+  if (entry.mends() != 0) return broken("what a publisher says mends nothing", what);
   for (const Interest& interest : interests()) {
     Book& book = books_[interest.number];
     // One that starts comes to it in its turn.
@@ -94,6 +98,7 @@ void Model::read_event(Sequence sequence, std::int64_t appended_at, const ledger
 }
 
 Due Model::due(const Interest& interest, const Publication& publication) const {
+  if (publication.only_for && *publication.only_for != interest.number) return Due::nothing;
   if (!matches(books_[interest.number].wants, publication)) return Due::nothing;
   return may_see(interest.reader, publication, policies_.rbegin()->second) ? Due::offered : Due::withheld;
 }
@@ -129,15 +134,16 @@ void Model::read_operator_action(Sequence at, const ledger::OperatorAction& entr
   operators_entries_.insert(at);
   verdict_.tell("ledger: " + what + ": an operator will " + entry.action()->str());
   if (line == book->lines.end() || !line->second.dead || line->second.discarded)
-    return broken("only a dead letter is sent again or discarded, and once", what);
+    return broken("only a dead letter is sent again, mended or discarded, and once", what);
+  if (entry.action()->str() == "mend dead letter") return mended(entry, line->second);
   const bool discarded = entry.action()->str() == "discard dead letter";
   line->second.discarded = discarded;
   if (!discarded) book->sent_again.insert(entry.sequence());
 }
 
 Model::Book* Model::book_of(const flatbuffers::String* subscription) {
-  const Interest* interest = interest_named(subscription->str());
-  if (interest != nullptr) return &books_[interest->number];
+  const Interest* interest = interest_of(subscription->str());
+  if (interest != nullptr) return &book_for(*interest);
   broken("the ledger names subscriptions that exist", subscription->str());
   return nullptr;
 }
@@ -156,11 +162,15 @@ void Model::read_offered(Sequence at, const ledger::Offered& entry) {
   if (entry.subscription()->str().front() == '~') return read_watch_offered(entry);
   Book* book = book_of(entry.subscription());
   if (book == nullptr) return;
-  const Interest& interest = *interest_named(entry.subscription()->str());
+  const Interest& interest = *interest_of(entry.subscription()->str());
   if (entry.role()->str() != interest.reader.role)
     return broken("an Offered names the reader's role", entry.subscription()->str());
   for (const auto* run : *entry.runs()) {
     for (Sequence sequence = run->range()->first(); sequence <= run->range()->last(); ++sequence) {
+      if (run->attempt() == 1 && interest.replay) {
+        replay_offers(at, replays_into_.at(interest.name), sequence, entry);
+        continue;
+      }
       if (run->attempt() == 1) {
         read_first_offered(at, interest, sequence, entry);
         continue;
@@ -195,8 +205,8 @@ void Model::read_first_offered(Sequence at, const Interest& interest, Sequence s
   const bool before = line.attempt > 0;
   const Sequence newest_policy = policies_.rbegin()->first;
   if (new_and_due) {
-    if (entry.late() || entry.policy_version() != newest_policy)
-      return broken("a new event is offered under today's policy, and not late", what);
+    if (entry.late() != publication.only_for.has_value() || entry.policy_version() != newest_policy)
+      return broken("a new event is offered under today's policy, and late where it mends one", what);
   } else if (book.sent_again.erase(sequence) > 0) {
     if (!line.dead || !entry.late() || entry.policy_version() != line.policy)
       return broken("a dead letter that is sent again is late, under its policy of then", what);
@@ -205,15 +215,24 @@ void Model::read_first_offered(Sequence at, const Interest& interest, Sequence s
       return broken("an event is offered first once, or again when an operator wants it", what);
     if (due(interest, publication) != Due::offered || entry.policy_version() != newest_policy)
       return broken("what is met behind the cursor is offered as filter and policy are now", what);
-    if (entry.late() != before)
+    if (entry.late() != (before || publication.only_for))
       return broken("what was offered before is late when it is offered again, and nothing else", what);
-    if (!before) line.after_gap = book.gap_waits.erase(publication.child) > 0;
+    if (!entry.late()) line.after_gap = book.gap_waits.erase(publication.child) > 0;
   }
-  if (entry.late()) verdict_.tell("ledger: " + what + ": is offered again");
-  line.child = publication.child;
-  line.publication = &publication;
+  begin_life(at, book, sequence, entry);
+}
+
+void Model::begin_life(Sequence at, Book& book, Sequence sequence, const ledger::Offered& entry) {
+  if (entry.late()) verdict_.tell("ledger: " + named(entry.subscription(), sequence) + ": is offered again");
+  Line& line = book.lines[sequence];
+  line.publication = kept_.at(sequence).publication;
+  line.child = line.publication->child;
   line.policy = entry.policy_version();
   line.attempt = 1;
+  line.offered_at = at;
+  line.answered = false;
+  line.asked = line.not_before = {};
+  line.left_before = line.left_before || line.sent_attempt > 0;
   line.counted = line.sent_attempt = line.losses = line.uncounted = line.blames = 0;
   line.sessions_before = book.sessions;
   line.acks_at_blame = book.acks;
@@ -243,15 +262,18 @@ void Model::read_withheld(Sequence at, const ledger::Withheld& entry) {
   if (entry.subscription()->str().front() == '~') return;
   Book* book = book_of(entry.subscription());
   if (book == nullptr) return;
-  const Interest& interest = *interest_named(entry.subscription()->str());
+  const Interest& interest = *interest_of(entry.subscription()->str());
+  const auto replay = replays_into_.find(interest.name);
   for (const auto* range : *entry.ranges()) {
     for (Sequence sequence = range->first(); sequence <= range->last(); ++sequence) {
       const bool is_new = book->owed.erase(sequence) > 0;
       if (is_erased(sequence, named(entry.subscription(), sequence))) return;
       const auto kept = kept_.find(sequence);
-      const bool seen = is_new ? book->lines.contains(sequence)
-                               : kept == kept_.end() || !looks_at(*book, sequence) ||
-                                     due(interest, *kept->second.publication) != Due::withheld;
+      const bool seen =
+          is_new ? book->lines.contains(sequence)
+                 : kept == kept_.end() || !looks_at(*book, sequence) ||
+                       (interest.replay ? due(replay->second, sequence)
+                                        : due(interest, *kept->second.publication)) != Due::withheld;
       if (seen) return broken("what may be seen is not withheld", named(entry.subscription(), sequence));
       book->withheld[sequence] = at;
     }
@@ -273,7 +295,7 @@ void Model::read_acked(Sequence at, const ledger::Acked& entry) {
                          [&](const auto& each) { return each.first <= sequence && sequence <= each.last; });
         if (ahead == book->acks_ahead.rend()) return broken("only its subscriber acks an event", what);
         // It was on its way out when the ack came in.
-        unexplained_.push_back({static_cast<std::size_t>(book - books_.data()), sequence, ahead->serial});
+        unexplained_.push_back({interest_of(entry.subscription()->str()), sequence, ahead->serial});
       }
       ++book->acks;
       settle(at, *book, *line, sequence);
@@ -295,10 +317,11 @@ void Model::read_nacked(const ledger::Nacked& entry) {
     if (line->settled || item->attempt() != line->attempt)
       return broken("a no belongs to the attempt that is under way", what);
     line->nacked = true;
+    const Interest& interest = *interest_of(entry.subscription()->str());
+    Book& book = book_for(interest);
+    answer_taken(book, *line, *item);
     verdict_.tell("ledger: " + what + " is nacked " + ledger::EnumNameNakKind(item->kind()) +
                   (item->counted() ? ", counted" : ""));
-    const Interest& interest = *interest_named(entry.subscription()->str());
-    Book& book = books_[interest.number];
     if (!item->counted()) {
       // The breaker may be open, and then nothing counts.
       for (auto& [sequence, each] : book.lines) each.uncounted = 0;
@@ -313,7 +336,7 @@ void Model::read_nacked(const ledger::Nacked& entry) {
     }
     if (item->kind() != ledger::NakKind::failed || line->counted_ever > line->failed_naks)
       broken("a receiver that is unavailable fails no attempt", what);
-    if (line->counted >= attempts_max(book)) doomed_.emplace_back(interest.number, item->sequence());
+    if (line->counted >= attempts_max(book)) doomed_.emplace_back(&interest, item->sequence());
   }
 }
 
@@ -321,7 +344,7 @@ void Model::read_dead_letter(Sequence at, const ledger::DeadLetter& entry) {
   Line* line = line_of(entry.subscription(), entry.sequence(), "a DeadLetter");
   Book* book = book_of(entry.subscription());
   if (line == nullptr || book == nullptr) return;
-  const Interest& interest = *interest_named(entry.subscription()->str());
+  const Interest& interest = *interest_of(entry.subscription()->str());
   const std::string what = named(entry.subscription(), entry.sequence());
   verdict_.tell("ledger: " + what + " is a dead letter");
   if (line->settled) return broken("an event is given up once", what);
@@ -339,12 +362,15 @@ void Model::read_dead_letter(Sequence at, const ledger::DeadLetter& entry) {
 /// What is synced now is whole: no event without what was decided of it.
 void Model::end_batch() {
   end_destruction();
-  for (const auto& [number, sequence] : doomed_) {
-    if (!books_[number].lines.at(sequence).dead)
+  for (const auto& [interest, sequence] : doomed_) {
+    if (!book_for(*interest).lines.at(sequence).dead)
       broken("what failed often enough is given up",
-             std::string(interests()[number].name) + ", event " + std::to_string(sequence));
+             std::string(interest->name) + ", event " + std::to_string(sequence));
   }
   doomed_.clear();
+  if (!mends_begun_.empty())
+    broken("a mend is synced as a whole", "event " + std::to_string(*mends_begun_.begin()));
+  check_replays();
   for (const Interest& interest : interests()) {
     const Book& book = books_[interest.number];
     if (!book.owed.empty())
@@ -355,12 +381,12 @@ void Model::end_batch() {
 
 std::size_t Model::open(const Interest& interest) const {
   std::size_t count = 0;
-  for (const auto& [child, sequences] : books_[interest.number].open) count += sequences.size();
+  for (const auto& [child, sequences] : book_for(interest).open) count += sequences.size();
   return count;
 }
 
 std::size_t Model::stuck(const Interest& interest) const {
-  const Book& book = books_[interest.number];
+  const Book& book = book_for(interest);
   std::size_t count = 0;
   for (const auto& [child, sequences] : book.open) {
     for (const Sequence sequence : sequences) {
@@ -372,7 +398,7 @@ std::size_t Model::stuck(const Interest& interest) const {
 
 std::vector<Sequence> Model::acked(const Interest& interest) const {
   std::vector<Sequence> found;
-  for (const auto& [sequence, line] : books_[interest.number].lines) {
+  for (const auto& [sequence, line] : book_for(interest).lines) {
     if (line.settled && !line.dead && !line.skipped) found.push_back(sequence);
   }
   return found;
@@ -380,7 +406,7 @@ std::vector<Sequence> Model::acked(const Interest& interest) const {
 
 std::optional<Sequence> Model::some_dead_letter(const Interest& interest, Dice& dice) const {
   std::vector<Sequence> dead;
-  for (const auto& [sequence, line] : books_[interest.number].lines) {
+  for (const auto& [sequence, line] : book_for(interest).lines) {
     if (line.dead && !line.discarded) dead.push_back(sequence);
   }
   if (dead.empty()) return std::nullopt;
@@ -388,7 +414,7 @@ std::optional<Sequence> Model::some_dead_letter(const Interest& interest, Dice& 
 }
 
 std::string Model::describe_open(const Interest& interest) const {
-  const Book& book = books_[interest.number];
+  const Book& book = book_for(interest);
   std::string text = interest.name;
   for (const auto& [child, sequences] : book.open) {
     for (const Sequence sequence : sequences) {

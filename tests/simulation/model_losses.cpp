@@ -10,17 +10,22 @@ constexpr std::uint32_t kUncountedMax = 4;
 }  // namespace
 
 /// A session has ended without the client's word, or another connection has taken it over.
-void Model::session_lost(const std::string& name, const Attachment& attachment) {
-  const Interest* interest = interest_named(name);
-  if (interest == nullptr || !attachment.subscribed) return;
-  Book& book = books_[interest->number];
+void Model::session_lost(const Connection& connection, const std::string& name, bool taken_over) {
+  const Interest* interest = interest_of(name);
+  const auto place = connection.attachments.find(name);
+  if (interest == nullptr || place == connection.attachments.end() || !place->second.subscribed) return;
+  const Attachment& attachment = place->second;
+  std::size_t in_flight = 0;
+  for (const auto& [each, other] : connection.attachments) in_flight += other.in_flight.size();
+  const bool alone = in_flight == 1 && !(interest->replay && taken_over);
+  Book& book = book_for(*interest);
   for (const auto& [sequence, attempt] : attachment.in_flight) {
     const auto found = book.lines.find(sequence);
     if (found == book.lines.end() || found->second.settled) continue;
     Line& line = found->second;
     const bool others_taken = book.acks > line.acks_at_loss;
     line.acks_at_loss = book.acks;
-    if (++line.losses <= kSuspectedFrom || !others_taken || attachment.in_flight.size() > 1) continue;
+    if (++line.losses <= kSuspectedFrom || !others_taken || !alone) continue;
     if (++line.uncounted > kUncountedMax)
       broken("what makes its receiver fall over is counted while others are taken",
              std::string(interest->name) + ", event " + std::to_string(sequence) + ", lost " +

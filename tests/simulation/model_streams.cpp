@@ -56,7 +56,7 @@ void Model::read_watch_offered(const ledger::Offered& entry) {
       if (kept == kept_.end() || run->attempt() != 1 || entry.late())
         return broken("a watch is offered events as they come", what);
       const Publication& publication = *kept->second.publication;
-      if (!matches(watch.wants, publication) ||
+      if (publication.only_for || !matches(watch.wants, publication) ||
           !may_see(watch.reader, publication, policies_.rbegin()->second))
         return broken("nobody is offered what filter or role does not allow", what);
       const auto taken = first_taken_.find(publication.number);
@@ -140,6 +140,7 @@ void Model::sent_again(Replay& replay, const wire::Delivery& delivery) {
     return broken("a replay is marked as one, and a preview shows nothing", what);
   const bool within = sequence >= replay.first && (replay.last == 0 || sequence <= replay.last);
   const bool of_child = replay.child == 0 || replay.child == publication.child;
+  if (publication.only_for) return broken("what was mended for one is told to nobody else", what);
   if (!within || !of_child || !matches(replay.wants, as_shown(publication, *replay.reader)) ||
       (sequence <= replay.newest && !replay.doubled))
     return broken("a replay shows what was asked for, once and in order", what);
@@ -159,7 +160,7 @@ void Model::replay_ended(const Replay& replay, bool late) {
     if (replay.last != 0 && kept->first > replay.last) break;
     const Publication& publication = *kept->second.publication;
     const bool of_child = replay.child == 0 || replay.child == publication.child;
-    if (!of_child || !matches(replay.wants, as_shown(publication, *replay.reader)) ||
+    if (publication.only_for || !of_child || !matches(replay.wants, as_shown(publication, *replay.reader)) ||
         !may_see(*replay.reader, publication, policies_.rbegin()->second))
       continue;
     ++possible;

@@ -12,17 +12,17 @@ constexpr std::size_t kKinds = static_cast<std::size_t>(Kind::count);
 
 /// How often each kind happens at most; what is not a fault always does.
 constexpr std::array<std::uint64_t, kKinds> kWeights = {
-    40,              // nothing
-    40,              // publish
-    4,  4, 5, 6,     // repeat odd distaste link
-    3,  1,           // rest suspend
-    4,  4, 3, 4, 3,  // cut slow deaf leave away
-    5,  3, 4, 5, 2,  // mood credit lie rogue twin
-    5,  1, 3, 1, 2,  // stall fail_sync crash lose_state vault_full
-    2,  8,           // wall_clock operate
-    6,  9, 4,        // pause reset remove
-    3,  5, 2, 4, 3,  // configure erase old_vault watch replay
-    5,  5, 4,        // double swap drop
+    40,                 // nothing
+    40,                 // publish
+    4,  4, 5, 6,        // repeat odd distaste link
+    3,  1,              // rest suspend
+    4,  4, 3, 4, 3,     // cut slow deaf leave away
+    5,  3, 4, 4, 5, 2,  // mood credit rate lie rogue twin
+    5,  1, 3, 1, 2,     // stall fail_sync crash lose_state vault_full
+    2,  8, 8,           // wall_clock operate mend
+    6,  9, 4,           // pause reset remove
+    3,  5, 2, 4, 3, 8,  // configure erase old_vault watch replay replay_into
+    5,  5, 4,           // double swap drop
 };
 
 constexpr std::size_t kAlways = 2;
@@ -31,12 +31,12 @@ constexpr std::size_t kAlways = 2;
 
 const char* name_of(Kind kind) {
   static constexpr std::array<const char*, kKinds> names = {
-      "nothing",   "publish",   "repeat", "odd",          "distaste",    "link",
-      "rest",      "suspend",   "cut",    "slow",         "deaf",        "leave",
-      "away",      "mood",      "credit", "lie",          "rogue",       "twin",
-      "stall",     "fail sync", "crash",  "lose state",   "vault full",  "wall clock",
-      "operate",   "pause",     "reset",  "remove",       "configure",   "erase",
-      "old vault", "watch",     "replay", "double frame", "swap frames", "drop frame"};
+      "nothing",     "publish",      "repeat",      "odd",        "distaste",  "link",  "rest",
+      "suspend",     "cut",          "slow",        "deaf",       "leave",     "away",  "mood",
+      "credit",      "rate",         "lie",         "rogue",      "twin",      "stall", "fail sync",
+      "crash",       "lose state",   "vault full",  "wall clock", "operate",   "mend",  "pause",
+      "reset",       "remove",       "configure",   "erase",      "old vault", "watch", "replay",
+      "replay into", "double frame", "swap frames", "drop frame"};
   return names[static_cast<std::size_t>(kind)];
 }
 

@@ -23,6 +23,7 @@ enum class Kind : std::uint8_t {
   away,        // a client stays away, or may come back
   mood,        // how a receiver is
   credit,      // how much a subscriber takes at a time
+  rate,        // how many a subscriber takes a minute
   lie,         // a subscriber answers for what it was not shown
   rogue,       // a client tries what it must not
   twin,        // two processes want one subscription
@@ -31,16 +32,18 @@ enum class Kind : std::uint8_t {
   crash,       // the power goes
   lose_state,  // and the state with it
   vault_full,
-  wall_clock,  // is set
-  operate,     // on a dead letter
-  pause,       // a subscription; or it is resumed
-  reset,       // a subscription's cursor
-  remove,      // a subscription
-  configure,   // hub.toml or the policy is another from the next start on, which is now
-  erase,       // all that is about a child; or what would go is looked at
-  old_vault,   // the vault is copied, or a copy is put back
-  watch,       // what comes, for as long as a connection lasts
-  replay,      // history, to whoever asks
+  wall_clock,   // is set
+  operate,      // on a dead letter
+  mend,         // a dead letter
+  pause,        // a subscription; or it is resumed
+  reset,        // a subscription's cursor
+  remove,       // a subscription
+  configure,    // hub.toml or the policy is another from the next start on, which is now
+  erase,        // all that is about a child; or what would go is looked at
+  old_vault,    // the vault is copied, or a copy is put back
+  watch,        // what comes, for as long as a connection lasts
+  replay,       // history, to whoever asks
+  replay_into,  // history, to a subscription's receiver
   double_frame,
   swap_frames,
   drop_frame,

@@ -125,6 +125,7 @@ void Rogue::command(const Interest& other, Dice& dice) {
       wire::ReplayT replay;
       replay.number = ++last_number_;
       replay.role = dice.one_in(2) ? kAuditor.role : other.reader.role;
+      if (dice.one_in(2)) replay.into = other.name;
       replay.reason = "rogue";
       return say(std::move(replay));
     }
@@ -159,6 +160,18 @@ void Operator::handle(const Interest& interest, Sequence sequence, bool again) {
   say(std::move(handle));
 }
 
+void Operator::mend(const Interest& interest, Sequence sequence, const Bytes& event) {
+  wire::HandleDeadLetterT handle;
+  handle.number = ++last_number_;
+  handle.action = wire::DeadLetterAction::mend;
+  handle.subscription = interest.name;
+  handle.sequence = sequence;
+  handle.by = "operator";
+  handle.reason = "simulated";
+  handle.event.assign(event.begin(), event.end());
+  say(std::move(handle));
+}
+
 void Operator::handle(const Interest& interest, wire::SubscriptionAction action, wire::Position position,
                       Sequence sequence, std::int64_t at) {
   wire::HandleSubscriptionT handle;
@@ -171,6 +184,24 @@ void Operator::handle(const Interest& interest, wire::SubscriptionAction action,
   handle.by = "operator";
   handle.reason = "wish " + std::to_string(last_number_);
   say(std::move(handle));
+}
+
+void Operator::replay_into(const Interest& interest, Sequence head, std::int64_t now_us, Dice& dice) {
+  wire::ReplayT replay;
+  replay.number = ++last_number_;
+  replay.into = interest.name;
+  replay.first = dice.one_in(3) ? 0 : dice.below(head + 2);
+  replay.last = dice.one_in(2) ? 0 : replay.first + dice.below(head + 2);
+  if (dice.one_in(4)) replay.first_at = now_us - dice.between(-5, 60) * kSecondUs;
+  if (dice.one_in(4)) replay.person = "nhs:" + fakes::test_nhs_number(1 + dice.number_below(kChildren));
+  Wants wants;
+  if (dice.one_in(3)) wants.types = {event::EventType::admission, event::EventType::referral};
+  if (dice.one_in(4)) wants.tiers = {4};
+  replay.filter = std::make_unique<ledger::FilterT>(filter_of(wants));
+  replay.rate_per_minute = std::array<std::uint32_t, 3>{0, 90, 6'000}[dice.below(3)];
+  replay.by = "operator";
+  replay.reason = "replay " + std::to_string(last_number_);
+  say(std::move(replay));
 }
 
 void Operator::erase(std::string person, bool preview) {

@@ -40,6 +40,9 @@ class Operator final : public Visitor {
   void handle(const Interest& interest, Sequence sequence, bool again);
   void handle(const Interest& interest, wire::SubscriptionAction action,
               wire::Position position = wire::Position::unknown, Sequence sequence = 0, std::int64_t at = 0);
+  void mend(const Interest& interest, Sequence sequence, const Bytes& event);
+  /// A part of history goes to that receiver once more.
+  void replay_into(const Interest& interest, Sequence head, std::int64_t now_us, Dice& dice);
   /// `person` as on the command line.
   void erase(std::string person, bool preview);
 

@@ -22,7 +22,7 @@ event::EventType some_type(Dice& dice) {
 World::World(std::uint64_t seed, Verdict& verdict)
     : verdict_(verdict),
       clock_(kStart),
-      model_(verdict),
+      model_(verdict, clock_),
       network_(clock_, model_),
       hub_(seed, std::array<std::size_t, 3>{0, 64, 100'000}[seed % 3], clock_, network_, verdict),
       rogue_(network_, clock_),
@@ -99,6 +99,8 @@ void World::publish(Dice& dice) {
     draft.child = 1 + dice.number_below(kChildren);
     draft.tier = dice.one_in(2) ? 4 : 2;
     draft.school = dice.number_below(2);
+    if (dice.one_in(2)) draft.urgency = static_cast<event::Urgency>(dice.below(4));
+    draft.danger = dice.one_in(4);
     say(write_publication(draft));
   }
 }
@@ -115,7 +117,7 @@ void World::publish_odd(Dice& dice) {
     return;
   }
   const Publication& before = model_.publications()[dice.below(model_.publications().size())];
-  if (before.fate != Fate::kept) return;
+  if (before.fate != Fate::kept || before.only_for) return;
   draft.publisher = before.publisher;
   draft.id = before.id;
   draft.content = "content-" + std::to_string(++last_id_);
@@ -158,6 +160,13 @@ void World::change_mood(Dice& dice) {
       std::array{"well", "unavailable", "failing everything", "silent"}[static_cast<std::size_t>(mood)]);
 }
 
+void World::change_rate(Dice& dice) {
+  constexpr std::array<std::uint32_t, 4> rates = {0, 20, 90, 300};
+  Subscriber& subscriber = some_subscriber(dice);
+  subscriber.want_rate(rates[dice.below(rates.size())]);
+  subscriber.leave(dice);
+}
+
 void World::lie(Dice& dice) {
   Subscriber& liar = *subscribers_[kPriory];
   switch (dice.below(3)) {
@@ -168,6 +177,7 @@ void World::lie(Dice& dice) {
 }
 
 void World::change_wall_clock(Dice& dice) {
+  model_.wall_clock_set();
   clock_.set({clock_.now().us + dice.between(-2 * 3'600 * kSecondUs, 2 * 3'600 * kSecondUs)});
 }
 
@@ -196,15 +206,18 @@ void World::act(const Action& action) {
     }
     case Kind::mood: return change_mood(dice);
     case Kind::credit: return some_subscriber(dice).want(static_cast<std::uint32_t>(1 + dice.below(40)));
+    case Kind::rate: return change_rate(dice);
     case Kind::lie: return lie(dice);
     case Kind::rogue: return rogue_.misbehave(dice);
     case Kind::twin: return twin_->stay_away(dice.one_in(2));
     case Kind::wall_clock: return change_wall_clock(dice);
     case Kind::operate: return operate(dice);
+    case Kind::mend: return mend(dice);
     case Kind::pause: return pause_or_resume(dice);
     case Kind::reset: return reset(dice);
     case Kind::remove: return remove(dice);
     case Kind::configure: return configure(dice);
+    case Kind::replay_into: return replay_into(dice);
     case Kind::erase: return erase(dice);
     case Kind::old_vault: return handle_vault(dice);
     case Kind::watch:
@@ -241,7 +254,7 @@ void World::act_on_network(Kind kind, Dice& dice) {
 
 void World::act_on_hub(Kind kind, Dice& dice) {
   switch (kind) {
-    case Kind::stall: stalled_until_us_ = clock_.steady_us() + dice.between(0, 3 * kSecondUs); return;
+    case Kind::stall: return stall(dice);
     case Kind::fail_sync: return hub_.fail_sync();
     case Kind::vault_full:
       (dice.one_in(2) ? vault_full_until_us_ : vault_stuck_until_us_) =
@@ -251,6 +264,17 @@ void World::act_on_hub(Kind kind, Dice& dice) {
     default: hub_.lose_state(dice); break;
   }
   model_.hub_crashed();
+}
+
+/// For so long, now and then, that publishers have to be told.
+void World::stall(Dice& dice) {
+  const bool long_one = dice.one_in(2);
+  stalled_until_us_ = clock_.steady_us() + (long_one ? dice.between(3, 9) : dice.between(0, 3)) * kSecondUs;
+  if (!long_one) return;
+  for (int each = 0; each < 6 && !verdict_.failed(); ++each) {
+    publish(dice);
+    pass(dice.between(1, 3) * 500 * kMillisecondUs);
+  }
 }
 
 /// As long as it takes, with everybody going on meanwhile.
@@ -287,10 +311,12 @@ void World::start_hub() {
 
 void World::step_hub() {
   if (!hub_.up() || verdict_.failed()) return;
+  const bool all_synced = hub_.all_synced();
   hub_.step();
   stepped_since_sync_ = true;
   if (hub_.up()) {
     model_.hub_stepped();
+    if (all_synced) model_.nothing_held_back();
     check_bounds();
   } else {
     model_.hub_crashed();
@@ -310,11 +336,15 @@ void World::check_bounds() {
 }
 
 void World::heal(Dice& dice) {
-  if (!setup_.holm) {
+  // With a limit of its own a channel may take less than the drain publishes to get others on.
+  const bool limited = std::ranges::any_of(setup_.rates, [](auto rate) { return rate != 0; });
+  if (!setup_.holm || limited) {
     setup_.holm = true;
+    setup_.rates = {};
     restart_with_setup(dice);
   }
   network_.calm();
+  for (const auto& subscriber : subscribers_) subscriber->want_rate(0);
   stalled_until_us_ = vault_full_until_us_ = vault_stuck_until_us_ = 0;
   twin_->stay_away(true);
   for (Session* session : sessions_) {
@@ -341,6 +371,9 @@ bool World::drained(const Subscriber* except) const {
       continue;
     }
     if (model_.open(interest) > 0 || model_.paused(interest) || model_.moving(interest)) return false;
+  }
+  for (const Interest* replay : model_.replays()) {
+    if (except == nullptr || replay->number != except->interest().number) return false;
   }
   return hub_.unsynced() == 0 && !model_.has_keys_left();
 }
@@ -381,6 +414,7 @@ void World::drain(const char* promise, const Subscriber* except, Dice& dice) {
     });
     if (stuck && dice.one_in(3)) publish_fresh(dice);
     resume_all(dice);
+    end_replays(dice);
     drain_turn(dice);
   }
   if (verdict_.failed()) return;
@@ -391,28 +425,42 @@ void World::drain(const char* promise, const Subscriber* except, Dice& dice) {
   }
   for (const auto& subscriber : subscribers_) {
     if (subscriber.get() == except) continue;
-    if (!model_.exists(subscriber->interest()) && expected(subscriber->interest()))
-      how += std::string(subscriber->interest().name) + " was never made; ";
+    if (!model_.exists(subscriber->interest())) {
+      if (expected(subscriber->interest()))
+        how += std::string(subscriber->interest().name) + " was never made; ";
+      continue;
+    }
     if (model_.paused(subscriber->interest()))
       how += std::string(subscriber->interest().name) + " is paused; ";
     if (model_.moving(subscriber->interest()))
       how += std::string(subscriber->interest().name) + " has not come to its end; ";
     if (model_.open(subscriber->interest()) > 0) how += model_.describe_open(subscriber->interest()) + "; ";
   }
+  for (const Interest* replay : model_.replays()) {
+    if (except == nullptr || replay->number != except->interest().number)
+      how += std::string(replay->name) + " has not ended; ";
+  }
   if (model_.has_keys_left()) how += "keys that are erased on record are in the vault; ";
   verdict_.broken(promise, how);
+}
+
+/// Whatever is acked, its reader has.
+void World::check_taken(const Subscriber& reader, const Interest& stream) {
+  for (const Sequence sequence : model_.acked(stream)) {
+    const bool twins = stream.number == 0 && twin_->has_taken(stream.name, sequence);
+    if (reader.has_taken(stream.name, sequence) || twins) continue;
+    return verdict_.broken("every matching subscription gets every event",
+                           std::string(stream.name) + ": nobody took event " + std::to_string(sequence));
+  }
 }
 
 void World::repeat_everything(Dice& dice) {
   for (const auto& subscriber : subscribers_) {
     if (!subscriber->interest().honest) continue;
-    for (const Sequence sequence : model_.acked(subscriber->interest())) {
-      const bool twins = subscriber->interest().number == 0 && twin_->has_taken(sequence);
-      if (!subscriber->has_taken(sequence) && !twins)
-        return verdict_.broken(
-            "every matching subscription gets every event",
-            std::string(subscriber->interest().name) + " never took event " + std::to_string(sequence));
-    }
+    check_taken(*subscriber, subscriber->interest());
+  }
+  for (const Interest* replay : model_.every_replay()) {
+    if (replay->honest) check_taken(*subscribers_[replay->number], *replay);
   }
   verdict_.tell("everything is published again");
   for (const auto& publisher : publishers_) publisher->repeat_all();

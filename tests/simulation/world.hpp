@@ -22,9 +22,11 @@ class World {
   void publish(Dice& dice);
   void publish_odd(Dice& dice);
   void publish_disliked(Dice& dice);
+  void publish_refused(Dice& dice);
   void publish_link(Dice& dice);
   Publication& say(Publication publication);
   void change_mood(Dice& dice);
+  void change_rate(Dice& dice);
   void lie(Dice& dice);
   void change_wall_clock(Dice& dice);
   // What people do (world_people.cpp)
@@ -38,6 +40,12 @@ class World {
   void change_night_desk(Dice& dice);
   void restart_with_setup(Dice& dice);
   void ask_about_history(Kind kind, Dice& dice);
+  void replay_into(Dice& dice);
+  void mend(Dice& dice);
+  void mend(const Interest& interest, Sequence dead, Dice& dice);
+  void end_replays(Dice& dice);
+  /// A subscription, or as likely a replay into one where there is any.
+  const Interest& some_stream(Dice& dice) const;
   void erase(Dice& dice);
   void handle_vault(Dice& dice);
   /// hub.toml has its channel, or its reader makes it.
@@ -45,6 +53,7 @@ class World {
 
   void act_on_network(Kind kind, Dice& dice);
   void act_on_hub(Kind kind, Dice& dice);
+  void stall(Dice& dice);
   void pass(std::int64_t us);
 
   void turn(Dice& dice);
@@ -58,6 +67,7 @@ class World {
   void drain(const char* promise, const Subscriber* except, Dice& dice);
   void drain_turn(Dice& dice);
   void publish_fresh(Dice& dice);
+  void check_taken(const Subscriber& reader, const Interest& stream);
   void repeat_everything(Dice& dice);
   void compare_rebuilt_state(Dice& dice);
 
