@@ -134,14 +134,13 @@ Mending::Checked Mending::find_child(const Pending& dead, Mended& mended) const 
   std::vector<KeyedHash> identifiers;
   for (const auto& text : identifier_texts(*mended.event))
     identifiers.push_back(identifier_hash(context_.index_key, text));
+  if (kFault == Fault::takes_a_mend_of_another_child) identifiers.clear();
   auto linked = context_.state.linked(identifiers);
   if (!linked) return tl::unexpected(linked.error());
   const auto is_childs = [&](const auto& person) { return person == dead.person; };
   const auto is_anothers = [&](const auto& person) { return person && *person != dead.person; };
-  const bool any_child = kFault == Fault::takes_a_mend_of_another_child;
-  if (!any_child && std::ranges::any_of(*linked, is_anothers))
-    return no("person: an identifier is another child's");
-  if (!any_child && !identifiers.empty() && std::ranges::none_of(*linked, is_childs))
+  if (std::ranges::any_of(*linked, is_anothers)) return no("person: an identifier is another child's");
+  if (!identifiers.empty() && std::ranges::none_of(*linked, is_childs))
     return no("person: no identifier is known to be the original's child's");
   auto child = context_.state.person(dead.person);
   if (!child) return tl::unexpected(child.error());
@@ -202,7 +201,7 @@ Result<void> Mending::offer(const Mended& mended, const Pending& dead, Sequence 
 Mending::Checked Mending::mend(const Peer& peer, const wire::HandleDeadLetter& frame, const Pending& dead,
                                const std::string& by, Timestamp now, Decision& out) {
   Mended mended;
-  const auto refusal = prepare(frame, dead, now, mended);
+  auto refusal = prepare(frame, dead, now, mended);
   if (!refusal || *refusal) return refusal;
   auto key = context_.day_keys.key(kHubPurpose, now);
   if (!key) return tl::unexpected(key.error());

@@ -8,9 +8,11 @@ namespace {
 
 /// In the largest whole unit.
 std::string length_of(std::int64_t us) {
+  constexpr std::int64_t kOfHour = 60;
+  constexpr std::int64_t kOfDay = 24 * kOfHour;
   const std::int64_t minutes = us / (60 * kSecondUs);
-  if (minutes >= 2 * 24 * 60) return std::to_string(minutes / (24 * 60)) + " days";
-  if (minutes >= 2 * 60) return std::to_string(minutes / 60) + " hours";
+  if (minutes >= 2 * kOfDay) return std::to_string(minutes / kOfDay) + " days";
+  if (minutes >= 2 * kOfHour) return std::to_string(minutes / kOfHour) + " hours";
   return std::to_string(minutes) + " minutes";
 }
 

@@ -8,7 +8,7 @@ namespace carehub::server {
 
 /// How far this machine's clock may be from the time that entries are stamped with before operators are told,
 /// and how near it has to come before that is over.
-constexpr std::int64_t kClockDiffersUs = 5 * 60 * kSecondUs;
+constexpr std::int64_t kClockDiffersUs = 300 * kSecondUs;
 constexpr std::int64_t kClockAgreesUs = 60 * kSecondUs;
 
 /// Tells operators when entries are stamped with another time than this machine's clock shows: after a jump
