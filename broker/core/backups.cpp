@@ -21,7 +21,9 @@ std::string places(const std::string& ledger, const std::string& vault) {
 Result<void> Backups::ask(const Peer& peer, const wire::Backup& frame, Timestamp now, Decision& out) {
   const auto refuse = [&](ErrorKind kind, const char* why) {
     out.sends.push_back({peer.connection, backup_failed_frame(frame.number(), kind, why)});
-    return Result<void>();
+    Wish wish{"backup", {}, frame.by(), frame.reason()};
+    wish.what.add("the ledger to", text_of(frame.ledger())).add("the vault to", text_of(frame.vault()));
+    return refused_.add(peer, std::move(wish), why, now);
   };
   if (!peer.is_operator) return refuse(ErrorKind::denied, "only an operator's connection makes backups");
   for (const auto* text : {frame.ledger(), frame.vault(), frame.by(), frame.reason()}) {

@@ -2,6 +2,7 @@
 
 #include "broker/core/deliveries.hpp"
 #include "broker/core/engine.hpp"
+#include "broker/core/refused_questions.hpp"
 
 namespace carehub::core {
 
@@ -12,9 +13,9 @@ constexpr const char* kBackupFailedAction = "backup failed";
 /// Copies of the ledger and the vault, as an operator asks for them: who may, and what is on record of it.
 class Backups {
  public:
-  explicit Backups(const DeliveryContext& context) : context_(context) {}
+  Backups(const DeliveryContext& context, RefusedQuestions& refused) : context_(context), refused_(refused) {}
 
-  /// Records the asking; what is copied is copied once that is durable.
+  /// Records the asking, a refused one, too; what is copied is copied once that is durable.
   Result<void> ask(const Peer& peer, const wire::Backup& frame, Timestamp now, Decision& out);
 
   /// Records how it ended; the last frame of the answer.
@@ -22,6 +23,7 @@ class Backups {
 
  private:
   DeliveryContext context_;
+  RefusedQuestions& refused_;
 };
 
 }  // namespace carehub::core

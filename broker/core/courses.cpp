@@ -6,6 +6,7 @@
 #include "broker/base/fault.hpp"
 #include "broker/base/ledger_keys.hpp"
 #include "broker/core/mending.hpp"
+#include "broker/core/refused_questions.hpp"
 #include "broker/core/replays_into.hpp"
 #include "broker/core/route.hpp"
 #include "broker/core/wire_frames.hpp"
@@ -80,10 +81,19 @@ Result<void> Courses::handle(const Peer& peer, const wire::HandleSubscription& f
                              Timestamp now, Decision& out) {
   auto done = act(peer, frame, head, now, out);
   if (!done) return tl::unexpected(done.error());
-  auto answer = *done ? handled_frame(frame.number(), std::nullopt, "", **done)
-                      : handled_frame(frame.number(), done->error().kind, done->error().text, 0);
-  out.sends.push_back({peer.connection, std::move(answer)});
-  return {};
+  if (*done) {
+    out.sends.push_back({peer.connection, handled_frame(frame.number(), std::nullopt, "", **done)});
+    return {};
+  }
+  const auto& [kind, why] = done->error();
+  out.sends.push_back({peer.connection, handled_frame(frame.number(), kind, why, 0)});
+  const bool known = frame.action() <= wire::SubscriptionAction::MAX;
+  Wish wish{std::string("subscription ") + (known ? wire::EnumNameSubscriptionAction(frame.action()) : ""),
+            {},
+            frame.by(),
+            frame.reason()};
+  wish.what.add("subscription", text_of(frame.subscription()));
+  return refused_.add(peer, std::move(wish), why, now);
 }
 
 Courses::Done Courses::act(const Peer& peer, const wire::HandleSubscription& frame, Sequence head,

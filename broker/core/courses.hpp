@@ -29,6 +29,7 @@ Result<Sequence> record_change(const DeliveryContext& context, const Subscriptio
 /// The first entry that was appended at `at` or later; head + 1 where none was.
 Result<Sequence> first_entry_since(const StateReader& state, Sequence head, Timestamp at);
 
+class RefusedQuestions;
 class ReplaysInto;
 
 /// What operators do to subscriptions, and the work of those that are not at the ledger's end: a part of it a
@@ -36,8 +37,12 @@ class ReplaysInto;
 class Courses {
  public:
   Courses(const DeliveryContext& context, Deliveries& deliveries, Subscribers& subscribers,
-          ReplaysInto& replays)
-      : context_(context), deliveries_(deliveries), subscribers_(subscribers), replays_(replays) {}
+          ReplaysInto& replays, RefusedQuestions& refused)
+      : context_(context),
+        deliveries_(deliveries),
+        subscribers_(subscribers),
+        replays_(replays),
+        refused_(refused) {}
 
   Result<void> handle(const Peer& peer, const wire::HandleSubscription& frame, Sequence head, Timestamp now,
                       Decision& out);
@@ -74,6 +79,7 @@ class Courses {
   Deliveries& deliveries_;
   Subscribers& subscribers_;
   ReplaysInto& replays_;
+  RefusedQuestions& refused_;
   Sequence seen_head_ = 0;
 };
 

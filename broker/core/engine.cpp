@@ -11,6 +11,7 @@
 #include "broker/core/deliveries.hpp"
 #include "broker/core/erasures.hpp"
 #include "broker/core/questions.hpp"
+#include "broker/core/refused_questions.hpp"
 #include "broker/core/repeats.hpp"
 #include "broker/core/replays_into.hpp"
 #include "broker/core/reports.hpp"
@@ -75,13 +76,14 @@ struct Engine::Impl {
           context{impl.state,  impl.journal,           disclosure,   impl.day_keys,
                   impl.random, impl.vault.index_key(), impl.counters},
           deliveries(context),
-          replays(context, deliveries),
+          refused(impl.journal, impl.day_keys),
+          replays(context, deliveries, refused),
           subscribers(context, deliveries, replays),
-          courses(context, deliveries, subscribers, replays),
-          erasures(context, deliveries),
-          backups(context),
+          courses(context, deliveries, subscribers, replays, refused),
+          erasures(context, deliveries, refused),
+          backups(context, refused),
           reports(context),
-          questions(context, deliveries),
+          questions(context, deliveries, refused),
           repeats(impl.journal, impl.day_keys),
           admission(rules, impl.state, impl.journal, impl.vault, impl.day_keys, impl.random, impl.counters,
                     repeats, [this](const RecordedEvent& recorded) { return deliveries.route(recorded); }) {}
@@ -89,6 +91,7 @@ struct Engine::Impl {
     Disclosure disclosure;
     DeliveryContext context;
     Deliveries deliveries;
+    RefusedQuestions refused;
     ReplaysInto replays;
     Subscribers subscribers;
     Courses courses;
@@ -324,7 +327,7 @@ Result<Timestamp> Engine::advance(Timestamp now, Decision& out) {
   auto repeats = impl_->running().repeats.advance(at);
   if (!repeats) return tl::unexpected(repeats.error());
   if (*repeats) due = std::min(due, **repeats);
-  auto refused = impl_->running().questions.advance(at);
+  auto refused = impl_->running().refused.advance(at);
   if (!refused) return tl::unexpected(refused.error());
   due = std::min(due, *refused);
   if (courses.has_more(impl_->journal.head())) due = at;

@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kTextSoughtMin = 6;  // a shorter number stands in many messages by chance
 constexpr std::size_t kCopiesNamedMax = 8;
 constexpr std::size_t kRefusedNamedMax = 64;
+constexpr const char* kOnePerson = "all that is about one person";
 constexpr const char* kEventMediaType = "application/x-flatbuffers; schema=event.fbs";
 
 std::string text_of(const flatbuffers::String* text) { return text == nullptr ? "" : text->str(); }
@@ -204,9 +205,12 @@ Naming names_any(const ledger::Refusal& refusal, const std::vector<std::string>&
 }
 
 Result<void> Erasures::ask(const Peer& peer, const wire::Erase& frame, Timestamp now, Decision& out) {
+  const char* verb = frame.preview() ? "erase preview" : "erase";
   const auto refuse = [&](ErrorKind kind, const char* why) {
     out.sends.push_back({peer.connection, erased_frame(refusal(frame.number(), kind, why))});
-    return Result<void>();
+    Wish wish{verb, {}, frame.by(), frame.reason()};
+    wish.what.add(kOnePerson);
+    return refused_.add(peer, std::move(wish), why, now);
   };
   if (!peer.is_operator) return refuse(ErrorKind::denied, "only an operator's connection erases");
   for (const auto* text : {frame.person(), frame.by(), frame.reason()}) {
@@ -222,10 +226,10 @@ Result<void> Erasures::ask(const Peer& peer, const wire::Erase& frame, Timestamp
   auto key = context_.day_keys.key(kHubPurpose, now);
   if (!key) return tl::unexpected(key.error());
   ledger::AccessT access;
-  access.verb = frame.preview() ? "erase preview" : "erase";
+  access.verb = verb;
   access.by = asker(peer, text_of(frame.by()));
   access.reason = text_of(frame.reason());
-  access.what = "all that is about one person";
+  access.what = kOnePerson;
   flatbuffers::FlatBufferBuilder builder;
   auto body = finish_body(builder, ledger::Access::Pack(builder, &access));
   context_.journal.append({storage::EntryKind::access, *key, std::move(body)}, now);

@@ -2,6 +2,7 @@
 
 #include "broker/core/deliveries.hpp"
 #include "broker/core/engine.hpp"
+#include "broker/core/refused_questions.hpp"
 
 /// Erasing all that is about one person, as an operator asks for it.
 namespace carehub::core {
@@ -25,10 +26,10 @@ Naming names_any(const ledger::Refusal& refusal, const std::vector<std::string>&
 
 class Erasures {
  public:
-  Erasures(const DeliveryContext& context, Deliveries& deliveries)
-      : context_(context), deliveries_(deliveries) {}
+  Erasures(const DeliveryContext& context, Deliveries& deliveries, RefusedQuestions& refused)
+      : context_(context), deliveries_(deliveries), refused_(refused) {}
 
-  /// Records the asking, and has the ledger searched.
+  /// Records the asking, a refused one, too, and has the ledger searched.
   Result<void> ask(const Peer& peer, const wire::Erase& frame, Timestamp now, Decision& out);
 
   Result<void> erase(const AskErasure& ask, ErasureFindings findings, Sequence head, Timestamp now,
@@ -47,6 +48,7 @@ class Erasures {
 
   DeliveryContext context_;
   Deliveries& deliveries_;
+  RefusedQuestions& refused_;
 };
 
 }  // namespace carehub::core

@@ -250,16 +250,14 @@ Result<void> Questions::handle_dead_letter(const Peer& peer, const wire::HandleD
   }
   const auto refuse = [&](ErrorKind kind, const std::string& why) {
     out.sends.push_back({peer.connection, handled_frame(frame.number(), kind, why, 0)});
-    AskedText what;
-    what.add("entry " + std::to_string(frame.sequence())).add("subscription", text_of(frame.subscription()));
     const auto known = frame.action() <= wire::DeadLetterAction::MAX;
-    Asked asked{std::string("dead letter ") + (known ? wire::EnumNameDeadLetterAction(frame.action()) : ""),
-                text_of(frame.by()),
-                {},
-                text_of(frame.reason()),
-                what.take(),
-                {}};
-    return record_refused(peer, std::move(asked), why, now);
+    Wish wish{std::string("dead letter ") + (known ? wire::EnumNameDeadLetterAction(frame.action()) : ""),
+              {},
+              frame.by(),
+              frame.reason()};
+    wish.what.add("entry " + std::to_string(frame.sequence()))
+        .add("subscription", text_of(frame.subscription()));
+    return refused_.add(peer, std::move(wish), why, now);
   };
   if (!peer.is_operator)
     return refuse(ErrorKind::denied, "only an operator's connection handles dead letters");

@@ -12,11 +12,8 @@ namespace carehub::core {
 /// it is answered. And what operators do about dead letters.
 class Questions {
  public:
-  Questions(const DeliveryContext& context, Deliveries& deliveries)
-      : context_(context),
-        deliveries_(deliveries),
-        mending_(context, deliveries),
-        refused_(context.journal, context.day_keys) {}
+  Questions(const DeliveryContext& context, Deliveries& deliveries, RefusedQuestions& refused)
+      : context_(context), deliveries_(deliveries), mending_(context, deliveries), refused_(refused) {}
 
   Result<void> query(const Peer& peer, const wire::Query& query, Timestamp now, Decision& out);
   /// `head`: where the ledger ends now; a replay ends there.
@@ -24,8 +21,6 @@ class Questions {
                       Decision& out);
   Result<void> handle_dead_letter(const Peer& peer, const wire::HandleDeadLetter& frame, Timestamp now,
                                   Decision& out);
-  /// Writes down what is due; when something is next.
-  Result<Timestamp> advance(Timestamp now) { return refused_.advance(now); }
 
  private:
   struct Asked;
@@ -44,7 +39,7 @@ class Questions {
   DeliveryContext context_;
   Deliveries& deliveries_;
   Mending mending_;
-  RefusedQuestions refused_;
+  RefusedQuestions& refused_;
 };
 
 }  // namespace carehub::core

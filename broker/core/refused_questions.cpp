@@ -7,6 +7,14 @@
 #include "broker/core/delivery_records.hpp"
 
 namespace carehub::core {
+namespace {
+
+std::string kept_text(const flatbuffers::String* text) {
+  if (text == nullptr) return {};
+  return text->size() > limits::kErrorTextBytesMax ? "(a text that is too long)" : text->str();
+}
+
+}  // namespace
 
 Result<bool> RefusedQuestions::write(const ledger::AccessT& access, Timestamp now) {
   auto key = day_keys_.key(kHubPurpose, now);
@@ -40,6 +48,17 @@ Result<void> RefusedQuestions::add(const Peer& peer, ledger::AccessT access, Tim
   if (!written) return tl::unexpected(written.error());
   if (!*written) ++told.since;
   return {};
+}
+
+Result<void> RefusedQuestions::add(const Peer& peer, Wish wish, const std::string& why, Timestamp now) {
+  ledger::AccessT access;
+  access.verb = std::move(wish.verb);
+  access.by = asker(peer, kept_text(wish.by));
+  access.agency = peer.agency;
+  access.reason = kept_text(wish.reason);
+  access.what = wish.what.take();
+  access.what += (access.what.empty() ? "" : ": ") + why;
+  return add(peer, std::move(access), now);
 }
 
 Result<Timestamp> RefusedQuestions::advance(Timestamp now) {

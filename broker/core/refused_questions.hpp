@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "broker/core/asked_text.hpp"
 #include "broker/core/day_keys.hpp"
 #include "broker/core/engine.hpp"
 
@@ -11,15 +12,25 @@ namespace carehub::core {
 /// The verb of an Access that says that nothing was shown: before the verb of what was asked.
 constexpr const char* kRefusedVerb = "refused ";
 
-/// Writes down that something was asked and refused: who tries to see what is not theirs is for auditors to
-/// find. Of each client at most one a minute is told by itself; the others of that minute are counted, so
-/// that nobody fills the ledger by asking.
+/// What an operator's frame asks to have done: a verb with what it is about, and by whom and why, as typed.
+struct Wish {
+  std::string verb;
+  AskedText what;
+  const flatbuffers::String* by = nullptr;
+  const flatbuffers::String* reason = nullptr;
+};
+
+/// Writes down that something was asked and refused: who tries to see what is not theirs, or to have it
+/// changed, is for auditors to find. Of each client at most one a minute is told by itself; the others of
+/// that minute are counted, so that nobody fills the ledger by asking.
 class RefusedQuestions {
  public:
   RefusedQuestions(Journal& journal, DayKeys& day_keys) : journal_(journal), day_keys_(day_keys) {}
 
   /// `access` says what was asked, and why it was refused; its verb without `refused`.
   Result<void> add(const Peer& peer, ledger::AccessT access, Timestamp now);
+  /// `why` it was refused, in the hub's own words. A text that is too long to be kept is left out.
+  Result<void> add(const Peer& peer, Wish wish, const std::string& why, Timestamp now);
   /// Whether add() would write it down by itself: what that costs can be left out where it is only counted.
   bool tells(const Peer& peer, Timestamp now) const;
   /// Writes down counts that are due; when the next one is. A vault that cannot be extended is asked again a

@@ -93,7 +93,9 @@ Result<void> ReplaysInto::start(const Peer& peer, const wire::Replay& frame, Seq
                                 Decision& out) {
   const auto refuse = [&](const Refusal& why) {
     out.sends.push_back({peer.connection, handled_frame(frame.number(), why.kind, why.text, 0)});
-    return Result<void>();
+    Wish wish{"replay", {}, frame.by(), frame.reason()};
+    wish.what.add("into", text_of(frame.into()));
+    return refused_.add(peer, std::move(wish), why.text, now);
   };
   if (const auto why = refusal(peer, frame)) return refuse(*why);
   auto made = read(frame, head);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "broker/core/courses.hpp"
+#include "broker/core/refused_questions.hpp"
 
 namespace carehub::core {
 
@@ -9,8 +10,8 @@ namespace carehub::core {
 /// nobody can take, from its making until all that it offers is settled.
 class ReplaysInto {
  public:
-  ReplaysInto(const DeliveryContext& context, Deliveries& deliveries)
-      : context_(context), deliveries_(deliveries) {}
+  ReplaysInto(const DeliveryContext& context, Deliveries& deliveries, RefusedQuestions& refused)
+      : context_(context), deliveries_(deliveries), refused_(refused) {}
 
   /// A Replay with `into`, answered by Handled with the name under which it runs.
   Result<void> start(const Peer& peer, const wire::Replay& frame, Sequence head, Timestamp now,
@@ -38,6 +39,7 @@ class ReplaysInto {
 
   DeliveryContext context_;
   Deliveries& deliveries_;
+  RefusedQuestions& refused_;
 };
 
 }  // namespace carehub::core

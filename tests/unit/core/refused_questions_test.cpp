@@ -18,7 +18,8 @@ struct Asking {
   void ask(const core::Peer& peer) {
     ledger::AccessT access;
     access.verb = "timeline";
-    REQUIRE(refused.add(peer, std::move(access), hub.clock.now()));
+    const auto added = refused.add(peer, std::move(access), hub.clock.now());
+    REQUIRE(added);
     take();
   }
   Timestamp pass(std::int64_t us) {
@@ -57,4 +58,103 @@ TEST_CASE("more clients than anybody has are not kept in mind") {
   for (std::size_t i = 0; i < core::RefusedQuestions::kClientsMax + 10; ++i)
     asking.ask(EngineHarness::peer(1, "agency-" + std::to_string(i)));
   CHECK(asking.written == core::RefusedQuestions::kClientsMax);
+}
+
+namespace {
+
+/// What an operator may have done, as a frame each, by the verb that it is on record under.
+std::vector<std::pair<std::string, wire::MessageUnion>> wishes(const std::string& reason) {
+  std::vector<std::pair<std::string, wire::MessageUnion>> all;
+  const auto add = [&](const std::string& verb, auto frame) {
+    frame.number = 3;
+    frame.by = "A Person";
+    frame.reason = reason;
+    all.emplace_back(verb, wire::MessageUnion()).second.Set(std::move(frame));
+  };
+  wire::EraseT erase;
+  erase.person = "nhs:" + test_nhs_number(1);
+  add("erase", erase);
+  wire::BackupT backup;
+  backup.vault = "/srv/vaults/monday";
+  add("backup", backup);
+  wire::HandleSubscriptionT pause;
+  pause.action = wire::SubscriptionAction::pause;
+  pause.subscription = "council-duty-desk";
+  add("subscription pause", pause);
+  wire::HandleDeadLetterT discard;
+  discard.action = wire::DeadLetterAction::discard;
+  discard.subscription = "council-duty-desk";
+  discard.sequence = 4;
+  add("dead letter discard", discard);
+  wire::ReplayT replay;
+  replay.into = "council-duty-desk";
+  replay.person = "nhs:" + test_nhs_number(1);
+  add("replay", std::move(replay));
+  return all;
+}
+
+std::vector<ledger::AccessT> accesses(const EngineHarness& hub) {
+  std::vector<ledger::AccessT> found;
+  for (const auto& [sequence, body] : hub.entries(storage::EntryKind::access))
+    found.push_back(entry_of<ledger::AccessT>(body));
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("who is no operator and asks for what an operator may have done is on record, with what it was") {
+  for (auto& [verb, frame] : wishes("because")) {
+    CAPTURE(verb);
+    EngineHarness hub;
+    hub.send(EngineHarness::peer(2, "northmarch-council"), std::move(frame));
+    const auto told = accesses(hub);
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].verb == "refused " + verb);
+    CHECK(told[0].agency == "northmarch-council");
+    CHECK_THAT(told[0].by, Catch::EndsWith("/A Person"));
+    CHECK(told[0].reason == "because");
+    CHECK_THAT(told[0].what, Catch::Contains("only an operator"));
+    CHECK_THAT(told[0].what, !Catch::Contains(test_nhs_number(1)));
+    CHECK(hub.erasures.empty());
+    CHECK(hub.entries(storage::EntryKind::subscription_changed).size() == hub.rules.subscriptions.size());
+  }
+}
+
+TEST_CASE("an operator who does not say why is refused, and that is on record") {
+  for (auto& [verb, frame] : wishes("")) {
+    CAPTURE(verb);
+    EngineHarness hub;
+    hub.send(EngineHarness::operator_peer(9), std::move(frame));
+    const auto told = accesses(hub);
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].verb == "refused " + verb);
+    CHECK(told[0].agency.empty());
+    CHECK_THAT(told[0].what, Catch::Contains("say the reason"));
+  }
+}
+
+TEST_CASE("who asks again and again for what an operator may have done leaves one entry a minute") {
+  EngineHarness hub;
+  for (int round = 0; round < 100; ++round) {
+    for (auto& [verb, frame] : wishes("because"))
+      hub.send(EngineHarness::peer(2, "northmarch-council"), std::move(frame));
+  }
+  CHECK(accesses(hub).size() == 1);
+  hub.pass_ms(60'000);
+  const auto told = accesses(hub);
+  REQUIRE(told.size() == 2);
+  CHECK(told[1].rows == 100 * wishes("").size() - 1);
+}
+
+TEST_CASE("a text that is longer than any that is kept is left out of what is written down") {
+  EngineHarness hub;
+  wire::EraseT erase;
+  erase.person = "nhs:" + test_nhs_number(1);
+  erase.by = std::string(limits::kErrorTextBytesMax + 1, 'x');
+  erase.reason = std::string(5'000'000, 'y');
+  hub.send(EngineHarness::peer(2, "northmarch-council"), std::move(erase));
+  const auto told = accesses(hub);
+  REQUIRE(told.size() == 1);
+  CHECK_THAT(told[0].by, Catch::EndsWith("/(a text that is too long)"));
+  CHECK(told[0].reason == "(a text that is too long)");
 }
