@@ -58,8 +58,7 @@ void Children::queue(const PersonKey& person, Child& child) {
     return;
   }
   const auto& [head, suspicion] = std::tie(child.waiting.front().pending, child.waiting.front().suspicion);
-  child.turn =
-      Turn{suspicion.suspected() ? suspicion.losses() : 0, rank(head.urgency), head.sequence, person};
+  child.turn = Turn{suspicion.suspected() ? suspicion.falls() : 0, rank(head.urgency), head.sequence, person};
   ready_.insert(*child.turn);
 }
 

@@ -80,7 +80,7 @@ class Children {
   std::size_t held() const { return held_; }
 
  private:
-  // Losses where it is suspected and else 0, urgency, sequence: those that are suspected stand at the end.
+  // Falls where it is suspected and else 0, urgency, sequence: those that are suspected stand at the end.
   using Turn = std::tuple<std::uint32_t, std::uint8_t, Sequence, PersonKey>;
   struct Child {
     std::deque<Waiting> waiting;

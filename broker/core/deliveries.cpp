@@ -56,6 +56,18 @@ bool Deliveries::one_in_flight(ConnectionId connection) const {
   return in_flight == 1;
 }
 
+bool Deliveries::one_in_flight(const Delivery& to) const {
+  const auto receiver = [](const Delivery& delivery) -> const std::string& {
+    const auto& subscription = delivery.subscription();
+    return subscription.replay ? subscription.replay->subscription : subscription.name;
+  };
+  std::size_t in_flight = 0;
+  for (const auto& delivery : all_) {
+    if (delivery->in_flight() > 0 && receiver(*delivery) == receiver(to)) in_flight += delivery->in_flight();
+  }
+  return in_flight == 1;
+}
+
 void Deliveries::filter_changed() { indexed_ = false; }
 
 void Deliveries::build_index() {

@@ -22,6 +22,8 @@ class Deliveries {
   std::vector<Delivery*> replays_into(const std::string& name);
   /// Whether one delivery is in flight on the whole of that connection.
   bool one_in_flight(ConnectionId connection) const;
+  /// Whether one delivery is in flight to the receiver of that subscription, its replays with it.
+  bool one_in_flight(const Delivery& to) const;
   const std::vector<std::unique_ptr<Delivery>>& all() const { return all_; }
   std::size_t size() const { return all_.size(); }
   /// Call it after a subscription's filter was changed.

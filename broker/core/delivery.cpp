@@ -12,8 +12,6 @@ namespace {
 constexpr std::size_t kLoadRows = 1024;
 constexpr int kLoadsOfOneStep = 8;
 constexpr std::size_t kStepBytesMax = 2 * limits::kDeliverBytesMax;
-constexpr std::uint32_t kLossesOfOutage = 2;  // sessions in a row that are lost without an answer
-const std::string kConnectionLost = "connection_lost";
 
 Waiting waiting_from_disk(const Pending& pending) {
   Waiting waiting;
@@ -90,40 +88,6 @@ void Delivery::attach(ConnectionId connection, std::uint32_t credit, std::uint32
   connection_ = connection;
   grant(credit);
   rate_limit_.set(lower_limit(subscription_.rate_per_minute, rate_per_minute), now);
-}
-
-void Delivery::lose(bool alone, Timestamp now) {
-  lost_ = {*connection_, in_flight_.size()};
-  if (watch() || in_flight_.empty()) return;
-  // Nothing is said about an event while its receiver is unavailable, or where one that was not answered in
-  // time may be the cause.
-  alone = alone && breaker_.closed() && overdue_.empty();
-  if (++lost_in_row_ >= kLossesOfOutage) breaker_.unavailable(0, now);
-  for (auto next = in_flight_.begin(); next != in_flight_.end();) {
-    const auto flight = next++;
-    auto& suspicion = flight->second.delivery.suspicion;
-    const bool blamed = suspicion.lost(alone, acks_);
-    if (!suspicion.suspected()) continue;
-    flight->second.not_before = {now.us +
-                                 backoff_us(subscription_.retry, suspicion.losses() - 1, context_.random)};
-    if (blamed) blame(flight);
-  }
-}
-
-void Delivery::blame(Flights::iterator flight) {
-  auto& delivery = flight->second.delivery;
-  auto& pending = delivery.pending;
-  records_.nacked(pending, ledger::NakKind::failed, true, kConnectionLost);
-  if (delivery.suspicion.blames() == 1) {
-    untold_.alarms.push_back({"receiver_falls_over", "subscription " + subscription_.name + ": " +
-                                                         std::to_string(delivery.suspicion.losses()) +
-                                                         " connections in a row " + "were lost over event " +
-                                                         std::to_string(pending.sequence) +
-                                                         ", while others are taken: that counts as failed"});
-  }
-  if (++pending.counted < subscription_.retry.attempts_max) return;
-  give_up(delivery, kConnectionLost, untold_);
-  children_.settled(land(flight).delivery.pending.person);
 }
 
 void Delivery::detach(Timestamp now) {
@@ -214,7 +178,7 @@ void Delivery::ack(Sequence first, Sequence last, Timestamp now, Decision&) {
   if (!any) ++context_.counters.ignored_answers;
 }
 
-void Delivery::nak(const wire::NakItem& item, Timestamp now, Decision& out) {
+void Delivery::nak(const wire::NakItem& item, bool alone, Timestamp now, Decision& out) {
   const auto flight = in_flight_.find(item.sequence());
   if (flight == in_flight_.end()) {
     ++context_.counters.ignored_answers;
@@ -226,22 +190,32 @@ void Delivery::nak(const wire::NakItem& item, Timestamp now, Decision& out) {
     children_.settled(delivery.pending.person);
     return;
   }
-  fail_delivery(std::move(delivery), item, now, out);
+  fail_delivery(std::move(delivery), item, alone, now, out);
 }
 
-void Delivery::fail_delivery(Waiting delivery, const wire::NakItem& item, Timestamp now, Decision& out) {
+void Delivery::fail_delivery(Waiting delivery, const wire::NakItem& item, bool alone, Timestamp now,
+                             Decision& out) {
   auto& pending = delivery.pending;
-  delivery.suspicion.clear();
+  auto& suspicion = delivery.suspicion;
   lost_in_row_ = 0;
   const auto given = item.code() == nullptr ? std::string_view() : item.code()->string_view();
-  const std::string code(given.substr(0, limits::kNameBytesMax));
+  std::string code(given.substr(0, limits::kNameBytesMax));
   auto kind = item.kind();
   if (kind == ledger::NakKind::unknown) kind = ledger::NakKind::failed;
   bool counted = false;
   auto not_before = now;
+  if (kind != ledger::NakKind::unavailable) suspicion.clear();
   if (kind == ledger::NakKind::unavailable) {
-    breaker_.unavailable(item.retry_after_ms(), now);
     counted = kFault == Fault::counts_unavailable;
+    if (felled(suspicion, item, alone)) {
+      counted = true;
+      kind = ledger::NakKind::failed;
+      code = kReceiverFellOverCode;
+      tell_of_blame(delivery, "times in a row its receiver became unavailable over", out);
+    }
+    breaker_.unavailable(item.retry_after_ms(), now);
+    if (suspicion.suspected())
+      not_before.us += backoff_us(subscription_.retry, suspicion.falls() - 1, context_.random);
   } else if (kind == ledger::NakKind::failed) {
     const bool receivers_fault = breaker_.failed(pending.person, now);
     // An outage between two attempts explains the first failure that it began with.

@@ -84,6 +84,7 @@ class Delivery {
     if (connection_ == connection) return in_flight_.size();
     return lost_ && lost_->connection == connection ? lost_->in_flight : 0;
   }
+  std::size_t in_flight() const { return in_flight_.size(); }
   void grant(std::uint32_t credit);
 
   /// What leaves counts against that one's rate, too; it outlives this one.
@@ -99,7 +100,8 @@ class Delivery {
 
   /// Answers from the attached connection. What was not in flight is ignored and counted.
   void ack(Sequence first, Sequence last, Timestamp now, Decision& out);
-  void nak(const wire::NakItem& item, Timestamp now, Decision& out);
+  /// `alone`: nothing else is in flight to the same receiver.
+  void nak(const wire::NakItem& item, bool alone, Timestamp now, Decision& out);
 
   /// Takes back what was not answered in time.
   void expire(Timestamp now, Decision& out);
@@ -131,8 +133,10 @@ class Delivery {
   };
 
   void succeed(Sequence sequence, Timestamp now);
-  void fail_delivery(Waiting delivery, const wire::NakItem& item, Timestamp now, Decision& out);
+  void fail_delivery(Waiting delivery, const wire::NakItem& item, bool alone, Timestamp now, Decision& out);
+  bool felled(Suspicion& suspicion, const wire::NakItem& item, bool alone) const;
   void blame(Flights::iterator flight);
+  void tell_of_blame(const Waiting& delivery, const char* what, Decision& out) const;
   void give_up(const Waiting& delivery, const std::string& code, Decision& out);
   InFlight land(Flights::iterator flight);
   Result<void> load();

@@ -60,6 +60,12 @@ class DeliveryRecords {
   std::vector<Dead> dead_;
 };
 
+/// Why the hub itself counts a failure, or gives a delivery up: the client's session was lost over it, what
+/// is behind the client fell over it, or the hub did.
+constexpr const char* kConnectionLostCode = "connection_lost";
+constexpr const char* kReceiverFellOverCode = "receiver_fell_over";
+constexpr const char* kHubFellOverCode = "hub_fell_over";
+
 /// OperatorAction's words for what was done about a dead letter.
 constexpr const char* kSendAgainAction = "send dead letter again";
 constexpr const char* kDiscardAction = "discard dead letter";

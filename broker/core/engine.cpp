@@ -229,7 +229,10 @@ void Engine::Impl::answer(const Peer& peer, const wire::Nak& frame, Timestamp no
     ++counters.ignored_answers;
     return;
   }
-  for (const auto* item : *frame.items()) delivery->nak(*item, now, out);
+  for (const auto* item : *frame.items()) {
+    const bool unavailable = item->kind() == ledger::NakKind::unavailable;
+    delivery->nak(*item, unavailable && running().deliveries.one_in_flight(*delivery), now, out);
+  }
 }
 
 void Engine::Impl::grant(const Peer& peer, const wire::Credit& frame) {

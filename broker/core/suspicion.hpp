@@ -1,33 +1,39 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace carehub::core {
 
-/// Whether a delivery makes its receiver fall over before it can answer. It is suspected once two sessions in
-/// a row were lost (ended without a Goodbye) while it was in flight; from then on it flies alone. What it is
-/// blamed for counts as a failure: a loss with nothing else in flight, after the receiver has taken another
-/// child's delivery since the loss before, so that it is no outage.
+/// Whether a delivery makes its receiver fall over: the client itself, whose session is lost before it can
+/// answer, or what is behind that, which it then calls unavailable. It is suspected once that has happened
+/// twice in a row; from then on it flies alone. What it is blamed for counts as a failure: a fall with
+/// nothing else in flight, after the receiver has taken another child's delivery since the fall before, so
+/// that it is no outage.
 class Suspicion {
  public:
-  bool suspected() const { return losses_ >= kSuspectedFrom; }
-  /// Sessions in a row that were lost with it in flight.
-  std::uint32_t losses() const { return losses_; }
+  bool suspected() const { return falls() >= kSuspectedFrom; }
+  /// Falls in a row: sessions that were lost with it in flight, or answers `unavailable` (of these, such with
+  /// something else taken in between); of both the more.
+  std::uint32_t falls() const { return std::max(losses_, unavailable_); }
   /// How often it was to blame.
   std::uint32_t blames() const { return blames_; }
-  /// The receiver has taken something since its last loss; `acks`: of the subscription so far.
-  bool others_taken(std::uint64_t acks) const { return acks > acks_at_loss_; }
+  /// The receiver has taken something since its last fall; `acks`: of the subscription so far.
+  bool others_taken(std::uint64_t acks) const { return acks > acks_at_fall_; }
 
   /// Its session is lost; true: it is to blame. `alone`: nothing else can have been the cause.
   bool lost(bool alone, std::uint64_t acks);
-  /// It was answered.
+  /// It was answered `unavailable`; likewise. As long as nothing else is taken that is one outage.
+  bool unavailable(bool alone, std::uint64_t acks);
+  /// It was answered otherwise.
   void clear() { *this = Suspicion(); }
 
  private:
   static constexpr std::uint32_t kSuspectedFrom = 2;
   std::uint32_t losses_ = 0;
+  std::uint32_t unavailable_ = 0;
   std::uint32_t blames_ = 0;
-  std::uint64_t acks_at_loss_ = 0;
+  std::uint64_t acks_at_fall_ = 0;
 };
 
 }  // namespace carehub::core

@@ -107,6 +107,7 @@ class Model final : public Wiretap {
     std::uint32_t losses = 0;           // sessions in a row that were lost with it in flight
     std::uint32_t uncounted = 0;        // of these, in a row, while others were taken
     std::uint32_t blames = 0;           // that were counted
+    std::uint32_t unavailable = 0;      // answers in a row, by the ledger
     std::uint64_t sessions_before = 0;  // of its subscription, when it was offered
     std::uint64_t acks_at_loss = 0;
     std::uint64_t acks_at_blame = 0;
@@ -311,6 +312,7 @@ class Model final : public Wiretap {
   // What makes its receiver fall over (model_losses.cpp)
   void session_lost(const Connection& connection, const std::string& name, bool taken_over);
   void blamed(const Book& book, Line& line, const std::string& what);
+  void felled(const Book& book, Line& line, const std::string& what);
 
   // Replays into subscriptions (model_replays.cpp)
   void took_replay_into(const wire::Replay& frame);

@@ -234,6 +234,7 @@ void Model::begin_life(Sequence at, Book& book, Sequence sequence, const ledger:
   line.asked = line.not_before = {};
   line.left_before = line.left_before || line.sent_attempt > 0;
   line.counted = line.sent_attempt = line.losses = line.uncounted = line.blames = 0;
+  line.unavailable = 0;
   line.sessions_before = book.sessions;
   line.acks_at_blame = book.acks;
   line.nacked = line.settled = line.dead = line.discarded = line.skipped = line.ack_seen = false;
@@ -323,14 +324,17 @@ void Model::read_nacked(const ledger::Nacked& entry) {
     verdict_.tell("ledger: " + what + " is nacked " + ledger::EnumNameNakKind(item->kind()) +
                   (item->counted() ? ", counted" : ""));
     if (!item->counted()) {
+      line->unavailable = item->kind() == ledger::NakKind::unavailable ? line->unavailable + 1 : 0;
       // The breaker may be open, and then nothing counts.
       for (auto& [sequence, each] : book.lines) each.uncounted = 0;
       continue;
     }
     ++line->counted;
-    const bool lost = item->code() != nullptr && item->code()->string_view() == "connection_lost";
-    if (lost) {
+    const auto code = item->code() == nullptr ? std::string_view() : item->code()->string_view();
+    if (code == "connection_lost") {
       blamed(book, *line, what);
+    } else if (code == "receiver_fell_over") {
+      felled(book, *line, what);
     } else {
       ++line->counted_ever;
     }

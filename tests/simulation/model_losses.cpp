@@ -44,4 +44,13 @@ void Model::blamed(const Book& book, Line& line, const std::string& what) {
   line.acks_at_blame = book.acks;
 }
 
+/// It counts as failed that the receiver became unavailable with this alone in flight.
+void Model::felled(const Book& book, Line& line, const std::string& what) {
+  ++line.blames;
+  if (++line.unavailable <= kSuspectedFrom)
+    broken("an event is blamed for a receiver that became unavailable", what);
+  if (book.acks == line.acks_at_blame) broken("an outage blames no event", what);
+  line.acks_at_blame = book.acks;
+}
+
 }  // namespace carehub::simulation

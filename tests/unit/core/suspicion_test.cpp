@@ -103,7 +103,7 @@ TEST_CASE("an event is blamed for a loss when it was alone, suspected, and anoth
   CHECK_FALSE(suspicion.lost(true, 11));
   CHECK_FALSE(suspicion.lost(false, 12));
   CHECK(suspicion.lost(true, 13));
-  CHECK(suspicion.losses() == 5);
+  CHECK(suspicion.falls() == 5);
   CHECK(suspicion.blames() == 1);
   suspicion.clear();
   CHECK_FALSE(suspicion.suspected());
