@@ -10,7 +10,7 @@ import unittest
 import zmq
 
 import wire
-from county import CAREHUB, County, free_port, resident_mb, wait_until
+from county import CAREHUB, County, free_port, main, resident_mb, wait_until
 from wire import (ErrorKind, Neighbours, Outcome, Peer, ack, admission, frame, publish, subscribe, table)
 
 GROWTH_MAX_MB = 160
@@ -453,4 +453,4 @@ class Adversaries(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    main()

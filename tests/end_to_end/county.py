@@ -11,6 +11,7 @@ import re
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -121,12 +122,28 @@ def _unpacked(held):
         at = held.find(ZSTD_FRAME, at + 1)
 
 
+def _contents(place):
+    """Each file in a directory and its bytes; None when one went, or got another name, while they were read."""
+    contents = []
+    for directory, _, names in os.walk(place):
+        for file in (pathlib.Path(directory, name) for name in names):
+            try:
+                if stat.S_ISREG(file.stat().st_mode):
+                    contents.append((file, file.read_bytes()))
+            except FileNotFoundError:
+                return None
+    return sorted(contents)
+
+
 def in_clear(place, secrets):
-    """Where one of these texts stands in a file, or in the files of a directory: as it is, or only compressed."""
-    files = [place] if place.is_file() else [file for file in sorted(place.rglob("*")) if file.is_file()]
+    """Where one of these texts stands in a file, or in the files of a directory: as it is, or only compressed. A hub
+    may be at work in it: then all of it is read again."""
+    if place.is_file():
+        contents = [(place, place.read_bytes())]
+    else:
+        contents = wait_until(lambda: _contents(place), f"files in {place} that stay while they are read")
     found = []
-    for file in files:
-        held = file.read_bytes()
+    for file, held in contents:
         texts = (held, *_unpacked(held))
         found += [f"{secret} in {file.name}" for secret in secrets if any(secret.encode() in text for text in texts)]
     return found

@@ -1,4 +1,5 @@
 """The hub's own protocol spoken by hand: frames from schemas/*.fbs over bare ZeroMQ sockets, as a stranger would speak it."""
+import atexit
 import os
 import pathlib
 import re
@@ -19,6 +20,7 @@ from county import ROOT, nhs_number
 def generate():
     """Classes for the tables of the schemas. Nested buffers are plain bytes here: flatc's Python cannot import them."""
     directory = pathlib.Path(tempfile.mkdtemp(prefix="carehub-wire-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
     for schema in (ROOT / "schemas").glob("*.fbs"):
         plain = re.sub(r' *\(nested_flatbuffer: "[^"]*"\)', "", schema.read_text())
         (directory / schema.name).write_text(plain)
