@@ -4,14 +4,12 @@
 
 #include "broker/app/hub_connection.hpp"
 #include "broker/app/json_line.hpp"
-#include "broker/app/replay_queue.hpp"
+#include "broker/app/long_question.hpp"
 
 namespace carehub::app {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::chrono::milliseconds kTurn{200};
 
 /// Of a hub on this machine the paths may be given as seen from here.
 std::string place(const server::HubConfig& config, const fs::path& path) {
@@ -19,31 +17,6 @@ std::string place(const server::HubConfig& config, const fs::path& path) {
   std::error_code error;
   const fs::path whole = fs::absolute(path, error);
   return (error ? path : whole).lexically_normal().string();
-}
-
-void show_progress(const wire::BackedUpT& told, std::ostream& err) {
-  if (told.text.empty()) return;
-  err << told.text << ": " << told.done << " of " << told.all << " ("
-      << (told.all == 0 ? 100 : told.done * 100 / told.all) << " %)" << std::endl;
-}
-
-/// Waits for the frame that says how it ended.
-Result<wire::BackedUpT> wait_for_end(ReplayQueue& replies, Surroundings& surroundings) {
-  for (;;) {
-    if (surroundings.stopped_within(std::chrono::milliseconds(0))) {
-      return fail(
-          ErrorKind::unavailable,
-          "no longer waited for: the hub goes on with the backup, and its ledger will say how it ended");
-    }
-    auto reply = replies.pop(kTurn);
-    if (!reply) continue;
-    if (!*reply) return fail((*reply).error().kind, (*reply).error().text);
-    auto* told = std::get_if<wire::BackedUpT>(&**reply);
-    if (told == nullptr)
-      return fail(ErrorKind::invalid, "the hub answered with another frame than was asked for");
-    if (told->last) return std::move(*told);
-    show_progress(*told, surroundings.err);
-  }
 }
 
 void print_done(const BackupOptions& options, const wire::BackupT& asked, Sequence sequence,
@@ -78,11 +51,10 @@ ExitCode backup(const BackupOptions& options, Surroundings& surroundings) {
   wanted.vault = place(*config, options.vault);
   wanted.by = options.by;
   wanted.reason = options.reason;
-  const auto replies = std::make_shared<ReplayQueue>();
-  auto asked =
-      (*hub)->ask(wanted, [replies](Result<client::Reply> reply) { replies->push(std::move(reply)); });
-  if (!asked) return complain(surroundings, asked.error());
-  const auto ended = wait_for_end(*replies, surroundings);
+  const auto ended =
+      ask_long(**hub, wanted,
+               "no longer waited for: the hub goes on with the backup, and its ledger will say how it ended",
+               surroundings);
   if (!ended) return complain(surroundings, ended.error());
   if (ended->error != wire::ErrorKind::unknown) {
     const ErrorKind kind = error_kind(ended->error);

@@ -4,6 +4,7 @@
 #include "broker/app/commands.hpp"
 #include "broker/app/hub_connection.hpp"
 #include "broker/app/json_line.hpp"
+#include "broker/app/long_question.hpp"
 
 namespace carehub::app {
 namespace {
@@ -45,6 +46,18 @@ void print_done(const wire::ErasedT& erased, std::ostream& out) {
       << " looks again" << std::endl;
 }
 
+/// Asks, and waits for as long as the hub searches its ledger.
+Result<wire::ErasedT> search(client::HubClient& hub, wire::EraseT question, Surroundings& surroundings) {
+  const char* stopped = question.preview ? "stopped: the hub gives up its search, and nothing has been erased"
+                                         : "no longer waited for: the hub gives up its search, unless that "
+                                           "had come to its end already; then "
+                                           "it erases, and tells so in its ledger (carehub audit trail)";
+  auto erased = ask_long(hub, std::move(question), stopped, surroundings);
+  if (erased && erased->error != wire::ErrorKind::unknown)
+    return fail(error_kind(erased->error), erased->text);
+  return erased;
+}
+
 }  // namespace
 
 ExitCode erase(const EraseOptions& options, Surroundings& surroundings) {
@@ -63,7 +76,7 @@ ExitCode erase(const EraseOptions& options, Surroundings& surroundings) {
   question.reason = options.reason;
   question.preview = true;
   if (options.preview || asks) {
-    const auto counted = ask(**hub, question);
+    const auto counted = search(**hub, question, surroundings);
     if (!counted) return complain(surroundings, counted.error());
     if (options.preview && options.json) {
       print_json(*counted, true, surroundings.out);
@@ -75,7 +88,7 @@ ExitCode erase(const EraseOptions& options, Surroundings& surroundings) {
       return complain(surroundings, ExitCode::usage, "nothing has been erased");
   }
   question.preview = false;
-  const auto erased = ask(**hub, std::move(question));
+  const auto erased = search(**hub, std::move(question), surroundings);
   if (!erased) return complain(surroundings, erased.error());
   if (options.json) {
     print_json(*erased, false, surroundings.out);

@@ -148,10 +148,6 @@ Result<wire::HandledT> ask(client::HubClient& hub, wire::CosignT question) {
   return answer_of<wire::HandledT>(hub, std::move(question));
 }
 
-Result<wire::ErasedT> ask(client::HubClient& hub, wire::EraseT question) {
-  return answer_of<wire::ErasedT>(hub, std::move(question), kSearchWait);
-}
-
 Result<std::size_t> each_row(client::HubClient& hub, wire::QueryT query,
                              const std::function<void(wire::RowT&)>& row,
                              const std::function<void(const std::string&)>& remark) {

@@ -23,8 +23,7 @@ namespace {
 constexpr std::size_t kEntries = 512;  // of one read; a part has at least one
 constexpr std::size_t kBytes = 4U << 20U;
 constexpr std::size_t kChainOfPart = 64;
-constexpr std::size_t kScansMax =
-    16;  // of the whole ledger, each because the one before found out who else it is
+constexpr std::size_t kScansMax = 16;  // of the ledger, each as the one before found out who else it is
 constexpr std::string_view kBySequence = "sequence:";
 
 template <class List, class Item>
@@ -128,6 +127,7 @@ ErasureSearch::ErasureSearch(const storage::Ledger& ledger, const storage::Seale
 ErasureSearch::~ErasureSearch() = default;
 
 core::ErasureFindings ErasureSearch::take() { return std::move(impl_->found); }
+Sequence ErasureSearch::through() const { return impl_->found.through; }
 
 Result<bool> ErasureSearch::advance() {
   auto& self = *impl_;

@@ -25,6 +25,8 @@ class ErasureSearch {
   /// and those of the ledger.
   Result<bool> advance();
   core::ErasureFindings take();
+  /// The last entry that it has looked at. It may begin again, when it has found out who else it is.
+  Sequence through() const;
 
  private:
   struct Impl;

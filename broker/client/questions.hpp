@@ -21,6 +21,7 @@ class Questions {
   void replayed(const wire::Replayed& frame, std::int64_t now_ms);
   void handled(const wire::Handled& frame);
   void erased(const wire::Erased& frame);
+  /// Of a backup, or how far the search of an erasure is.
   void backed_up(const wire::BackedUp& frame, std::int64_t now_ms);
 
   /// False when no question has this number.

@@ -11,6 +11,7 @@ namespace carehub::server {
 namespace {
 
 constexpr std::int64_t kAgainUs = 60 * kSecondUs;
+constexpr std::int64_t kTellUs = kSecondUs;
 
 Bytes failed(const core::AskErasure& ask, const Error& error) {
   wire::ErasedT erased;
@@ -41,15 +42,35 @@ Result<void> Erasures::advance(Timestamp now, core::Decision& out) {
       return concluded;
   }
   if (waiting_.empty()) return {};
-  if (active_ == nullptr) active_ = search_(waiting_.front().erase.person);
+  if (active_ == nullptr) {
+    active_ = search_(waiting_.front().erase.person);
+    told_ = now;
+  }
   const auto done = active_->advance();
-  if (done && !*done) return {};
+  if (done && !*done) {
+    tell_progress(now, out);
+    return {};
+  }
   const auto ask = std::move(waiting_.front());
   const auto search = std::move(active_);
   waiting_.pop_front();
   if (done) return engine_.erase(ask, search->take(), now, out);
   out.sends.push_back({ask.peer.connection, failed(ask, done.error())});
   return {};
+}
+
+/// By the frame that tells how far a backup is.
+void Erasures::tell_progress(Timestamp now, core::Decision& out) {
+  if (now.us - told_.us < kTellUs) return;
+  told_ = now;
+  for (std::size_t at = 0; at < waiting_.size(); ++at) {
+    wire::BackedUpT far;
+    far.number = waiting_[at].erase.number;
+    far.text = at == 0 ? "searching the ledger, entries" : "another erasure is first: its search, entries";
+    far.done = active_->through();
+    far.all = state_.head();
+    out.sends.push_back({waiting_[at].peer.connection, core::backed_up_frame(far)});
+  }
 }
 
 /// The state's rows go first, for good: rows that a crash brings back would be of what nobody can read.

@@ -37,8 +37,8 @@ class Erasures {
   /// A frame that says no when too many wait, else nullopt.
   std::optional<Bytes> start(core::AskErasure ask);
 
-  /// Looks at the next part; what it leads to once all was looked at, and what is to be said of keys that are
-  /// gone. An error is the engine's.
+  /// Looks at the next part, and tells each asker every second how far that is; what it leads to once all was
+  /// looked at, and what is to be said of keys that are gone. An error is the engine's.
   Result<void> advance(Timestamp now, core::Decision& out);
 
   /// Destroys keys whose Erasure is durable, once the state's rows on disk are without the person; advance()
@@ -58,6 +58,7 @@ class Erasures {
     core::Destruction destruction;
     std::vector<std::string> copies;
   };
+  void tell_progress(Timestamp now, core::Decision& out);
   Result<void> destroy_keys(const std::vector<KeyId>& keys);
   void look_for_copies(core::Destruction destruction);
 
@@ -68,6 +69,7 @@ class Erasures {
   Apart apart_;
   std::deque<core::AskErasure> waiting_;  // the first is being searched for
   std::unique_ptr<care::ErasureSearch> active_;
+  Timestamp told_;           // how far the search is
   std::vector<KeyId> left_;  // to be destroyed, and the vault could not be written
   Timestamp tried_;
   std::mutex mutex_;  // copies are looked for on another thread

@@ -100,6 +100,20 @@ TEST_CASE("a person is asked before an erasure, sees what will go, and nothing g
   CHECK(after.complained("nothing that can be erased"));
 }
 
+TEST_CASE("a preview that is stopped says so, and leaves everything as it is") {
+  RunningCounty county;
+  REQUIRE(county.publish(SmallCounty::flag("e1")) == ExitCode::ok);
+  auto options = options_of(county);
+  options.preview = true;
+  Told stopped;
+  stopped.stop = true;
+  CHECK(app::erase(options, stopped.surroundings) == ExitCode::unavailable);
+  CHECK(stopped.complained("nothing has been erased"));
+  Told counted;
+  CHECK(app::erase(options, counted.surroundings) == ExitCode::ok);
+  CHECK(counted.said(R"("events":1)"));
+}
+
 TEST_CASE("nothing is erased without a yes where nobody can be asked") {
   const SmallCounty county;
   auto options = options_of(county, "-");

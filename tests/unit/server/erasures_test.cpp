@@ -64,6 +64,46 @@ TEST_CASE("a search ends with its connection, and too many at once are refused")
   CHECK(Erasures(*of.hub.engine, *of.hub.state, {}).start(ask(1, 1)));
 }
 
+TEST_CASE("who waits for a search is told every second how far it is, and nothing before the first is over") {
+  Searching of;
+  std::vector<wire::PublishItemT> items;
+  EventSpec spec;
+  for (spec.child = 100; spec.child < 1100; ++spec.child) items.push_back(item_of(spec));
+  of.hub.publish(of.hospital, std::move(items));
+  REQUIRE(of.hub.state->flush());
+  auto first = ask(1, 1);
+  first.erase.number = 31;
+  CHECK(!of.erasures.start(first));
+  auto second = ask(2, 2);
+  second.erase.number = 32;
+  CHECK(!of.erasures.start(second));
+  core::Decision quick;
+  REQUIRE(of.erasures.advance(of.hub.clock.now(), quick));
+  REQUIRE(of.erasures.advance(of.hub.clock.now(), quick));
+  CHECK(quick.sends.empty());
+  of.hub.clock.advance_ms(1'000);
+  core::Decision told;
+  REQUIRE(of.erasures.advance(of.hub.clock.now(), told));
+  REQUIRE(told.sends.size() == 2);
+  std::vector<wire::BackedUpT> far;
+  for (const auto& send : told.sends) {
+    const auto* frame = flatbuffers::GetRoot<wire::Frame>(send.frame.data());
+    REQUIRE(frame->message_as_BackedUp() != nullptr);
+    frame->message_as_BackedUp()->UnPackTo(&far.emplace_back());
+  }
+  CHECK(told.sends[0].to == 1);
+  CHECK(far[0].number == 31);
+  CHECK(far[0].text == "searching the ledger, entries");
+  CHECK(far[0].done >= 512);
+  CHECK(far[0].done < far[0].all);
+  CHECK(far[0].all == of.hub.state->head());
+  CHECK(!far[0].last);
+  CHECK(told.sends[1].to == 2);
+  CHECK(far[1].number == 32);
+  CHECK_THAT(far[1].text, Catch::StartsWith("another erasure is first"));
+  CHECK(of.next().destructions.size() == 1);
+}
+
 TEST_CASE("a search that fails is answered with why") {
   Searching of;
   auto wrong = ask(1, 1);
