@@ -7,8 +7,20 @@
 
 namespace carehub {
 
+namespace {
+
+using Microseconds = std::chrono::microseconds;
+
+constexpr Microseconds start_of(int year) {
+  return std::chrono::sys_days{std::chrono::year{year} / 1 / 1}.time_since_epoch();
+}
+
+}  // namespace
+
 std::string to_rfc3339(Timestamp at) {
-  const date::sys_time<std::chrono::microseconds> point{std::chrono::microseconds{at.us}};
+  // A year of any other number has no such text, and date::format throws.
+  if (at.us < start_of(0).count() || at.us >= start_of(10'000).count()) return "(out of range)";
+  const date::sys_time<Microseconds> point{Microseconds{at.us}};
   std::ostringstream text;
   text << date::format("%FT%TZ", date::floor<std::chrono::milliseconds>(point));
   return text.str();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 
 #include "broker/base/clock.hpp"
 #include "broker/base/identifiers.hpp"
@@ -74,6 +75,15 @@ bool may_be_told(std::string_view value) {
     at += std::max<std::size_t>(digits, 1);
   }
   return true;
+}
+
+bool beyond_all_years(std::initializer_list<std::int64_t> times) {
+  using namespace std::chrono;
+  const auto start_us = [](int number) {
+    return microseconds{sys_days{year{number} / January / 1}.time_since_epoch()}.count();
+  };
+  return std::any_of(times.begin(), times.end(),
+                     [&](auto us) { return us < start_us(0) || us >= start_us(10'000); });
 }
 
 AskedText& AskedText::add(std::string_view words) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +19,12 @@ constexpr std::size_t kAskedValuesMax = 16;  // of one list
 
 /// Whether a value that somebody typed may stand in an Access: a plain word, and no NHS number or UPN.
 bool may_be_told(std::string_view value);
+
+/// Whether one of these times, in microseconds, lies outside the years 0 to 9999. Such a one is nobody's
+/// question: it would overflow where one more is added to it.
+bool beyond_all_years(std::initializer_list<std::int64_t> times);
+constexpr const char* kBeyondAllYears =
+    "a time lies outside the years 0 to 9999: times are microseconds since 1970, in UTC";
 
 class AskedText {
  public:

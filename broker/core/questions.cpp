@@ -160,6 +160,8 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
                       query.kind() == wire::QueryKind::as_of || query.kind() == wire::QueryKind::trail;
   if (audits && !peer.is_operator)
     return refuse(ErrorKind::denied, "only an operator's connection asks as an auditor");
+  if (beyond_all_years({query.at(), query.first_at(), query.last_at()}))
+    return refuse(ErrorKind::invalid, kBeyondAllYears);
   if (about_children) {
     if (const auto why = denial(peer, text_of(query.role()))) return refuse(ErrorKind::denied, *why);
   }
@@ -219,6 +221,8 @@ Result<void> Questions::replay(const Peer& peer, const wire::Replay& replay, Seq
   } else if (const auto why = denial(peer, asked.role)) {
     return refuse(ErrorKind::denied, *why);
   }
+  if (beyond_all_years({replay.first_at(), replay.last_at()}))
+    return refuse(ErrorKind::invalid, kBeyondAllYears);
   if (asked.reason.empty()) return refuse(ErrorKind::invalid, "say the reason: it is recorded");
   auto span = replay_span(context_.state, head, replay);
   if (!span) return tl::unexpected(span.error());

@@ -35,6 +35,8 @@ std::optional<ReplaysInto::Refusal> ReplaysInto::refusal(const Peer& peer, const
                    "a text of the replay is longer than " + std::to_string(limits::kErrorTextBytesMax) +
                        " bytes, or its filter than " + std::to_string(limits::kFilterBytesMax)};
   }
+  if (beyond_all_years({frame.first_at(), frame.last_at()}))
+    return Refusal{ErrorKind::invalid, kBeyondAllYears};
   if (text_of(frame.reason()).empty()) return Refusal{ErrorKind::invalid, "say the reason: it is recorded"};
   const auto into = text_of(frame.into());
   const auto* target = deliveries_.find(into);

@@ -1,6 +1,7 @@
 #include "broker/core/questions.hpp"
 
 #include <catch2/catch.hpp>
+#include <limits>
 
 #include "broker/base/ledger_keys.hpp"
 #include "tests/fakes/engine_harness.hpp"
@@ -255,6 +256,45 @@ TEST_CASE("a question is recorded with the conditions that narrowed it") {
   replay.filter->tiers = {3, 4};
   hub.send(kCouncil, std::move(replay));
   CHECK(last_access(hub).what == "entries 1 to 2 types referral tiers 3, 4 schools 900101");
+}
+
+TEST_CASE("a time that no clock shows is refused, whoever asks and whatever is asked with it") {
+  constexpr auto kLeast = std::numeric_limits<std::int64_t>::min();
+  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
+  for (const auto us : {std::int64_t{971'904'096'000'000'000}, kLeast, kMost}) {
+    EngineHarness hub;
+    auto first = timeline("sequence:1");
+    first.first_at = us;
+    CHECK(answer_to(hub, kCouncil, std::move(first)) == wire::ErrorKind::invalid);
+    auto last = timeline("sequence:1");
+    last.last_at = us;
+    CHECK(answer_to(hub, kCouncil, std::move(last)) == wire::ErrorKind::invalid);
+    for (const auto kind : {wire::QueryKind::as_of, wire::QueryKind::report, wire::QueryKind::trail}) {
+      wire::QueryT query;
+      query.kind = kind;
+      query.person = "sequence:1";
+      query.agency = "northmarch-council";
+      query.reason = "case review 4";
+      query.at = query.first_at = query.last_at = us;
+      CHECK(answer_to(hub, kCouncil, query) == wire::ErrorKind::denied);
+      CHECK(answer_to(hub, kOperator, std::move(query)) == wire::ErrorKind::invalid);
+    }
+    wire::ReplayT replay;
+    replay.role = "social-care-duty";
+    replay.reason = "complaint 12";
+    replay.last_at = us;
+    auto received = hub.send(kCouncil, replay);
+    CHECK(frames_of<wire::ReplayedT>(received).at(0).error == wire::ErrorKind::invalid);
+    hub.subscribe(kCouncil, kDesk, "social-care-duty");
+    replay.into = kDesk;
+    received = hub.send(kOperator, std::move(replay));
+    CHECK(frames_of<wire::HandledT>(received).at(0).error == wire::ErrorKind::invalid);
+    CHECK(hub.asks.empty());
+    CHECK(hub.replays.empty());
+    const auto refused = accesses(hub, "refused timeline");
+    REQUIRE(refused.size() == 1);
+    CHECK(refused[0].what.find("(out of range)") != std::string::npos);
+  }
 }
 
 TEST_CASE("no number of a child that is typed as a condition is written down") {
