@@ -239,30 +239,14 @@ Result<void> Erasures::ask(const Peer& peer, const wire::Erase& frame, Timestamp
   return {};
 }
 
-/// Of a record that came to be while the search went through the ledger, which has passed its first events.
-Result<void> Erasures::count_passed(ErasureFindings& findings, Sequence last) const {
-  for (auto sequence = last; sequence != 0;) {
-    const auto stored = context_.state.body(sequence);
-    if (!stored) return tl::unexpected(stored.error());
-    if (stored->bytes.empty()) return {};
-    const auto* entry = flatbuffers::GetRoot<ledger::Body>(stored->bytes.data())->entry_as_EventEntry();
-    if (entry == nullptr) return {};
-    if (sequence <= findings.through) ++findings.events;
-    sequence = std::min(entry->previous_of_person(), sequence - 1);
-  }
-  return {};
-}
-
-/// What came in since the search looked, and who has been erased meanwhile.
+/// What came in since the search looked, and who has been erased meanwhile. Of somebody who turned up since
+/// then nothing was looked through: neither what else they are called, nor who else they are.
 Result<bool> Erasures::look_at_the_newest(ErasureFindings& findings, Sequence head) const {
-  const bool unknown = findings.people.empty();
   for (const auto& name : findings.names) {
     auto linked = context_.state.linked({identifier_hash(context_.index_key, name)});
     if (!linked) return tl::unexpected(linked.error());
     const auto& person = linked->front();
-    if (!person || std::ranges::find(findings.people, *person) != findings.people.end()) continue;
-    if (!unknown) return false;
-    findings.people.push_back(*person);
+    if (person && std::ranges::find(findings.people, *person) == findings.people.end()) return false;
   }
   std::vector<PersonKey> there;
   for (const auto& person : findings.people) {
@@ -271,9 +255,6 @@ Result<bool> Erasures::look_at_the_newest(ErasureFindings& findings, Sequence he
     if (!*record) continue;
     there.push_back(person);
     add_new(findings.keys, (*record)->key_id);
-    if (!unknown) continue;
-    if (auto counted = count_passed(findings, (*record)->last); !counted)
-      return tl::unexpected(counted.error());
   }
   findings.people = std::move(there);
   for (auto sequence = findings.through + 1; sequence <= head; ++sequence) {

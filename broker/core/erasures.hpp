@@ -39,7 +39,6 @@ class Erasures {
 
  private:
   /// False: what came in changes whom the search was for, so it has to be made again.
-  Result<void> count_passed(ErasureFindings& findings, Sequence last) const;
   Result<bool> look_at_the_newest(ErasureFindings& findings, Sequence head) const;
   Result<bool> take_newest_event(ErasureFindings& findings, const StoredBody& stored,
                                  const ledger::EventEntry& entry) const;

@@ -330,3 +330,95 @@ TEST_CASE("a link that comes in right behind the search has it made again") {
   CHECK(past.hub.entries(storage::EntryKind::erasure).empty());
   CHECK(past.erase(Erasing::name(1)).events == 3 + 4);
 }
+
+namespace {
+
+/// Child 8, of whom a refused message says the number, and the hospital's own number that another one says.
+struct Late : Erasing {
+  static constexpr const char* kOwn = "NEW-123456";
+
+  Late() {
+    refuse(8);
+    const std::string text = std::string("PID|1||") + kOwn;
+    wire::PublishItemT unmapped;
+    unmapped.channel = "elwick-adt";
+    unmapped.problem = std::make_unique<wire::ProblemT>();
+    unmapped.problem->code = "unmapped";
+    unmapped.original.assign(text.begin(), text.end());
+    unmapped.original_media_type = "x-application/hl7-v2+er7";
+    REQUIRE(hub.publish_one(hospital, std::move(unmapped)).outcome == wire::Outcome::refused);
+  }
+  Sequence say(event::EventT event) {
+    auto own = std::make_unique<event::IdentifierT>();
+    own->value = kOwn;
+    event.person->local_identifiers.push_back(std::move(own));
+    const auto published = hub.publish_one(hospital, item_of(event));
+    REQUIRE(published.outcome == wire::Outcome::receipt);
+    return published.sequence;
+  }
+  /// Child 8 by both, at once.
+  Sequence say_both() {
+    EventSpec spec;
+    spec.child = 8;
+    return say(make_event(spec));
+  }
+  void check_is_asked_again(bool before_the_scan) {
+    REQUIRE(hub.state->flush());
+    care::ErasureSearch search(hub.ledger, *hub.sealer, hub.store, hub.vault, name(8));
+    REQUIRE(search.advance());
+    if (before_the_scan) late = say_both();
+    auto done = search.advance();
+    while (done && !*done) done = search.advance();
+    REQUIRE(done);
+    if (!before_the_scan) late = say_both();
+    core::AskErasure ask;
+    ask.peer = asker;
+    core::Decision decision;
+    REQUIRE(hub.engine->erase(ask, search.take(), hub.clock.now(), decision));
+    CHECK(decision.destructions.empty());
+    REQUIRE(decision.sends.size() == 1);
+    wire::ErasedT told;
+    wire::GetFrame(decision.sends[0].frame.data())->message_as_Erased()->UnPackTo(&told);
+    CHECK(told.error == wire::ErrorKind::overloaded);
+    CHECK(told.text.find("ask again") != std::string::npos);
+    hub.step();
+    CHECK(hub.entries(storage::EntryKind::erasure).empty());
+  }
+  Sequence late = 0;
+};
+
+}  // namespace
+
+TEST_CASE("whoever turns up while nobody was known yet is looked through before they are erased") {
+  Late past;
+  past.check_is_asked_again(GENERATE(true, false));
+  const auto erased = past.erase(Erasing::name(8));
+  CHECK(erased.complete);
+  CHECK(erased.events == 1);
+  CHECK(erased.refusals == 2);  // one of them names only what the late event said
+  CHECK(!past.opens(past.late));
+  past.check_rebuilt();
+}
+
+TEST_CASE("whoever turns out to be known by another number is erased with all that is linked to them") {
+  Late past;
+  EventSpec spec;
+  spec.type = event::EventType::identity_link;
+  auto event = make_event(spec);
+  event.person->nhs_number.clear();
+  event.identity_link = std::make_unique<event::IdentityLinkT>();
+  auto other = std::make_unique<event::IdentifierT>();
+  other->value = test_nhs_number(2);
+  event.identity_link->identifiers.push_back(std::move(other));
+  const auto link = past.say(std::move(event));
+  past.check_is_asked_again(GENERATE(true, false));
+  const auto erased = past.erase(Erasing::name(8));
+  CHECK(erased.complete);
+  CHECK(erased.events == 2 + 3);
+  CHECK(erased.refusals == 3);
+  CHECK(erased.shared == std::vector<Sequence>{link});
+  for (const auto sequence : past.of_two) CHECK(!past.opens(sequence));
+  for (const auto sequence : past.of_one) CHECK(past.opens(sequence));
+  CHECK(!past.opens(past.late));
+  past.check_rebuilt();
+}
