@@ -90,9 +90,9 @@ Result<void> copy_vault(const CopyVault& vault, const BackupPlan& plan, const Ba
   if (!draft) return tl::unexpected(draft.error());
   // Before it holds a key: an erasure has to know of it, however this ends.
   const fs::path own = plan.data / "vault";
-  auto known = add_vault_places(own, {plan.vault.string() + kUnfinished, plan.vault});
+  auto known = add_vault_places(own, {draft->path(), draft->place()});
   if (known) known = copy_vault_places(own, draft->path() / "vault");
-  if (known) known = add_vault_places(draft->path() / "vault", {plan.data});
+  if (known) known = add_vault_places(draft->path() / "vault", {plan.data, draft->place()});
   if (!known) return known;
   Pace pace;
   std::uint64_t done = 0;

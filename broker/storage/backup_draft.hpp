@@ -28,6 +28,8 @@ class BackupDraft {
   ~BackupDraft();
 
   const std::filesystem::path& path() const { return draft_; }
+  /// What it will be once it is finished; no slash at its end.
+  const std::filesystem::path& place() const { return place_; }
   /// Makes the names in it durable, and gives it the real one.
   Result<void> finish();
 

@@ -1,5 +1,6 @@
 #include "broker/storage/vault_places.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -17,13 +18,67 @@ namespace fs = std::filesystem;
 constexpr std::size_t kPlacesBytesMax = 16U << 20U;
 constexpr const char* kUnknown = "-";
 
+std::optional<struct statx> look_up(const fs::path& directory) {
+  struct statx is{};
+  if (::statx(AT_FDCWD, directory.c_str(), 0, STATX_INO | STATX_BTIME, &is) != 0) return std::nullopt;
+  return is;
+}
+
+bool on_one_device(const struct statx& one, const struct statx& other) {
+  return one.stx_dev_major == other.stx_dev_major && one.stx_dev_minor == other.stx_dev_minor;
+}
+
+/// In nanoseconds; 0 where the file system keeps none.
+std::string birth_of(const struct statx& is) {
+  if ((is.stx_mask & STATX_BTIME) == 0) return "0";
+  return std::to_string(is.stx_btime.tv_sec * 1'000'000'000 + is.stx_btime.tv_nsec);
+}
+
+/// A file system's own number. XFS, exFAT and others give that of the device (32 bits), NFS none: 0, as the
+/// next disk that is put in has the same.
+std::string own_number(const struct statvfs& on) {
+  const std::uint64_t number = on.f_fsid;
+  return std::to_string(number >> 32U == 0 ? 0 : number);
+}
+
 /// Which file system a directory is on and which of its directories it is; a disk that takes another's place
-/// has the same names.
+/// has the same names, and may have the same numbers. "FILE SYSTEM@BIRTH OF ITS ROOT.INODE@BIRTH".
 std::string identity(const fs::path& directory) {
-  struct stat is{};
   struct statvfs on{};
-  if (::stat(directory.c_str(), &is) != 0 || ::statvfs(directory.c_str(), &on) != 0) return kUnknown;
-  return std::to_string(on.f_fsid) + "." + std::to_string(is.st_ino);
+  const auto is = look_up(directory);
+  if (!is || ::statvfs(directory.c_str(), &on) != 0) return kUnknown;
+  auto root = *is;
+  for (fs::path at = directory; at.has_relative_path();) {
+    at = at.parent_path();
+    const auto above = look_up(at);
+    if (!above || !on_one_device(*above, *is)) break;
+    root = *above;
+  }
+  return own_number(on) + "@" + birth_of(root) + "." + std::to_string(is->stx_ino) + "@" + birth_of(*is);
+}
+
+/// As earlier hubs wrote it: "FILE SYSTEM.INODE".
+std::string without_births(const std::string& identity) {
+  std::string text;
+  bool keeps = true;
+  for (const char each : identity) {
+    keeps = each != '@' && (keeps || each == '.');
+    if (keeps) text += each;
+  }
+  return text;
+}
+
+/// Whether no other directory can have this identity.
+bool is_one_of_its_kind(const std::string& identity) {
+  if (identity == kUnknown) return false;
+  if (!identity.starts_with("0@") && !identity.starts_with("0.")) return true;
+  const bool has_births = identity.find('@') != std::string::npos;
+  return has_births && identity.find("@0.") == std::string::npos && !identity.ends_with("@0");
+}
+
+bool is_the_same(const std::string& now, const std::string& then) {
+  const bool had_births = then.find('@') != std::string::npos;
+  return is_one_of_its_kind(then) && (had_births ? now : without_births(now)) == then;
 }
 
 /// The directories above a place, from / on.
@@ -79,8 +134,8 @@ Look look_at(const Line& line) {
     if (is_there) break;
     --deepest;
   }
-  if (deepest == 0 || line.above[deepest - 1] == kUnknown) return Look::unknown;
-  if (identity(above[deepest - 1]) != line.above[deepest - 1]) return Look::unknown;
+  if (deepest == 0) return Look::unknown;
+  if (!is_the_same(identity(above[deepest - 1]), line.above[deepest - 1])) return Look::unknown;
   if (file_system_of(line.above[deepest - 1]) != file_system_of(line.above.back())) return Look::unknown;
   if (deepest < above.size()) return Look::gone;
   const bool is_there = fs::exists(fs::symlink_status(line.place, error));
@@ -118,8 +173,13 @@ bool is_known_gone(const std::string& text) {
 }
 
 Result<void> add_line(const fs::path& place, std::vector<std::string>& lines) {
-  if (!place.is_absolute() || place.string().find('\n') != std::string::npos)
-    return fail(ErrorKind::invalid, "a copy of the vault needs a whole path of one line");
+  if (place.string().find('\n') != std::string::npos)
+    return fail(ErrorKind::invalid, "the path of a copy of the vault has a line break: give another");
+  if (!place.is_absolute()) {
+    return fail(ErrorKind::invalid, "`" + place.string() +
+                                        "`: where a copy of the vault is gets noted down: give the whole "
+                                        "path, from / on");
+  }
   std::error_code error;
   const fs::path plain = place.has_filename() ? place : place.parent_path();
   const fs::path parent = fs::weakly_canonical(plain.parent_path(), error);

@@ -9,8 +9,10 @@
 namespace carehub::storage {
 
 /// Where copies of a vault have been made: a text beside it (`vault.places`), one a line, so that an erasure
-/// knows of those that lie elsewhere. Each line says on which disk and in which directories the place is, so
-/// that a copy that is gone is told from a disk that is not there. A person may take a line out.
+/// knows of those that lie elsewhere. Each line says on which disk and in which directories the place is, by
+/// their numbers and when they were made, so that a copy that is gone is told from a disk that is not there.
+/// Where a file system gives too little of that, nothing there is known to be gone. A person may take a line
+/// out.
 std::filesystem::path vault_places_file(const std::filesystem::path& vault_file);
 
 /// Notes down these places (whole paths), for good, before there is anything in them; what is known to be

@@ -10,6 +10,7 @@
 #include "broker/storage/rocks_check.hpp"
 #include "broker/storage/rocks_database.hpp"
 #include "broker/storage/signing_key.hpp"
+#include "broker/storage/vault_places.hpp"
 #include "tests/fakes/sealed_entries.hpp"
 #include "tests/fakes/temporary_directory.hpp"
 
@@ -146,6 +147,33 @@ TEST_CASE("a copy that has a fault is removed again, and the first bad entry nam
   CHECK_FALSE(fs::exists(hub.plan().ledger));
   CHECK_FALSE(fs::exists(hub.plan().ledger.string() + storage::kUnfinished));
   CHECK_FALSE(fs::exists(hub.plan().vault));
+}
+
+TEST_CASE("where a copy of the vault is and was made is noted down, however its place was written") {
+  InUse hub;
+  const auto made_in = fs::canonical(hub.work.path());
+  auto plan = hub.plan();
+  plan.ledger.clear();
+  plan.vault = plan.vault.string() + "/";
+  SECTION("while it is made, beside its place") {
+    std::vector<fs::path> there;
+    const auto made = storage::make_backup(*hub.ledger, hub.vault.copy, plan,
+                                           [&](const char*, std::uint64_t, std::uint64_t) {
+                                             there = storage::vault_places(hub.data / "vault").there;
+                                             return true;
+                                           });
+    if (!made) FAIL(made.error().text);
+    CHECK(there == std::vector<fs::path>{made_in / ("vault-copy" + std::string(storage::kUnfinished))});
+  }
+  SECTION("once it is whole, in its place; and the copy knows of itself") {
+    REQUIRE(storage::make_backup(*hub.ledger, hub.vault.copy, plan, kGoOn));
+    const auto known = storage::vault_places(hub.data / "vault");
+    CHECK(known.there == std::vector<fs::path>{made_in / "vault-copy"});
+    CHECK(known.unknown.empty());
+    const auto of_copy = storage::vault_places(plan.vault / "vault");
+    CHECK(of_copy.there == std::vector<fs::path>{made_in / "data", made_in / "vault-copy"});
+    CHECK(of_copy.unknown.empty());
+  }
 }
 
 TEST_CASE("a backup that is stopped leaves nothing behind, at whatever step") {

@@ -24,6 +24,12 @@ struct Noted {
     fs::create_directories(disk / "november");
     REQUIRE(add_vault_places(vault, {copy}));
   }
+  std::string line() const {
+    std::string line;
+    std::getline(std::ifstream(vault_places_file(vault)), line);
+    return line;
+  }
+  void write(const std::string& line) const { std::ofstream(vault_places_file(vault)) << line << '\n'; }
   bool is_unknown() const {
     const auto places = vault_places(vault);
     return places.there.empty() && places.unknown.size() == 1 &&
@@ -72,14 +78,53 @@ TEST_CASE("a copy on a disk that is not there, or is another, is not taken for g
 
 TEST_CASE("a disk that was taken away together with its directory is not taken for gone") {
   Noted place;
-  std::string line;
-  std::getline(std::ifstream(vault_places_file(place.vault)), line);
+  const auto line = place.line();
   // As if the last directory above the copy were another disk's.
   const auto last = line.rfind('/', line.find(' ')) + 1;
   REQUIRE(last != 0);
-  std::ofstream(vault_places_file(place.vault)) << line.substr(0, last) << "7" << line.substr(last) << '\n';
+  place.write(line.substr(0, last) + "7" + line.substr(last));
   fs::remove_all(place.disk / "november");
   CHECK(place.is_unknown());
+}
+
+TEST_CASE("another disk of the same numbers, born at another time, is not taken for the one that was there") {
+  Noted place;
+  CHECK(place.is_gone());
+  auto line = place.line();
+  const auto end = line.find(' ');
+  SECTION("another directory") { line.insert(end, "7"); }
+  SECTION("the root of another disk") { line.insert(line.find('.', line.rfind('/', end)), "7"); }
+  place.write(line);
+  CHECK(place.is_unknown());
+}
+
+TEST_CASE("on a file system that has no number of its own, nor births, nothing is known to be gone") {
+  Noted place;
+  auto line = place.line();
+  const auto at = line.rfind('/', line.find(' ')) + 1;
+  SECTION("as this hub writes it") { line.replace(at, line.find(' ') - at, "0@0.2@0"); }
+  SECTION("as earlier ones wrote it") { line.replace(at, line.find(' ') - at, "0.2"); }
+  SECTION("as earlier ones wrote it where it is the device's") {
+    line.replace(at, line.find(' ') - at, "2049.2");
+  }
+  place.write(line);
+  CHECK(place.is_unknown());
+}
+
+TEST_CASE("a line of an earlier hub is read: what can be told apart without births is") {
+  Noted place;
+  auto line = place.line();
+  for (auto at = line.find('@'); at != std::string::npos; at = line.find('@', at))
+    line.erase(at, line.find_first_of("./ ", at) - at);
+  place.write(line);
+  const auto last = line.rfind('/', line.find(' ')) + 1;
+  if (line.substr(last).starts_with("0.")) {  // this file system has no number of its own
+    CHECK(place.is_unknown());
+    return;
+  }
+  CHECK(place.is_gone());
+  fs::create_directories(place.copy);
+  CHECK(vault_places(place.vault).there == std::vector<fs::path>{place.copy});
 }
 
 TEST_CASE("what is known to be gone is left out of the file, what is not known stays") {
@@ -113,6 +158,7 @@ TEST_CASE("a place that is no whole path, or more than one line, is not noted do
     const auto added = add_vault_places(place.vault, {wrong});
     REQUIRE_FALSE(added);
     CHECK(added.error().kind == ErrorKind::invalid);
+    CHECK(added.error().text.find(": give ") != std::string::npos);
   }
 }
 
