@@ -1,8 +1,10 @@
 #include "broker/app/hub_options.hpp"
 
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <ostream>
+#include <system_error>
 
 #include "broker/app/key_files.hpp"
 
@@ -11,7 +13,10 @@ namespace carehub::app {
 Result<server::HubOptions> hub_options(const server::HubConfig& config) {
   server::HubOptions options;
   options.name = config.name;
-  options.data = config.data;
+  // Copies of the vault note down where it is, and may be read from anywhere.
+  std::error_code error;
+  options.data = std::filesystem::absolute(config.data, error).lexically_normal();
+  if (error) return fail(ErrorKind::not_found, "the current directory is not there any more: go to another");
   options.endpoints = config.listen;
   options.master_key = config.master_key;
   options.origin = config.origin;

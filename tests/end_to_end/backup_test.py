@@ -1,6 +1,7 @@
 """A hub is backed up while it works, and restored: whole, up to an entry, after an erasure, with a damaged or a
 half-written backup. What stands in the ledger's copy gives nothing away, and no hub signs for another's log."""
 import json
+import os
 import shutil
 import subprocess
 import threading
@@ -275,6 +276,18 @@ class Backup(unittest.TestCase):
         shutil.rmtree(old)
         again = self.erase(f"sequence:{told['recorded_as']}")
         self.assertTrue(again["complete"], again)
+
+    def test_a_hub_whose_configuration_has_no_whole_path_notes_down_where_its_vault_is(self):
+        self.county.stop()
+        text = self.county.config.read_text()
+        self.county.config.write_text(text.replace(f'data = "{self.county.data}"', 'data = "data"'))
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.top)
+        self.county.config = self.county.config.relative_to(self.top)
+        self.county.start()
+        self.admit(nhs_number(981))
+        self.back_up()
+        self.assertIn(f" {self.county.data.resolve()}\n", (self.vault / "vault.places").read_text())
 
     def test_a_damaged_backup_and_a_vault_that_is_too_old_restore_nothing(self):
         self.admit(nhs_number(961))
