@@ -99,9 +99,12 @@ void Scrubbing::look_at_vault() {
   const bool is_new = !verified && !far_.vault_bad;
   far_.vault_bad = !verified;
   if (!is_new) return;
-  log_alarm("vault_damaged", "the vault's file cannot be relied on: " + verified.error().text +
-                                 ". The hub goes on with the keys that it has in memory, and would not "
-                                 "start again: see the runbook before it is stopped");
+  log_alarm("vault_damaged",
+            "the vault's file cannot be relied on: " + verified.error().text +
+                ". The hub has all keys in memory, and would not start again: do not stop it "
+                "nor restore a vault, which would lose what was minted since. Look at its "
+                "disk; the next erasure, of a test child too, writes the file anew. Back "
+                "the vault up then");
 }
 
 void Scrubbing::take(const storage::Scrub::Step& step) {

@@ -22,6 +22,7 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kBlockBytes = limits::kVaultBlockKeys * kVaultRecordBytes;
 constexpr std::size_t kChunkRecords = 8192;
 const std::string kDraft = ".new";
+constexpr const char* kRestore = ". Restore the vault from its backup";  // a running hub has the keys
 constexpr std::size_t kReadBytes = kVaultRecordBytes * kChunkRecords;
 constexpr int kCopyAttemptsMax = 16;
 
@@ -97,8 +98,7 @@ class FileVault final : public Vault {
   Result<void> verify(const std::function<bool()>& stopped) const {
     for (int attempt = 0; attempt < kCopyAttemptsMax; ++attempt) {
       const Snapshot taken = snapshot();
-      const auto verified =
-          verify_records(taken.path, taken, " is damaged. Restore the vault from its backup", stopped);
+      const auto verified = verify_records(taken.path, taken, " is damaged", stopped);
       // Where it was replaced meanwhile, what was read was partly the old one.
       if (verified || snapshot().rewritings == taken.rewritings) return verified;
     }
@@ -314,8 +314,8 @@ class FileVault final : public Vault {
   }
 
   tl::unexpected<Error> damaged(std::uint64_t record) const {
-    return fail(ErrorKind::corrupt, file_.path().string() + ": record " + std::to_string(record + 1) +
-                                        " is damaged. Restore the vault from its backup");
+    return fail(ErrorKind::corrupt,
+                file_.path().string() + ": record " + std::to_string(record + 1) + " is damaged" + kRestore);
   }
 
   mutable std::mutex mutex_;  // the loop mints while queries open entries
@@ -340,7 +340,10 @@ Result<std::unique_ptr<FileVault>> read_vault(const fs::path& path, const Secret
   const Result<Bytes> header = file->read_at(0, kVaultHeaderBytes);
   if (!header) return tl::unexpected(header.error());
   const auto keys = open_vault_header(*header, master, path.string());
-  if (!keys) return tl::unexpected(keys.error());
+  if (!keys) {
+    const auto& [kind, text] = keys.error();
+    return fail(kind, kind == ErrorKind::corrupt ? text + kRestore : text);
+  }
   return std::make_unique<FileVault>(std::move(*file), master, *keys, random, std::move(copies));
 }
 

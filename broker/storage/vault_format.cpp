@@ -70,11 +70,10 @@ bool is_vault(BytesView header) {
 }
 
 Result<VaultKeys> open_vault_header(BytesView header, const SecretKey& master, const std::string& file) {
-  const std::string restore = ". Restore the vault from its backup";
-  if (!is_vault(header)) return fail(ErrorKind::corrupt, file + ": the header is not a vault's" + restore);
+  if (!is_vault(header)) return fail(ErrorKind::corrupt, file + ": the header is not a vault's");
   const Hash checksum = sha256({header.first(kChecksumAt)});
   if (!std::equal(checksum.begin(), checksum.end(), header.begin() + kChecksumAt)) {
-    return fail(ErrorKind::corrupt, file + ": the header is damaged" + restore);
+    return fail(ErrorKind::corrupt, file + ": the header is damaged");
   }
   const auto version = get_little<std::uint32_t>(&header[kMagic.size()]);
   if (version < kVersionFirst || version > kVersion ||
@@ -89,7 +88,7 @@ Result<VaultKeys> open_vault_header(BytesView header, const SecretKey& master, c
                                         "that belongs to it");
   }
   const auto index_key = unwrap(*vault_key, header.subspan(kIndexKeyAt, kWrappedBytes), preamble);
-  if (!index_key) return fail(ErrorKind::corrupt, file + ": the index key is damaged" + restore);
+  if (!index_key) return fail(ErrorKind::corrupt, file + ": the index key is damaged");
   return VaultKeys{*vault_key, *index_key};
 }
 
