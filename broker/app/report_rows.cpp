@@ -94,7 +94,11 @@ void suppress(ReportTold& report, std::uint64_t below) {
     each.hidden = counts(figure) && small;
     if (counts(figure)) groups.insert(figure.group);
     if (figure.name == core::kOfHowMany && figure.value < below) few.emplace(figure.group, figure.by);
-    if (figure.group == "conversion" && small) few.emplace("conversion_per_mille", figure.by);
+  }
+  for (const auto& group : groups) hide_a_second(report.figures, group);
+  for (const auto& each : report.figures) {
+    // With the rate, one of the two counts that it is of would tell the other.
+    if (each.figure.group == "conversion" && each.hidden) few.emplace("conversion_per_mille", each.figure.by);
   }
   for (auto& each : report.figures) {
     if (counts(each.figure)) continue;
@@ -102,7 +106,6 @@ void suppress(ReportTold& report, std::uint64_t below) {
     each.hidden = each.figure.name == kLongest || each.figure.name == core::kOfHowMany ||
                   few.contains({each.figure.group, each.figure.by});
   }
-  for (const auto& group : groups) hide_a_second(report.figures, group);
 }
 
 void print_report(std::ostream& out, const ReportTold& report) {

@@ -99,6 +99,24 @@ TEST_CASE("percentiles and rates that rest on few are hidden, and one child's lo
   CHECK_FALSE(hidden(report, "per mille", "many"));
 }
 
+TEST_CASE("a rate is hidden where one of its two counts is, even one that is hidden for another's sake") {
+  Page page;
+  page.add("figure", "conversion", "enquiries", "large", 40)
+      .add("figure", "conversion", "referrals", "large", 80)
+      .add("figure", "conversion", "enquiries", "other", 6)
+      .add("figure", "conversion", "referrals", "other", 60)
+      .add("figure", "conversion", "referrals", "small", 3);
+  for (const auto* by : {"large", "other", "small"})
+    page.add("figure", "conversion_per_mille", "per mille", by, by == std::string("small") ? 0 : 100);
+  auto report = page.told();
+  app::suppress(report, 5);
+  CHECK(hidden(report, "referrals", "small"));
+  CHECK(hidden(report, "enquiries", "other"));  // the smallest beside it
+  CHECK(hidden(report, "per mille", "small"));
+  CHECK(hidden(report, "per mille", "other"));
+  CHECK_FALSE(hidden(report, "per mille", "large"));
+}
+
 TEST_CASE("what is suppressed does not come back by what it was before an erasure") {
   Page page("again");
   page.add("figure", "events", "admission", "a", 40)
