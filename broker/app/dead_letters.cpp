@@ -124,16 +124,29 @@ ExitCode mend(const DeadLetterOptions& options, FileEvent event, client::HubClie
   return ExitCode::ok;
 }
 
+/// Which dead letter was not handled.
+Error of_entry(Sequence sequence, const std::string& subscription, const Error& error) {
+  return {error.kind, "entry " + std::to_string(sequence) + ", dead letter of `" + printable(subscription) +
+                          "`: " + error.text};
+}
+
 /// One by one, each on record; the first that cannot be handled ends it.
 ExitCode handle_all(const DeadLetterOptions& options, client::HubClient& hub, Surroundings& surroundings) {
   const auto found = find(options, hub);
   if (!found) return complain(surroundings, found.error());
+  std::size_t done = 0;
   for (const auto& row : *found) {
     const auto recorded = handle(options, row.subscription, row.sequence, hub);
-    if (!recorded) return complain(surroundings, recorded.error());
+    if (!recorded) {
+      auto error = of_entry(row.sequence, row.subscription, recorded.error());
+      error.text += ". " + std::to_string(done) + " of " + std::to_string(found->size()) +
+                    " are done: see to this one, then the same command takes the others";
+      return complain(surroundings, error);
+    }
+    ++done;
     say_done(options, row.sequence, *recorded, surroundings);
   }
-  surroundings.err << found->size() << " dead letters" << std::endl;
+  surroundings.err << done << " dead letters" << std::endl;
   return ExitCode::ok;
 }
 
@@ -195,7 +208,12 @@ ExitCode dead_letters(const DeadLetterOptions& options, Surroundings& surroundin
   if (mended) return mend(options, *std::move(mended), **hub, surroundings);
   if (options.sequence == 0) return handle_all(options, **hub, surroundings);
   const auto recorded = handle(options, options.subscription, options.sequence, **hub);
-  if (!recorded) return complain(surroundings, recorded.error());
+  if (!recorded) {
+    auto error = of_entry(options.sequence, options.subscription, recorded.error());
+    if (error.kind == ErrorKind::not_found)
+      error.text += ". `carehub dead-letters hub.toml` lists those that are there";
+    return complain(surroundings, error);
+  }
   say_done(options, options.sequence, *recorded, surroundings);
   return ExitCode::ok;
 }

@@ -156,6 +156,8 @@ TEST_CASE("a delivery that is refused for good is listed, sent again on request,
     CHECK(listed(county) == "no dead letters\n");
     Told again;
     CHECK(app::dead_letters(options, again.surroundings) == ExitCode::not_found);
+    CHECK(again.complained("entry " + std::to_string(sequence) + ", dead letter of `council-desk`"));
+    CHECK(again.complained("carehub dead-letters hub.toml"));
   }
 }
 
