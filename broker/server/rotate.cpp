@@ -68,6 +68,12 @@ Result<Sequence> record_and(const Rotation& rotation, const Record& record, Rand
     auto vault = storage::open_vault(file, rotation.master_key, random);
     if (!vault) return tl::unexpected(vault.error());
     auto store = storage::RocksStateStore::open(rotation.data);
+    if (!store && store.error().kind == ErrorKind::corrupt) {  // no loss: it is made of the ledger
+      return fail(ErrorKind::conflict,
+                  "nothing was changed: the state has to be made again first, by the hub "
+                  "when it starts, or by carehub rebuild, for " +
+                      store.error().text);
+    }
     if (!store) return tl::unexpected(store.error());
     recorded = append(rotation, record, *ledger->ledger, *vault->vault, **store, random);
     if (auto closed = (*store)->close(); !closed && recorded) return tl::unexpected(closed.error());

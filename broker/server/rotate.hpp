@@ -28,8 +28,8 @@ struct RotateOptions : Rotation {
 
 /// Gives the vault of a stopped hub a new master key, and records that first; the entry. Cut short behind it,
 /// the old or the new key opens the vault, and who asks again gets another. Errors: `not_found` (no ledger),
-/// `unavailable` (a hub runs, disk), `corrupt` (an accepted loss is not recorded yet), and those of
-/// storage::rotate_master_key().
+/// `unavailable` (a hub runs, disk), `conflict` (the state is to be made again first), `corrupt` (an accepted
+/// loss is not recorded yet), and those of storage::rotate_master_key().
 Result<Sequence> rotate_master_key(const RotateOptions& options);
 
 /// The OperatorAction that records a new signing key; its detail is the new public key.
@@ -43,8 +43,9 @@ struct RotateSigningOptions : Rotation {
 
 /// Gives a stopped hub a new key for its checkpoints, and records that first; the entry. Old public keys stay
 /// listed. Cut short behind the record, who asks again gets another key. Errors: `not_found` (no ledger),
-/// `unavailable` (a hub runs, disk), `invalid` (no origin that a log may have), `corrupt` (an accepted loss
-/// is not recorded yet), and those of storage::rotate_signing_key().
+/// `unavailable` (a hub runs, disk), `invalid` (no origin that a log may have), `conflict` (the state is to
+/// be made again first), `corrupt` (an accepted loss is not recorded yet), and those of
+/// storage::rotate_signing_key().
 Result<Sequence> rotate_signing_key(const RotateSigningOptions& options);
 
 }  // namespace carehub::server

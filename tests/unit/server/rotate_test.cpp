@@ -7,6 +7,7 @@
 #include "broker/server/recover.hpp"
 #include "broker/storage/file_vault.hpp"
 #include "broker/storage/rocks_ledger.hpp"
+#include "broker/storage/rocks_state_store.hpp"
 #include "broker/storage/sealer.hpp"
 #include "broker/storage/signing_key.hpp"
 #include "schemas/ledger_generated.h"
@@ -73,6 +74,30 @@ TEST_CASE(
   }
   CHECK(hub.head() == 0);
   CHECK(hub.keys().empty());
+}
+
+TEST_CASE("a state that has to be made again is no damage: a key is replaced once it is") {
+  Stopped hub;
+  {
+    const auto store = storage::RocksStateStore::open(hub.data.path());
+    REQUIRE(store);
+    REQUIRE((*store)->close());
+  }
+  std::ofstream(hub.data.path() / "state" / "CURRENT") << "MANIFEST-999999\n";
+  auto options = hub.options<server::RotateSigningOptions>();
+  options.hub_name = "Northmarch";
+  for (const bool remade : {false, true}) {
+    const auto master = server::rotate_master_key(hub.options<server::RotateOptions>());
+    const auto signing = server::rotate_signing_key(options);
+    CHECK(hub.head() == (remade ? 2 : 0));
+    for (const auto* rotated : {&master, &signing}) {
+      REQUIRE(rotated->has_value() == remade);
+      if (remade) continue;
+      CHECK(rotated->error().kind == ErrorKind::conflict);
+      CHECK(rotated->error().text.find("carehub rebuild") != std::string::npos);
+    }
+    if (!remade) REQUIRE(storage::RocksStateStore::destroy(hub.data.path()));
+  }
 }
 
 TEST_CASE(
