@@ -149,8 +149,14 @@ AskedSpan asked_span(std::string_view what) {
     const auto last = number_of(word_behind(what, "to "));
     if (first && last) span.entries = {*first, *last};
   }
-  span.journey = word_behind(what, kJourney);
-  span.agency = word_behind(what, kAgency);
+  // Each stands in its one place: a word that somebody typed further on may be `agency` itself.
+  what.remove_prefix(std::min(what.find_first_not_of(' '), what.size()));
+  if (what.starts_with(kJourney)) {
+    span.journey = word_behind(what, kJourney);
+    what.remove_prefix(kJourney.size() + span.journey.size());
+    what.remove_prefix(what.starts_with(' ') ? 1 : 0);
+  }
+  if (what.starts_with(kAgency)) span.agency = word_behind(what, kAgency);
   return span;
 }
 

@@ -44,7 +44,8 @@ class AskedText {
 void add_conditions(const wire::Query& query, AskedText& text);
 void add_conditions(const ledger::Filter& filter, AskedText& text);
 
-/// What can be read back: where it is nothing, the question was not narrowed by it.
+/// What can be read back, of what asked_of() wrote first: no word that was typed can stand in for it. Where
+/// it is nothing, the question was not narrowed by it.
 struct AskedSpan {
   std::optional<std::pair<Sequence, Sequence>> entries;
   std::string journey;  // its hash

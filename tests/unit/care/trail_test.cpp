@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <utility>
 
 #include "broker/care/history.hpp"
 #include "broker/core/disclosure.hpp"
@@ -126,6 +127,32 @@ TEST_CASE("the trail of one person marks the questions of many that may have sho
   const auto page = past.trail(query);
   CHECK(reasons_of(page, "may_have_shown") == Texts{"what the hospital sent", "with the child"});
   CHECK(reasons_of(page) == Texts{"about the child"});
+}
+
+TEST_CASE("no wording of a question of many leaves it out of the trail of whom it may have shown") {
+  Past past;
+  EventSpec spec;
+  spec.child = 1;
+  auto event = make_event(spec);
+  event.journey = "J-1";
+  REQUIRE(past.hub.publish_one(kHospital, item_of(event)).outcome == wire::Outcome::receipt);
+  wire::QueryT asked;
+  asked.kind = wire::QueryKind::timeline;
+  asked.journey = "J-1";
+  asked.role = "auditor";
+  asked.first_at = 1;
+  for (const auto* word : {"agency", "entries", "to", "sequence:5"}) {
+    asked.reason = word;
+    asked.subscription = word;
+    asked.channel.clear();
+    past.hub.send(kOperator, asked);
+    asked.channel = std::exchange(asked.subscription, std::string());
+    past.hub.send(kOperator, asked);
+  }
+  wire::QueryT query;
+  query.person = "nhs:" + test_nhs_number(1);
+  CHECK(reasons_of(past.trail(query), "may_have_shown") ==
+        Texts{"agency", "agency", "entries", "entries", "to", "to", "sequence:5", "sequence:5"});
 }
 
 TEST_CASE("a question of many that was asked before the person's first event cannot have shown it") {

@@ -38,6 +38,24 @@ TEST_CASE("a question's span, journey and agency are read back from what was wri
   CHECK_FALSE(older.entries);
   CHECK(older.journey == "00ff");
   CHECK(older.agency == "elwick-hospital");
+  CHECK(core::asked_span("agency elwick-hospital subscription agency since 2026").agency ==
+        "elwick-hospital");
   CHECK_FALSE(core::asked_span("entries many to some").entries);
   CHECK_FALSE(core::asked_span("").entries);
+}
+
+TEST_CASE("no word that was typed elsewhere is read as the agency, the journey or the span") {
+  for (const auto* typed : {"subscription", "channel", "into"}) {
+    for (const auto* word : {"agency", "entries", "to"}) {
+      const auto rest = std::string(typed) + " " + word + " since 1970-01-01T00:00:00.000Z";
+      CHECK(core::asked_span("the journey with hash 00ff " + rest).journey == "00ff");
+      CHECK(core::asked_span("the journey with hash 00ff " + rest).agency.empty());
+      CHECK(core::asked_span(rest).agency.empty());
+      CHECK_FALSE(core::asked_span(rest).entries);
+      const auto span = core::asked_span("entries 2 to 30 " + rest);
+      REQUIRE(span.entries);
+      CHECK(*span.entries == std::pair<Sequence, Sequence>(2, 30));
+      CHECK(span.agency.empty());
+    }
+  }
 }
