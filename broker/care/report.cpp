@@ -9,6 +9,7 @@
 #include "broker/care/row_keys.hpp"
 #include "broker/core/delivery.hpp"
 #include "broker/core/delivery_records.hpp"
+#include "broker/core/refused_questions.hpp"
 #include "broker/core/repeats.hpp"
 
 namespace carehub::care {
@@ -49,6 +50,7 @@ constexpr const char* kWaitLonger = "9 longer";
 constexpr const char* kWaitUnknown = "referral not on record";
 
 constexpr std::string_view kNotPlain = "(another form)";
+constexpr std::string_view kRefused = "(refused)";
 constexpr std::string_view kWatches = "(watches)";
 
 template <std::size_t N>
@@ -240,8 +242,15 @@ void Report::take_body(const ledger::Body& body) {
     tally_.add("withheld", view_of(withheld->rule()), view_of(withheld->role()), size_of(withheld->ranges()));
   if (const auto* dead = body.entry_as_DeadLetter())
     tally_.add("dead_letters", plain(view_of(dead->code())), receiver_of(view_of(dead->subscription())));
-  if (const auto* access = body.entry_as_Access())
-    tally_.add("questions", view_of(access->verb()), view_of(access->role()));
+  if (const auto* access = body.entry_as_Access()) take_question(*access);
+}
+
+/// Whoever is refused may have typed anything as the role.
+void Report::take_question(const ledger::Access& access) {
+  const auto verb = view_of(access.verb());
+  const auto role = view_of(access.role());
+  if (verb.starts_with(core::kRefusedVerb)) return tally_.add("questions", verb, kRefused);
+  tally_.add("questions", verb, role.empty() ? role : plain(role));
 }
 
 void Report::take_refusal(const ledger::Refusal& refusal) {

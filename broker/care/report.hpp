@@ -36,6 +36,7 @@ class Report final : public PastSearch {
   void take_lag(const PastEvent& past);
   void take_wait(const char* group, const std::string& agency, std::optional<std::uint64_t> days);
   void take_body(const ledger::Body& body);
+  void take_question(const ledger::Access& access);
   void take_refusal(const ledger::Refusal& refusal);
   void take_offered(const ledger::Offered& offered);
   void take_action(const ledger::OperatorAction& action);

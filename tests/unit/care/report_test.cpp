@@ -419,3 +419,25 @@ TEST_CASE("the figures from a ledger on disk are those from memory, made in part
   CHECK(rows_of(page, "difference") == 0);
   REQUIRE(opened->ledger->close());
 }
+
+TEST_CASE("a word that a refused asker typed as a role is in no report, and takes no real figure's place") {
+  Past past;
+  wire::QueryT query;
+  query.kind = wire::QueryKind::timeline;
+  query.agency = "elwick-hospital";
+  query.reason = "complaint 12";
+  constexpr int kRoles = 400;
+  for (int i = 0; i < kRoles; ++i) {
+    query.role = "typed-" + std::to_string(i);
+    auto peer = kCouncil;
+    peer.client = "client-" + std::to_string(i);
+    past.hub.send(peer, query);
+  }
+  query.role = "social-care-duty";
+  past.hub.send(kCouncil, std::move(query));
+  past.end_quarter();
+  const auto page = past.report();
+  CHECK(figure(page, "questions", "refused timeline", "(refused)") == kRoles);
+  CHECK(figure(page, "questions", "timeline", "social-care-duty") == 1);
+  CHECK(text_of_figures(page).find("typed") == std::string::npos);
+}
