@@ -296,7 +296,7 @@ Result<void> Questions::handle_dead_letter(const Peer& peer, const wire::HandleD
     if (!refusal) return tl::unexpected(refusal.error());
     return *refusal ? refuse((*refusal)->kind, (*refusal)->text) : Result<void>();
   }
-  return act(peer, frame, **dead, now, out);
+  return act(peer, frame, **dead, refuse, now, out);
 }
 
 Result<Sequence> Questions::cancel_of_dead(const Pending& dead) const {
@@ -306,27 +306,18 @@ Result<Sequence> Questions::cancel_of_dead(const Pending& dead) const {
 }
 
 Result<void> Questions::act(const Peer& peer, const wire::HandleDeadLetter& frame, const Pending& dead,
-                            Timestamp now, Decision& out) {
+                            const Refuse& refuse, Timestamp now, Decision& out) {
   const auto subscription = text_of(frame.subscription());
   const bool again = frame.action() == wire::DeadLetterAction::send_again;
   Delivery* delivery = deliveries_.find(subscription);
   std::shared_ptr<const View> view;
   if (again) {
-    if (delivery == nullptr) {
-      out.sends.push_back({peer.connection, handled_frame(frame.number(), ErrorKind::not_found,
-                                                          "the subscription is not there any more", 0)});
-      return {};
-    }
+    if (delivery == nullptr) return refuse(ErrorKind::not_found, "the subscription is not there any more");
     const auto& to = delivery->subscription();
     auto made =
         context_.disclosure.view(context_.state, dead.sequence, dead.policy_version, to.role, to.agency);
     if (!made && !nothing_to_show(made.error())) return tl::unexpected(made.error());
-    if (!made) {
-      out.sends.push_back(
-          {peer.connection, handled_frame(frame.number(), ErrorKind::not_found,
-                                          "there is nothing to show any more: discard it", 0)});
-      return {};
-    }
+    if (!made) return refuse(ErrorKind::not_found, "there is nothing to show any more: discard it");
     view = *made;
   }
   auto key = context_.day_keys.key(kHubPurpose, now);

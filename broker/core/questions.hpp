@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "broker/core/day_keys.hpp"
 #include "broker/core/deliveries.hpp"
 #include "broker/core/engine.hpp"
@@ -33,8 +35,10 @@ class Questions {
   Result<void> record_refused(const Peer& peer, Asked asked, const std::string& why, Timestamp now);
   /// The correction that cancels what a dead letter tells of; 0: none.
   Result<Sequence> cancel_of_dead(const Pending& dead) const;
-  Result<void> act(const Peer& peer, const wire::HandleDeadLetter& frame, const Pending& dead, Timestamp now,
-                   Decision& out);
+  /// Answers why, and writes it down.
+  using Refuse = std::function<Result<void>(ErrorKind, const std::string&)>;
+  Result<void> act(const Peer& peer, const wire::HandleDeadLetter& frame, const Pending& dead,
+                   const Refuse& refuse, Timestamp now, Decision& out);
 
   DeliveryContext context_;
   Deliveries& deliveries_;

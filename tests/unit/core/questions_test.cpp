@@ -389,6 +389,9 @@ TEST_CASE("a dead letter whose subscription is gone can only be discarded") {
   CHECK(answer_to(hub, kOperator, handling(DeadLetterAction::send_again, sequence)) ==
         wire::ErrorKind::not_found);
   CHECK(hub.entries(EntryKind::operator_action).empty());
+  const auto refused = accesses(hub, "refused dead letter send_again");
+  REQUIRE(refused.size() == 1);
+  CHECK(refused[0].what.ends_with(": the subscription is not there any more"));
   CHECK(answer_to(hub, kOperator, handling(DeadLetterAction::discard, sequence)) == wire::ErrorKind::unknown);
   const auto actions = hub.entries(EntryKind::operator_action);
   REQUIRE(actions.size() == 1);
