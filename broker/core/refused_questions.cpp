@@ -34,7 +34,10 @@ bool RefusedQuestions::tells(const Peer& peer, Timestamp now) const {
 
 Result<void> RefusedQuestions::add(const Peer& peer, ledger::AccessT access, Timestamp now) {
   const bool tells_it = tells(peer, now);
-  if (told_.size() >= kClientsMax && !told_.contains(key_of(peer))) return {};
+  if (told_.size() >= kClientsMax && !told_.contains(key_of(peer))) {
+    if (others_.since++ == 0) others_.at = now;
+    return {};
+  }
   auto& told = told_[key_of(peer)];
   if (!tells_it) {
     ++told.since;
@@ -61,6 +64,20 @@ Result<void> RefusedQuestions::add(const Peer& peer, Wish wish, const std::strin
   return add(peer, std::move(access), now);
 }
 
+Result<void> RefusedQuestions::tell_count(Told& told, const std::string& of_whom, Timestamp now) {
+  ledger::AccessT access;
+  access.verb = std::string(kRefusedVerb) + "questions";
+  access.by = told.by;
+  access.agency = told.agency;
+  access.what = std::to_string(told.since) + " more" + of_whom + " that are not told one by one";
+  access.rows = told.since;
+  auto written = write(access, now);
+  if (!written) return tl::unexpected(written.error());
+  if (*written) told.since = 0;
+  told.at = now;
+  return {};
+}
+
 Result<Timestamp> RefusedQuestions::advance(Timestamp now) {
   Timestamp due{std::numeric_limits<std::int64_t>::max()};
   for (auto next = told_.begin(); next != told_.end();) {
@@ -75,19 +92,15 @@ Result<Timestamp> RefusedQuestions::advance(Timestamp now) {
       next = told_.erase(next);
       continue;
     }
-    ledger::AccessT access;
-    access.verb = std::string(kRefusedVerb) + "questions";
-    access.by = told.by;
-    access.agency = told.agency;
-    access.what = std::to_string(told.since) + " more that are not told one by one";
-    access.rows = told.since;
-    auto written = write(access, now);
-    if (!written) return tl::unexpected(written.error());
-    if (*written) told.since = 0;
-    told.at = now;
+    if (auto done = tell_count(told, "", now); !done) return tl::unexpected(done.error());
     if (told.since > 0) due = std::min(due, Timestamp{now.us + kApartUs});
     ++next;
   }
+  if (others_.since > 0 && now.us - others_.at.us >= kApartUs) {
+    if (auto done = tell_count(others_, " of further clients", now); !done)
+      return tl::unexpected(done.error());
+  }
+  if (others_.since > 0) due = std::min(due, Timestamp{others_.at.us + kApartUs});
   return due;
 }
 

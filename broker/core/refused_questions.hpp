@@ -22,7 +22,8 @@ struct Wish {
 
 /// Writes down that something was asked and refused: who tries to see what is not theirs, or to have it
 /// changed, is for auditors to find. Of each client at most one a minute is told by itself; the others of
-/// that minute are counted, so that nobody fills the ledger by asking.
+/// that minute are counted, so that nobody fills the ledger by asking. Of more than kClientsMax clients in
+/// one minute the rest are counted together.
 class RefusedQuestions {
  public:
   RefusedQuestions(Journal& journal, DayKeys& day_keys) : journal_(journal), day_keys_(day_keys) {}
@@ -49,11 +50,14 @@ class RefusedQuestions {
   };
   /// False: the vault cannot be extended now.
   Result<bool> write(const ledger::AccessT& access, Timestamp now);
+  /// Writes down how many `told` counted, unless the vault cannot be extended.
+  Result<void> tell_count(Told& told, const std::string& of_whom, Timestamp now);
   static std::string key_of(const Peer& peer) { return peer.agency + "/" + peer.client; }
 
   Journal& journal_;
   DayKeys& day_keys_;
   std::map<std::string, Told> told_;
+  Told others_;  // all clients beyond kClientsMax, together
 };
 
 }  // namespace carehub::core

@@ -14,6 +14,7 @@ struct Asking {
   core::DayKeys day_keys{*hub.state, hub.vault};
   core::RefusedQuestions refused{*hub.state, day_keys};
   std::size_t written = 0;
+  std::uint64_t counted = 0;  // that are not told one by one
 
   void ask(const core::Peer& peer) {
     ledger::AccessT access;
@@ -29,7 +30,14 @@ struct Asking {
     take();
     return *due;
   }
-  void take() { written += hub.state->take_batch().size(); }
+  void take() {
+    for (const auto& drafted : hub.state->take_batch()) {
+      ++written;
+      const auto* access = flatbuffers::GetRoot<ledger::Body>(drafted.entry.body.data())->entry_as_Access();
+      REQUIRE(access != nullptr);
+      counted += access->rows();
+    }
+  }
 };
 
 }  // namespace
@@ -53,11 +61,20 @@ TEST_CASE("each client's refused questions are told apart, one a minute, and the
   CHECK(asking.written == 3);
 }
 
-TEST_CASE("more clients than anybody has are not kept in mind") {
+TEST_CASE("more clients than anybody has are not kept in mind one by one, and are counted together") {
   Asking asking;
-  for (std::size_t i = 0; i < core::RefusedQuestions::kClientsMax + 10; ++i)
-    asking.ask(EngineHarness::peer(1, "agency-" + std::to_string(i)));
+  constexpr auto kMore = std::uint64_t{10};
+  constexpr auto kAll = core::RefusedQuestions::kClientsMax + kMore;
+  for (std::size_t i = 0; i < kAll; ++i) asking.ask(EngineHarness::peer(1, "agency-" + std::to_string(i)));
   CHECK(asking.written == core::RefusedQuestions::kClientsMax);
+  CHECK(asking.counted == 0);
+  const auto due = asking.pass(kSecondUs);
+  CHECK(due.us == asking.hub.clock.now().us - kSecondUs + core::RefusedQuestions::kApartUs);
+  asking.pass(core::RefusedQuestions::kApartUs);
+  CHECK(asking.written == core::RefusedQuestions::kClientsMax + 1);
+  CHECK(asking.counted == kMore);
+  asking.pass(core::RefusedQuestions::kApartUs);
+  CHECK(asking.counted == kMore);
 }
 
 namespace {
