@@ -129,7 +129,7 @@ Courses::Done Courses::act(const Peer& peer, const wire::HandleSubscription& fra
     case Action::remove:
       record.change = Change::removed;
       if (subscription.replay) {
-        auto stopped = replays_.stop(*delivery, record, now);
+        auto stopped = replays_.stop(*delivery, record, head, now);
         if (!stopped) return tl::unexpected(stopped.error());
         return Done(*stopped);
       }

@@ -326,7 +326,8 @@ Result<Timestamp> Engine::advance(Timestamp now, Decision& out) {
                                                               false, 0, watch->label())});
     deliveries.remove(name);
   }
-  if (auto ended = impl_->running().replays.end_done(at); !ended) return tl::unexpected(ended.error());
+  if (auto ended = impl_->running().replays.end_done(impl_->journal.head(), at); !ended)
+    return tl::unexpected(ended.error());
   auto repeats = impl_->running().repeats.advance(at);
   if (!repeats) return tl::unexpected(repeats.error());
   if (*repeats) due = std::min(due, **repeats);

@@ -122,7 +122,8 @@ Result<void> ReplaysInto::start(const Peer& peer, const wire::Replay& frame, Seq
   return {};
 }
 
-Result<Sequence> ReplaysInto::stop(Delivery& replay, SubscriptionRecord record, Timestamp now) {
+Result<Sequence> ReplaysInto::stop(Delivery& replay, SubscriptionRecord record, Sequence head,
+                                   Timestamp now) {
   if (auto written = replay.write_records(now); !written) return tl::unexpected(written.error());
   const auto& subscription = replay.subscription();
   auto waits = context_.state.pending(subscription.name, 0, 1);
@@ -131,7 +132,8 @@ Result<Sequence> ReplaysInto::stop(Delivery& replay, SubscriptionRecord record, 
     auto skipped = record;
     skipped.change = ledger::SubscriptionChange::skipped;
     skipped.start = 1;
-    skipped.through = subscription.replay->last;
+    // What was mended for it stands behind all that it replays.
+    skipped.through = std::max(head, subscription.replay->last);
     if (auto recorded = record_change(context_, skipped, now); !recorded) return recorded;
   }
   auto counts = context_.state.replay_counts(subscription.name);
@@ -143,7 +145,7 @@ Result<Sequence> ReplaysInto::stop(Delivery& replay, SubscriptionRecord record, 
   return recorded;
 }
 
-Result<void> ReplaysInto::end_done(Timestamp now) {
+Result<void> ReplaysInto::end_done(Sequence head, Timestamp now) {
   std::vector<Delivery*> idle;
   for (const auto& delivery : deliveries_.all()) {
     const bool moving = delivery->course().moving() && kFault != Fault::ends_a_replay_early;
@@ -157,7 +159,8 @@ Result<void> ReplaysInto::end_done(Timestamp now) {
     if (!counts) return tl::unexpected(counts.error());
     // What was given up is an operator's to send again or to discard first.
     if (!waits->empty() || counts->dead_letters > 0) continue;
-    auto ended = stop(*replay, {replay->subscription(), ledger::SubscriptionChange::removed, kByHub}, now);
+    auto ended =
+        stop(*replay, {replay->subscription(), ledger::SubscriptionChange::removed, kByHub}, head, now);
     if (!ended) return tl::unexpected(ended.error());
   }
   return {};

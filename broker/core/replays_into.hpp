@@ -18,11 +18,11 @@ class ReplaysInto {
                      Decision& out);
 
   /// Settles what is pending as skipped and ends it; `record` says who and why. The entry of its end.
-  Result<Sequence> stop(Delivery& replay, SubscriptionRecord record, Timestamp now);
+  Result<Sequence> stop(Delivery& replay, SubscriptionRecord record, Sequence head, Timestamp now);
 
   /// Ends those that have offered everything and of which nothing is left, dead letters included. Call it
   /// once the step's records are written.
-  Result<void> end_done(Timestamp now);
+  Result<void> end_done(Sequence head, Timestamp now);
 
   static constexpr std::size_t kActiveMax = 16;
   static constexpr std::size_t kOfOneActiveMax = 2;

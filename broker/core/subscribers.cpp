@@ -104,14 +104,15 @@ Result<void> Subscribers::configure(const std::vector<Subscription>& configured,
   for (auto& subscription : recorded) {
     if (!subscription.replay) continue;
     const auto course = courses[subscription.name];
-    if (auto added = add_replay(std::move(subscription), course, now); !added) return added;
+    if (auto added = add_replay(std::move(subscription), course, known_state.head, now); !added) return added;
   }
   std::ranges::sort(former_, {}, &EngineState::FormerSubscription::name);
   return {};
 }
 
 /// It goes on where it was, unless the configuration has taken away what it went into.
-Result<void> Subscribers::add_replay(Subscription replay, const Course& course, Timestamp now) {
+Result<void> Subscribers::add_replay(Subscription replay, const Course& course, Sequence head,
+                                     Timestamp now) {
   auto* target = deliveries_.find(replay.replay->subscription);
   const char* why = target == nullptr ? "the subscription that it went into is not there any more"
                     : target->subscription().notice && !replay.replay->raise_notices
@@ -124,7 +125,8 @@ Result<void> Subscribers::add_replay(Subscription replay, const Course& course, 
   if (target != nullptr) delivery.share_rate(*target);
   if (why == nullptr) return {};
   auto stopped = replays_.stop(
-      delivery, {delivery.subscription(), ledger::SubscriptionChange::removed, kByConfiguration, why}, now);
+      delivery, {delivery.subscription(), ledger::SubscriptionChange::removed, kByConfiguration, why}, head,
+      now);
   if (!stopped) return tl::unexpected(stopped.error());
   return {};
 }

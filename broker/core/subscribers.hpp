@@ -35,7 +35,7 @@ class Subscribers {
   Result<std::optional<Refusal>> attach_durable(const Peer& peer, const wire::SubscribeT& wanted,
                                                 Timestamp now, Decision& out);
 
-  Result<void> add_replay(Subscription replay, const Course& course, Timestamp now);
+  Result<void> add_replay(Subscription replay, const Course& course, Sequence head, Timestamp now);
   const EngineState::FormerSubscription* former(const std::string& name) const;
   /// Why nobody may make this subscription under its name now.
   Result<std::optional<Refusal>> creation_refusal(const Subscription& wanted);

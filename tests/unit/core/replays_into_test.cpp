@@ -549,3 +549,29 @@ TEST_CASE("a replay whose delivery was given up stays until an operator has hand
   hub.step();
   CHECK(changes(hub, SubscriptionChange::removed).size() == 1);
 }
+
+TEST_CASE("what was mended for a replay is settled with it when the replay is removed") {
+  EngineHarness hub;
+  Desk desk(hub);
+  const auto sequence = desk.admit(1);
+  desk.drain();
+  const auto name = start(hub, replaying());
+  desk.take(hub.pass_ms(1'000));
+  hub.nak(kCouncil, name, sequence, ledger::NakKind::rejected);
+  hub.disconnect(kCouncil.connection);
+  wire::HandleDeadLetterT mend;
+  mend.action = wire::DeadLetterAction::mend;
+  mend.subscription = name;
+  mend.sequence = sequence;
+  mend.reason = "an old code";
+  EventSpec spec;
+  spec.child = 1;
+  mend.event = pack_event(make_event(spec));
+  auto received = hub.send(kOperator, std::move(mend));
+  REQUIRE(frames_of<wire::HandledT>(received).at(0).error == wire::ErrorKind::unknown);
+  REQUIRE(hub.state->pending(name, 0, 10)->size() == 1);
+  REQUIRE(act(hub, SubscriptionAction::remove, name) == wire::ErrorKind::unknown);
+  CHECK(hub.state->pending(name, 0, 10)->empty());
+  CHECK(changes(hub, SubscriptionChange::removed).front().reason.find("skipped 1,") != std::string::npos);
+  check_rebuilt(hub);
+}
