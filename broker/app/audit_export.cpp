@@ -4,6 +4,7 @@
 #include <ostream>
 #include <set>
 
+#include "broker/app/as_of_rows.hpp"
 #include "broker/app/export_events.hpp"
 #include "broker/app/export_folder.hpp"
 #include "broker/app/export_texts.hpp"
@@ -14,6 +15,8 @@
 #include "broker/app/trail_rows.hpp"
 #include "broker/app/verifier_keys.hpp"
 #include "broker/base/clock.hpp"
+#include "broker/care/filing.hpp"
+#include "broker/core/asked_text.hpp"
 
 namespace carehub::app {
 namespace {
@@ -25,6 +28,13 @@ constexpr const char* kTooMany =
 /// Entries of others between two of a person's that are fetched along, and not kept, rather than asked for
 /// in another question, which is another line in the trail.
 constexpr Sequence kGapMax = 64;
+/// The hub's clock may be ahead of this machine's.
+constexpr std::int64_t kEndOfTimeUs = 253'402'300'799'000'000;  // 9999-12-31T23:59:59Z
+
+/// Of a person these are told by the entries that say so.
+bool is_disclosure(const wire::RowT& row) {
+  return row.kind == "offered" || row.kind == "acked" || row.kind == "dead_letter";
+}
 
 /// One export, from the first question to the last file.
 class Export {
@@ -56,6 +66,8 @@ class Export {
   Result<void> take_act(const wire::RowT& row);
   Result<void> take_entry(const storage::SealedEntry& entry);
   Result<void> add_entries(Sequence first, Sequence last);
+  Result<void> take_disclosure(wire::RowT& row);
+  Result<void> add_disclosures(const std::string& person, const ExportSpan& span);
   Result<void> add_trail(const std::string& person, const ExportSpan& span);
 
   const ExportOptions& options_;
@@ -69,6 +81,8 @@ class Export {
   std::int64_t last_at_ = 0;  // of the last entry
   Sequence first_ = 0;
   Sequence last_ = 0;
+  std::set<Sequence> events_;  // of a person
+  AsOfViews views_;
 };
 
 /// Every file is there, be it without a row.
@@ -83,8 +97,12 @@ Result<void> Export::begin() {
 }
 
 Result<void> Export::take_event(const wire::RowT& row) {
+  if (only_wanted_) {
+    if (is_disclosure(row)) return {};
+    wanted_.insert(row.sequence);
+    events_.insert(row.sequence);
+  }
   ++facts.rows;
-  if (only_wanted_) wanted_.insert(row.sequence);
   auto added = folder_.append("events.jsonl", timeline_json(row) + "\n");
   return added ? folder_.append("events.csv", timeline_csv(row) + "\n") : added;
 }
@@ -124,6 +142,36 @@ Result<void> Export::add_entries(Sequence first, Sequence last) {
   return {};
 }
 
+Result<void> Export::take_disclosure(wire::RowT& row) {
+  views_.fill(row);
+  if (!events_.contains(row.sequence)) return {};
+  ++facts.disclosures;
+  const auto filing = care::filing_from(row.state);
+  for (const auto entry : {filing.decided_in, filing.acknowledged_in, filing.given_up_in}) {
+    if (entry != 0) wanted_.insert(entry);
+  }
+  auto added = folder_.append("disclosures.jsonl", as_of_json(row) + "\n");
+  return added ? folder_.append("disclosures.csv", as_of_csv(row) + "\n") : added;
+}
+
+/// To whom the events were offered and from whom they were withheld, by the entries that say so.
+Result<void> Export::add_disclosures(const std::string& person, const ExportSpan& span) {
+  auto begun = folder_.append("disclosures.jsonl", "");
+  if (begun) begun = folder_.append("disclosures.csv", as_of_csv_header() + "\n");
+  if (!begun) return begun;
+  auto asked = question();
+  asked.kind = wire::QueryKind::as_of;
+  asked.person = person;
+  asked.agency = core::kEveryAgency;
+  asked.at = span.last_at != 0 ? span.last_at : kEndOfTimeUs;
+  Result<void> added;
+  const auto rows = each_row(hub_, std::move(asked), [&](wire::RowT& row) {
+    if (added) added = take_disclosure(row);
+  });
+  if (!rows) return tl::unexpected(rows.error());
+  return added;
+}
+
 Result<void> Export::add_trail(const std::string& person, const ExportSpan& span) {
   auto asked = question();
   asked.kind = wire::QueryKind::trail;
@@ -145,8 +193,12 @@ Result<void> Export::of_person(const std::string& person, const ExportSpan& span
   if (auto begun = begin(); !begun) return begun;
   auto events = person_events(
       hub_, question(), person, span, [this](const wire::RowT& row) { return take_event(row); },
-      [this](const std::string& remark) { surroundings_.err << remark << std::endl; });
+      [this](const std::string& remark) {
+        surroundings_.err << remark << std::endl;
+        if (!remark.starts_with("looked as far")) facts.remark = remark;  // that is only how far it is
+      });
   if (!events) return events;
+  if (auto shown = add_disclosures(person, span); !shown) return shown;
   if (auto trail = add_trail(person, span); !trail) return trail;
   if (wanted_.empty()) return fail(ErrorKind::not_found, "nothing of this span is about this person");
   if (wanted_.size() > kExportEntriesMax) return fail(ErrorKind::invalid, kTooMany);
@@ -220,6 +272,7 @@ void print_done(const ExportOptions& options, const ExportFacts& facts, const st
                .add("into", options.into.string())
                .add("entries", facts.entries)
                .add("event_rows", facts.rows)
+               .add("disclosure_rows", facts.disclosures)
                .add("trail_rows", facts.acts)
                .add("withheld", facts.withheld)
                .add("tree_size", facts.tree_size)

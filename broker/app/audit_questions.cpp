@@ -109,7 +109,9 @@ void add_audit_questions(CLI::App& audit, Reading& reading) {
                     "carehub audit as-of hub.toml --agency holm-school --person-file id.txt --at "
                     "2026-01-31T09:30:00Z --by 'A Reader' --reason 'case review 4'");
   add_config(as_of, reading.as_of.config);
-  as_of->add_option("--agency", reading.as_of.agency, "Whom it was offered to")->required()->type_name("ID");
+  as_of->add_option("--agency", reading.as_of.agency, "Whom it was offered to; '*': every agency")
+      ->required()
+      ->type_name("ID");
   add_person(as_of, reading.as_of.person, true);
   as_of->add_option("--at", reading.as_of.at, "By then: a time, or a day of UTC with all of it")
       ->required()

@@ -16,8 +16,11 @@ WHAT IS IN HERE
                     codec, zero (one byte each), length of the ciphertext (4), sequence (8), time of writing in
                     microseconds since 1970 (8), key id (16); numbers are little-endian.
   entries.csv       The same entries for a spreadsheet, without the sealed bytes.
-  events.jsonl      What the role named above may see of the events among them, opened by the hub, and what became
-  events.csv        of each at its subscribers. Of a person the newest is first.
+  events.jsonl      What the role named above may see of the events among them, opened by the hub. Of a person the
+  events.csv        newest is first; where the child has several records, "record" says under which one it is filed.
+  disclosures.jsonl Of a person: to whom each of these events was offered and from whom it was withheld, opened by the
+  disclosures.csv   hub, whoever the agency was, with what it saw. "decided_in" is the number of the entry that says
+                    so, "acknowledged_in" of the one that says that it was taken, "given_up_in" that it was given up.
   trail.jsonl       Who asked, exported, replayed or changed what, oldest first.
   trail.csv
   proofs/           A proof for each entry: N.tlog-proof is that of entry N (format: https://c2sp.org/tlog-proof).
@@ -49,9 +52,15 @@ WHAT THIS PROVES, AND WHAT IT DOES NOT
 
   It proves that these sealed entries, with these numbers, kinds and times, are in the ledger that the checkpoint's
   signer signed for, and that none of them was changed since.
-  It does not by itself prove that the opened text in events and trail is what the sealed bytes hold: only the hub
-  has the keys that open them, so that a person's data can be erased. Who must be sure has the hub open the entries
-  again under supervision, and compares.
+  It does not by itself prove that the opened text in events, disclosures and trail is what the sealed bytes hold: only
+  the hub has the keys that open them, so that a person's data can be erased. Who must be sure has the hub open the
+  entries again under supervision, and compares.
+  Of a disclosure it proves that an entry of that kind (offered, withheld, acked, dead_letter), with that number, was
+  written at the time that the line tells, for kind, number and time are in clear; and each such entry in this folder
+  has its line. So an offer cannot be made an acknowledgement by changing words: there has to be an entry that says
+  so, of that time. It does not prove which event, agency, role, rule or policy that entry names: one entry tells of
+  many events at once, and is sealed under a key of the hub's for the day. Two lines whose entries are of one kind and
+  one millisecond could be exchanged.
   It does not prove that nothing was left out. carehub audit completeness is for that.
   The times are those of the hub's clock.
 
@@ -94,8 +103,10 @@ WHAT THIS PROVES, AND WHAT IT DOES NOT
 
   It proves that every event of the span under the keys that completeness.json names is in the timeline, or is named as
   left out.
-  It does not prove that these are all keys of this person: the hub says so. A child whom the hub did not know for the
-  same one, since identifiers were missing or wrong, has other keys, and an event that names no child has its unit's.
+  It does not prove that these are all keys of this person: the hub says so. It tells of every record that a link or
+  merge, which was not taken back, joins to the one that was asked about: "record" in events.jsonl says under which one
+  an event is filed. A child whom no message named as the same one has other keys, and an event that names no child has
+  its unit's.
   It does not prove that the opened text is what the sealed bytes hold: only the hub has the keys. Nor that everything
   that happened was sent to the hub.
   Where the hub says that something has been erased, the keys of that are not known any more.
@@ -110,6 +121,7 @@ KEEP IT SAFE
 constexpr const char* kVerifierBegin = R"PY(#!/usr/bin/env python3
 """Checks this folder with Python's standard library and the openssl command. Exit code 0: all of it holds."""
 import base64
+import datetime
 import hashlib
 import json
 import pathlib
@@ -192,7 +204,12 @@ def check_signature(text):
 
 )PY";
 
-constexpr const char* kVerifierOfEntries = R"PY(def root_of(leaf, index, size, path):
+constexpr const char* kVerifierOfEntries =
+    R"PY(DECIDED = {"offered": 3, "acknowledged": 3, "withheld": 6}  # kinds of entries
+ACKED, DEAD_LETTER = 4, 7
+
+
+def root_of(leaf, index, size, path):
     """RFC 9162, section 2.1.3.2."""
     node, last, value = index, size - 1, leaf
     for step in path:
@@ -211,12 +228,12 @@ constexpr const char* kVerifierOfEntries = R"PY(def root_of(leaf, index, size, p
 
 
 def check_entry(line, checkpoint, size, root):
-    """Gives the entry's number: its bytes, its leaf, its proof."""
+    """Checks its bytes, its leaf, its proof. Gives the entry's number, and its kind and time of writing."""
     number = line["sequence"]
     stored = base64.b64decode(line["entry"], validate=True)
     clear, nonce, leaf, ciphertext = stored[:40], stored[40:64], stored[64:96], stored[96:]
     data = clear + sha256(nonce + ciphertext)
-    _, kind, _, _, length, sequence, _ = struct.unpack("<BBBBIQq", clear[:24])
+    _, kind, _, _, length, sequence, at_us = struct.unpack("<BBBBIQq", clear[:24])
     if sequence != number or length != len(ciphertext) or kind != line["kind_number"]:
         fault(f"entry {number}: its clear bytes say something else than its line")
     if sha256(b"\0" + data) != leaf or leaf.hex() != line["leaf"]:
@@ -230,7 +247,7 @@ def check_entry(line, checkpoint, size, root):
     path = [base64.b64decode(step, validate=True) for step in lines[3:]]
     if root_of(sha256(b"\0" + data), number - 1, size, path) != root:
         fault(f"entry {number}: its proof does not lead to the checkpoint's root")
-    return number
+    return number, (kind, time_text(at_us))
 
 
 def rows(name):
@@ -239,14 +256,48 @@ def rows(name):
             yield json.loads(line)
 
 
+def time_text(at_us):
+    at = datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=at_us // 1000)
+    return at.isoformat(timespec="milliseconds") + "Z"
+
+
+def check_disclosures(proven):
+    """What a line says was done must be an entry of that kind, written when the line says."""
+    named = set()
+    for line, row in enumerate(rows("disclosures.jsonl"), 1):
+        place = f"disclosures.jsonl, line {line}"
+        kind = row["kind"]
+        if kind not in DECIDED or (kind == "acknowledged") != ("acknowledged_in" in row):
+            fault(f"{place}: it says {kind}, and not by which entry, or names one that says something else")
+            continue
+        claims = [("decided_in", DECIDED[kind], row["withheld_at" if kind == "withheld" else "offered_at"])]
+        if kind == "acknowledged":
+            claims.append(("acknowledged_in", ACKED, row["acknowledged_at"]))
+        if "given_up_in" in row:
+            claims.append(("given_up_in", DEAD_LETTER, None))
+        for name, wanted, at in claims:
+            number = row[name]
+            named.add(number)
+            if number not in proven:
+                fault(f"{place}: entry {number} is told of, and not proven")
+            elif proven[number][0] != wanted or at not in (None, proven[number][1]):
+                fault(f"{place}: entry {number} is of another kind or another time than {name} says")
+    for number, (kind, _) in proven.items():
+        if kind in (*DECIDED.values(), ACKED, DEAD_LETTER) and number not in named:
+            fault(f"entry {number} is of a disclosure that disclosures.jsonl does not tell of")
+
+
 def check():
     check_manifest()
     checkpoint = text_of("checkpoint")
     size, root = check_signature(checkpoint)
-    proven = {check_entry(line, checkpoint, size, root) for line in rows("entries.jsonl")}
+    proven = {number: clear for number, clear in
+              (check_entry(line, checkpoint, size, root) for line in rows("entries.jsonl"))}
     for name in ("events.jsonl", "trail.jsonl"):
-        for number in {row["sequence"] for row in rows(name)} - proven:
+        for number in {row["sequence"] for row in rows(name)} - proven.keys():
             fault(f"{name}: entry {number} is told of, and not proven")
+    if (HERE / "disclosures.jsonl").exists():
+        check_disclosures(proven)
     return len(proven)
 
 
@@ -342,8 +393,10 @@ std::string export_json(const ExportFacts& facts) {
              .add("reason", facts.reason)
              .add("about", facts.about)
              .add("role", facts.role)
+             .add("remark", facts.remark)
              .add("entries", facts.entries)
              .add("event_rows", facts.rows)
+             .add("disclosure_rows", facts.disclosures)
              .add("trail_rows", facts.acts)
              .add("withheld", facts.withheld)
              .add("tree_size", facts.tree_size)

@@ -17,6 +17,7 @@ struct ExportFacts {
   std::uint64_t entries = 0;
   std::uint64_t rows = 0;
   std::uint64_t acts = 0;
+  std::uint64_t disclosures = 0;
   std::uint64_t withheld = 0;
   std::uint64_t tree_size = 0;
 };

@@ -20,6 +20,7 @@ void print_row(std::ostream& out, const wire::RowT& row, bool fields) {
   for (const auto& word : {type_text(row.type), row.agency, row.subscription, row.role}) {
     if (!word.empty()) out << "  " << word;
   }
+  if (const auto record = record_of(row); record != 0) out << "  record " << record;
   if (!row.text.empty()) out << "  " << printable(row.text);
   if (!row.marks.empty()) out << "  (" << marks_text(row.marks) << ")";
   out << '\n';

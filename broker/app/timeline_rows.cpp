@@ -4,6 +4,7 @@
 #include "broker/app/show_event.hpp"
 #include "broker/base/clock.hpp"
 #include "broker/base/event_fields.hpp"
+#include "broker/care/filing.hpp"
 
 namespace carehub::app {
 
@@ -15,6 +16,8 @@ std::string time_text(std::int64_t at_us) {
   return at_us == 0 ? std::string() : to_rfc3339(Timestamp{at_us});
 }
 
+std::size_t record_of(const wire::RowT& row) { return care::filing_from(row.state).record; }
+
 std::string timeline_json(const wire::RowT& row) {
   JsonLine line;
   if (row.sequence != 0) line.add("sequence", row.sequence);
@@ -25,6 +28,7 @@ std::string timeline_json(const wire::RowT& row) {
   if (!row.agency.empty()) line.add("agency", row.agency);
   if (!row.subscription.empty()) line.add("subscription", row.subscription);
   if (!row.role.empty()) line.add("role", row.role);
+  if (const auto record = record_of(row); record != 0) line.add("record", std::uint64_t{record});
   if (!row.text.empty()) line.add("text", row.text);
   if (row.attempts != 0) line.add("attempts", std::uint64_t{row.attempts});
   if (row.pending != 0) line.add("pending", row.pending);
@@ -41,7 +45,7 @@ std::string timeline_json(const wire::RowT& row) {
 std::string timeline_csv_header() {
   CsvLine line;
   for (const auto* name : {"sequence", "occurred_at", "appended_at", "kind", "type", "agency", "subscription",
-                           "role", "legal_basis", "attempts", "marks", "text", "event"}) {
+                           "role", "legal_basis", "attempts", "marks", "record", "text", "event"}) {
     line.add(name);
   }
   return line.text();
@@ -52,7 +56,9 @@ std::string timeline_csv(const wire::RowT& row) {
   CsvLine line;
   line.add(row.sequence).add(time_text(row.occurred_at)).add(time_text(row.appended_at)).add(row.kind);
   line.add(type_text(row.type)).add(row.agency).add(row.subscription).add(row.role).add(row.legal_basis);
-  line.add(std::uint64_t{row.attempts}).add(marks_text(row.marks)).add(row.text);
+  line.add(std::uint64_t{row.attempts}).add(marks_text(row.marks));
+  const auto record = record_of(row);
+  line.add(record == 0 ? std::string() : std::to_string(record)).add(row.text);
   line.add(seen == nullptr ? std::string() : event_to_json(*seen));
   return line.text();
 }

@@ -4,9 +4,10 @@
 #include <set>
 
 #include "broker/base/ledger_keys.hpp"
-#include "broker/care/people_fold.hpp"
+#include "broker/care/filing.hpp"
 #include "broker/care/subscriptions_fold.hpp"
 #include "broker/core/agencies_text.hpp"
+#include "broker/core/asked_text.hpp"
 #include "broker/core/delivery.hpp"
 #include "broker/core/disclosure.hpp"
 
@@ -24,7 +25,10 @@ void add_text(std::string& text, const std::string& more) { text += (text.empty(
 
 }  // namespace
 
-AsOf::AsOf(const PastReader& past, wire::QueryT query) : past_(past), query_(std::move(query)) {}
+AsOf::AsOf(const PastReader& past, wire::QueryT query)
+    : past_(past), query_(std::move(query)), chains_(past) {}
+
+bool AsOf::of_every_agency() const { return query_.agency == core::kEveryAgency; }
 
 Result<bool> AsOf::advance() {
   if (phase_ == Phase::begins) {
@@ -37,7 +41,7 @@ Result<bool> AsOf::advance() {
 }
 
 wire::PageT AsOf::take() {
-  if (others_) others_->add_remark(page_.text);
+  if (records_) records_->add_remark(page_.text);
   return std::move(page_);
 }
 
@@ -50,11 +54,9 @@ Result<void> AsOf::begin() {
     page_.rows.push_back(std::move(*erased));
     return {};
   }
-  person_ = *person;
-  others_.emplace(past_, person_);
-  auto record = person_record(past_.rows(), person_);
-  if (!record) return tl::unexpected(record.error());
-  next_ = query_.after != 0 ? query_.after : (*record ? (*record)->last : 0);
+  records_.emplace(past_, *person);
+  if (auto found = records_->find(); !found) return found;
+  if (auto begun = chains_.begin(records_->people(), query_.after); !begun) return begun;
   auto subscribed = subscription_rows(past_.rows());
   if (!subscribed) return tl::unexpected(subscribed.error());
   for (auto& one : *subscribed) owners_[one.name] = one.agency;
@@ -65,6 +67,7 @@ Result<void> AsOf::begin() {
   auto configs = config_rows(past_.rows());
   if (!configs) return tl::unexpected(configs.error());
   configs_ = std::move(*configs);
+  if (of_every_agency()) return {};
   const bool known = past_.knows_agency(query_.agency) || std::ranges::any_of(owners_, [&](const auto& one) {
                        return one.second == query_.agency;
                      });
@@ -76,46 +79,46 @@ Result<void> AsOf::begin() {
 /// Also one that has left, and had no subscription but watched.
 bool AsOf::was_configured() {
   return std::ranges::any_of(configs_, [&](const auto& config) {
-    const auto agency = agency_in(config);
+    const auto agency = agency_in(query_.agency, config);
     return agency && (*agency)->id == query_.agency;
   });
 }
 
-Result<const core::Agency*> AsOf::agency_in(const core::EngineState::KnownPolicy& config) {
-  if (const auto known = agencies_.find(config.version); known != agencies_.end()) return &known->second;
+Result<const core::Agency*> AsOf::agency_in(const std::string& id,
+                                            const core::EngineState::KnownPolicy& config) {
+  const std::pair key{config.version, id};
+  if (const auto known = agencies_.find(key); known != agencies_.end()) return &known->second;
   auto agencies = core::agencies_from(config.text);
   if (!agencies) return tl::unexpected(agencies.error());
-  const auto own = std::ranges::find(*agencies, query_.agency, &core::Agency::id);
-  return &agencies_.emplace(config.version, own != agencies->end() ? std::move(*own) : core::Agency())
-              .first->second;
+  const auto own = std::ranges::find(*agencies, id, &core::Agency::id);
+  return &agencies_.emplace(key, own != agencies->end() ? std::move(*own) : core::Agency()).first->second;
 }
 
-Result<const core::Agency*> AsOf::agency_then(Sequence entry) {
+Result<const core::Agency*> AsOf::agency_then(const std::string& id, Sequence entry) {
   const auto behind = std::ranges::upper_bound(configs_, entry, {}, &core::EngineState::KnownPolicy::version);
-  if (behind == configs_.begin()) return &past_.agency_of(query_.agency);
-  return agency_in(*std::prev(behind));
+  if (behind == configs_.begin()) return &past_.agency_of(id);
+  return agency_in(id, *std::prev(behind));
 }
 
 /// The child's events that were there by then, from one to the one before.
 Result<bool> AsOf::walk() {
   for (std::size_t looked = 0; looked < kScanEntries; ++looked) {
-    if (next_ == 0 || events_.size() == kEventsMax) {
+    if (chains_.over() || events_.size() == kEventsMax) {
       if (events_.empty()) return true;
-      page_.more = next_ != 0;
-      page_.next_after = next_;
+      page_.more = !chains_.over();
+      page_.next_after = chains_.next();
       restart();
       return false;
     }
-    auto event = past_.event_at(next_);
+    auto event = chains_.step();
     if (!event) return tl::unexpected(event.error());
-    if (!*event || (*event)->person != person_) {
-      page_.text = erased_before(next_);
-      next_ = 0;
+    if (!*event) {
+      if (const auto ended = chains_.take_remark(); !ended.empty()) add_text(page_.text, ended);
       continue;
     }
-    next_ = (*event)->previous_of_person;
-    if (auto taken = others_->take(**event); !taken) return tl::unexpected(taken.error());
-    if ((*event)->appended_at.us <= query_.at) events_.push_back({(*event)->sequence, next_});
+    records_->take(**event);
+    if ((*event)->appended_at.us <= query_.at)
+      events_.push_back({(*event)->sequence, records_->number_of((*event)->person)});
   }
   return false;
 }
@@ -131,10 +134,10 @@ void AsOf::restart() {
 /// An event that very many were shown has a page with fewer others, or for itself.
 bool AsOf::narrow() {
   if (events_.size() == 1) return false;
-  events_.resize(events_.size() / 2);
   page_.text.clear();
   page_.more = true;
-  page_.next_after = events_.back().previous;
+  page_.next_after = events_[events_.size() / 2].sequence;
+  events_.resize(events_.size() / 2);
   restart();
   return true;
 }
@@ -164,27 +167,36 @@ Result<bool> AsOf::scan() {
 Result<void> AsOf::read(const storage::SealedEntry& sealed) {
   using storage::EntryKind;
   const auto kind = sealed.header.kind;
-  if (kind != EntryKind::offered && kind != EntryKind::acked && kind != EntryKind::withheld) return {};
+  if (kind != EntryKind::offered && kind != EntryKind::acked && kind != EntryKind::withheld &&
+      kind != EntryKind::dead_letter)
+    return {};
   auto body = past_.body(sealed);
   if (!body) return tl::unexpected(body.error());
   if (body->empty()) return {};
   const auto* stored = flatbuffers::GetRoot<ledger::Body>(body->data());
   if (const auto* entry = stored->entry_as_Offered()) return offered(*entry, sealed.header);
   if (const auto* entry = stored->entry_as_Withheld()) return withheld(*entry, sealed.header);
-  if (const auto* entry = stored->entry_as_Acked()) acked(*entry, sealed.header.appended_at);
+  if (const auto* entry = stored->entry_as_Acked()) acked(*entry, sealed.header);
+  if (const auto* entry = stored->entry_as_DeadLetter()) given_up(*entry, sealed.header.sequence);
   return {};
 }
 
-Result<bool> AsOf::of_agency(std::string_view subscription, std::string_view role, Sequence entry) {
-  if (const auto watching = core::agency_of_watch(subscription)) return *watching == query_.agency;
+Result<std::optional<std::string>> AsOf::agency_of(std::string_view subscription, std::string_view role,
+                                                   Sequence entry) {
+  using Whose = std::optional<std::string>;
+  const auto asked_for = [this](std::string id) {
+    return of_every_agency() || id == query_.agency ? Whose(std::move(id)) : std::nullopt;
+  };
+  if (const auto watching = core::agency_of_watch(subscription)) return asked_for(std::string(*watching));
   if (!subscription.empty() && subscription.front() == core::kWatchMark) {
-    auto agency = agency_then(entry);
+    if (of_every_agency()) return Whose(std::string());
+    auto agency = agency_then(query_.agency, entry);
     if (!agency) return tl::unexpected(agency.error());
     const auto& roles = (*agency)->roles;
-    return std::ranges::find(roles, role) != roles.end();
+    return std::ranges::find(roles, role) != roles.end() ? Whose(query_.agency) : std::nullopt;
   }
   const auto owner = owners_.find(target_of(subscription));
-  return owner != owners_.end() && owner->second == query_.agency;
+  return owner != owners_.end() ? asked_for(owner->second) : std::nullopt;
 }
 
 AsOf::Answer& AsOf::add(Sequence event) {
@@ -196,10 +208,10 @@ Result<void> AsOf::offered(const ledger::Offered& entry, const storage::EntryHea
   if (entry.subscription() == nullptr || entry.runs() == nullptr) return {};
   const auto name = entry.subscription()->string_view();
   const auto role = text_of(entry.role());
-  auto wanted = of_agency(name, role, header.sequence);
-  if (!wanted) return tl::unexpected(wanted.error());
-  if (!*wanted) return {};
-  auto now = agency_then(header.sequence);
+  const auto agency = agency_of(name, role, header.sequence);
+  if (!agency) return tl::unexpected(agency.error());
+  if (!*agency) return {};
+  auto now = agency_then(**agency, header.sequence);
   if (!now) return tl::unexpected(now.error());
   for (const auto* run : *entry.runs()) {
     if (run->range() == nullptr) continue;
@@ -213,7 +225,7 @@ Result<void> AsOf::offered(const ledger::Offered& entry, const storage::EntryHea
       // A further attempt is the same decision, unless the agency has other codes by now.
       if (run->attempt() > 1 && before != answers.rend() &&
           before->policy_version == entry.policy_version()) {
-        auto then = agency_then(before->entry);
+        auto then = agency_then(**agency, before->entry);
         if (!then) return tl::unexpected(then.error());
         if ((*then)->codes == (*now)->codes) {
           before->attempts = run->attempt();
@@ -221,6 +233,7 @@ Result<void> AsOf::offered(const ledger::Offered& entry, const storage::EntryHea
         }
       }
       auto& answer = add(found->first);
+      answer.agency = **agency;
       answer.subscription = name;
       answer.role = role;
       answer.policy_version = entry.policy_version();
@@ -234,32 +247,46 @@ Result<void> AsOf::offered(const ledger::Offered& entry, const storage::EntryHea
   return {};
 }
 
-void AsOf::acked(const ledger::Acked& entry, Timestamp at) {
-  if (entry.subscription() == nullptr || entry.ranges() == nullptr) return;
-  const auto name = entry.subscription()->string_view();
-  for (const auto* range : *entry.ranges()) {
-    for (auto found = answers_.lower_bound(range->first());
-         found != answers_.end() && found->first <= range->last(); ++found) {
-      auto& answers = found->second;
-      // The newest offer is the one that was taken.
-      const auto offer = std::find_if(answers.rbegin(), answers.rend(), [&](const Answer& answer) {
-        return answer.subscription == name && !answer.withheld;
-      });
-      if (offer != answers.rend() && !offer->acked_at) offer->acked_at = at;
-    }
+/// The newest offer is the one that was answered.
+template <class Visit>
+void AsOf::each_offer(std::string_view subscription, Sequence first, Sequence last, Visit visit) {
+  for (auto found = answers_.lower_bound(first); found != answers_.end() && found->first <= last; ++found) {
+    auto& answers = found->second;
+    const auto offer = std::find_if(answers.rbegin(), answers.rend(), [&](const Answer& answer) {
+      return answer.subscription == subscription && !answer.withheld;
+    });
+    if (offer != answers.rend()) visit(*offer);
   }
+}
+
+void AsOf::acked(const ledger::Acked& entry, const storage::EntryHeader& header) {
+  if (entry.subscription() == nullptr || entry.ranges() == nullptr) return;
+  for (const auto* range : *entry.ranges()) {
+    each_offer(entry.subscription()->string_view(), range->first(), range->last(), [&](Answer& offer) {
+      if (offer.acked_at) return;
+      offer.acked_at = header.appended_at;
+      offer.acked_in = header.sequence;
+    });
+  }
+}
+
+void AsOf::given_up(const ledger::DeadLetter& entry, Sequence in) {
+  if (entry.subscription() == nullptr) return;
+  each_offer(entry.subscription()->string_view(), entry.sequence(), entry.sequence(),
+             [&](Answer& offer) { offer.given_up_in = in; });
 }
 
 Result<void> AsOf::withheld(const ledger::Withheld& entry, const storage::EntryHeader& header) {
   if (entry.subscription() == nullptr || entry.ranges() == nullptr) return {};
   const auto role = text_of(entry.role());
-  auto wanted = of_agency(entry.subscription()->string_view(), role, header.sequence);
-  if (!wanted) return tl::unexpected(wanted.error());
-  if (!*wanted) return {};
+  const auto agency = agency_of(entry.subscription()->string_view(), role, header.sequence);
+  if (!agency) return tl::unexpected(agency.error());
+  if (!*agency) return {};
   for (const auto* range : *entry.ranges()) {
     for (auto found = answers_.lower_bound(range->first());
          found != answers_.end() && found->first <= range->last(); ++found) {
       auto& answer = add(found->first);
+      answer.agency = **agency;
       answer.subscription = entry.subscription()->str();
       answer.role = role;
       answer.policy_version = entry.policy_version();
@@ -281,7 +308,7 @@ Result<void> AsOf::finish() {
     if (!event) return tl::unexpected(event.error());
     if (!*event) continue;  // erased while this was looked for
     const auto rows = page_.rows.size();
-    auto added = add_rows(**event, answers);
+    auto added = add_rows(**event, events_[i].record, answers);
     if (!added) return tl::unexpected(added.error());
     bytes += *added;
     const bool full = bytes > kPageBytes || page_.rows.size() > limits::kQueryRowsMax;
@@ -296,7 +323,8 @@ Result<void> AsOf::finish() {
 }
 
 /// The bytes of the views that were added: of each event, one for every rule of a policy.
-Result<std::size_t> AsOf::add_rows(const PastEvent& event, const std::vector<Answer>& answers) {
+Result<std::size_t> AsOf::add_rows(const PastEvent& event, std::size_t record,
+                                   const std::vector<Answer>& answers) {
   std::size_t bytes = 0;
   std::set<std::pair<std::string, std::uint64_t>> seen;
   for (const auto& answer : answers) {
@@ -305,7 +333,7 @@ Result<std::size_t> AsOf::add_rows(const PastEvent& event, const std::vector<Ans
     row->appended_at = answer.at.us;
     row->kind = answer.withheld ? "withheld" : answer.acked_at ? "acknowledged" : "offered";
     row->type = event.event->type();
-    row->agency = query_.agency;
+    row->agency = answer.agency;
     row->subscription = answer.subscription;
     row->role = answer.role;
     row->policy_version = answer.policy_version;
@@ -313,6 +341,8 @@ Result<std::size_t> AsOf::add_rows(const PastEvent& event, const std::vector<Ans
     row->legal_basis = answer.legal_basis;
     row->attempts = answer.attempts;
     if (answer.acked_at) row->since = answer.acked_at->us;
+    row->state = to_text(Filing{record, answer.entry, answer.acked_in, answer.given_up_in});
+    if (answer.given_up_in != 0) add_text(row->text, "given up");
     if (answer.late) add_text(row->text, "offered again");
     if (core::is_replay_name(answer.subscription)) add_text(row->text, "by a replay");
     if (core::agency_of_watch(answer.subscription)) {
@@ -340,7 +370,7 @@ Result<std::size_t> AsOf::add_rows(const PastEvent& event, const std::vector<Ans
 Result<std::string> AsOf::show(const PastEvent& event, const Answer& answer, wire::RowT& row) {
   auto decided = policy(answer.policy_version);
   if (!decided) return tl::unexpected(decided.error());
-  auto agency = agency_then(answer.entry);
+  auto agency = agency_then(answer.agency, answer.entry);
   if (!agency) return tl::unexpected(agency.error());
   const auto* rule =
       *decided == nullptr ? nullptr : (*decided)->rule_for(answer.role, **agency, *event.event);

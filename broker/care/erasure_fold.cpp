@@ -5,6 +5,7 @@
 #include "broker/base/fault.hpp"
 #include "broker/base/ledger_keys.hpp"
 #include "broker/care/deliveries_fold.hpp"
+#include "broker/care/links_fold.hpp"
 #include "broker/care/people_fold.hpp"
 #include "broker/care/publications_fold.hpp"
 #include "broker/care/row_codec.hpp"
@@ -23,11 +24,13 @@ Result<void> remove_links(const PersonKey& person, const ledger::EventEntry& eve
     const auto linked = person_linked(rows, hash);
     if (!linked) return tl::unexpected(linked.error());
     if (*linked && **linked == person) rows.remove(row_keys::link(hash));
+    rows.remove(row_keys::name_of(person, hash));
   }
   return {};
 }
 
-Result<void> remove_person(const PersonKey& person, const PastBodies& past, Rows& rows) {
+Result<void> remove_person(const PersonKey& person, const PastBodies& past,
+                           const storage::SecretKey& index_key, Rows& rows) {
   const auto record = person_record(rows, person);
   if (!record) return tl::unexpected(record.error());
   if (!*record) return {};
@@ -43,6 +46,7 @@ Result<void> remove_person(const PersonKey& person, const PastBodies& past, Rows
     }
     if (auto removed = remove_publication(next, *event, rows); !removed) return removed;
     if (auto removed = remove_links(person, *event, rows); !removed) return removed;
+    remove_link(next, *event, index_key, rows);
     next = std::min(event->previous_of_person(), next - 1);
   }
   rows.remove(row_keys::person(person));
@@ -66,7 +70,7 @@ Result<void> forget_deliveries(const FoldEntry& entry, const PersonKey& person, 
 }  // namespace
 
 Result<void> fold_erasure(const FoldEntry& entry, const ledger::Erasure& erasure, const PastBodies& past,
-                          Rows& rows) {
+                          const storage::SecretKey& index_key, Rows& rows) {
   if (erasure.keys() != nullptr) {
     for (const auto* each : *erasure.keys()) {
       const auto key = key_from<KeyId>(*each);
@@ -76,7 +80,7 @@ Result<void> fold_erasure(const FoldEntry& entry, const ledger::Erasure& erasure
   }
   if (erasure.person() == nullptr) return {};
   const auto person = key_from<PersonKey>(*erasure.person());
-  if (auto removed = remove_person(person, past, rows); !removed) return removed;
+  if (auto removed = remove_person(person, past, index_key, rows); !removed) return removed;
   if (kFault == Fault::keeps_what_waits_of_the_erased) return {};
   return forget_deliveries(entry, person, rows);
 }

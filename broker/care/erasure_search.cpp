@@ -5,10 +5,9 @@
 #include <optional>
 #include <set>
 
-#include "broker/base/fault.hpp"
-#include "broker/base/identifiers.hpp"
 #include "broker/base/ledger_keys.hpp"
 #include "broker/base/limits.hpp"
+#include "broker/care/linked_records.hpp"
 #include "broker/care/past_event.hpp"
 #include "broker/care/people_fold.hpp"
 #include "broker/care/rows.hpp"
@@ -33,25 +32,6 @@ bool has(const List& list, const Item& item) {
 template <class List, class Item>
 void add_new(List& list, const Item& item) {
   if (!has(list, item)) list.push_back(item);
-}
-
-/// What a link or merge says of identifiers, or takes back.
-struct Statement {
-  Sequence sequence = 0;
-  bool taken_back = false;
-  std::vector<std::string> names;
-};
-
-/// Whom names of one statement are: a record, where there is one.
-struct Named {
-  std::vector<std::string> names;
-  std::optional<PersonKey> person;
-};
-
-/// A sender's own identifier may be an NHS number, which is the same then.
-std::string without_issuer(const std::string& name) {
-  const auto value = name.substr(name.rfind(':') + 1);
-  return NhsNumber::parse(value) ? "nhs:" + value : name;
 }
 
 /// One record of the child, along the chain of its events up to `last`.
@@ -86,14 +66,13 @@ struct ErasureSearch::Impl {
   std::optional<PersonKey> asked_person = {};
   std::vector<Record> records = {};  // walked so far; the last one may be under way
   Sequence next = 0;                 // of the chain that is being walked
-  std::vector<Statement> statements = {};
+  std::vector<LinkStatement> statements = {};
   bool learned = false;  // while it scanned, something that may say who else it is
   std::size_t scans = 1;
   Sequence seen_head = 0;
   std::int64_t newest_day = 0;
 
-  std::vector<PersonKey> people = {};        // who are one, as far as is known
-  std::vector<std::string> names = {};       // and what they are called
+  OneChild child = {};                       // who are one, as far as is known, and what they are called
   std::map<KeyId, std::size_t> owners = {};  // their keys, and whose: a place in `records`
   std::vector<Sequence> shared = {};
   std::vector<Refused> refused = {};  // that name the person
@@ -109,8 +88,6 @@ struct ErasureSearch::Impl {
   bool take_statement(const PastEvent& past);
   Result<bool> resolve();
   Result<bool> join_records();
-  Result<bool> join_linked();
-  Result<bool> join(const Named& named);
   Result<void> drop_names_of_others();
   Result<bool> scan();
   Result<void> look_at(const storage::SealedEntry& sealed);
@@ -254,118 +231,60 @@ bool ErasureSearch::Impl::take_event(const PastEvent& past, Record& record) {
 }
 
 bool ErasureSearch::Impl::take_statement(const PastEvent& past) {
-  if (past.event->identity_link() == nullptr && past.event->identity_merge() == nullptr) return false;
-  if (std::ranges::any_of(statements, [&](const auto& each) { return each.sequence == past.sequence; }))
+  auto statement = link_statement(past);
+  if (!statement ||
+      std::ranges::find(statements, past.sequence, &LinkStatement::sequence) != statements.end())
     return false;
-  statements.push_back(
-      {past.sequence, core::takes_back_a_link(*past.event), core::linked_identifier_texts(*past.event)});
+  statements.push_back(std::move(*statement));
   return true;
 }
 
 /// Who are one, from what is known so far. False: a record has to be walked first.
 Result<bool> ErasureSearch::Impl::resolve() {
-  people.clear();
-  names.clear();
-  if (asked_person) people.push_back(*asked_person);
-  if (asked_name) names.push_back(*asked_name);
+  child = {};
+  if (asked_person) child.people.push_back(*asked_person);
+  if (asked_name) child.names.push_back(*asked_name);
   for (bool more = true; more;) {
     auto walked = join_records();
     if (!walked || !*walked) return walked;
-    auto joined = join_linked();
+    auto joined = join_linked(statements, rows, vault.index_key(), child);
     if (!joined) return joined;
     more = *joined;
   }
   if (auto dropped = drop_names_of_others(); !dropped) return tl::unexpected(dropped.error());
   owners.clear();
   for (std::size_t at = 0; at < records.size(); ++at) {
-    if (!has(people, records[at].person)) continue;
+    if (!has(child.people, records[at].person)) continue;
     for (const auto& key : records[at].keys) owners.emplace(key, at);
   }
   return true;
 }
 
 Result<bool> ErasureSearch::Impl::join_records() {
-  for (std::size_t at = 0; at < people.size(); ++at) {
-    const auto person = people[at];
+  for (std::size_t at = 0; at < child.people.size(); ++at) {
+    const auto person = child.people[at];
     const auto known = std::ranges::find(records, person, &Record::person);
     if (known != records.end()) {
-      for (const auto& name : known->names) add_new(names, name);
+      for (const auto& name : known->names) add_new(child.names, name);
       continue;
     }
     auto there = begin_walk(person);
     if (!there) return there;
     if (*there) return false;
-    people.erase(people.begin() + static_cast<std::ptrdiff_t>(at--));
+    child.people.erase(child.people.begin() + static_cast<std::ptrdiff_t>(at--));
   }
-  return true;
-}
-
-/// Joins whoever the newest link or merge that names both says to be the same; whether there was one. Of each
-/// two that is decided by itself: what is taken back between one of them and a third says nothing of these.
-Result<bool> ErasureSearch::Impl::join_linked() {
-  std::map<std::pair<std::string, std::string>, std::pair<Sequence, bool>> newest;  // one inside, one outside
-  std::map<std::string, Named> outside;
-  for (const auto& statement : statements) {
-    std::vector<std::string> inside;
-    std::vector<std::string> apart;
-    for (const auto& name : statement.names) {
-      const auto known_as = without_issuer(name);
-      auto person = linked(name);
-      if (person && !*person) person = linked(known_as);
-      if (!person) return tl::unexpected(person.error());
-      const auto id = *person ? "person " + to_hex((*person)->bytes) : "name " + known_as;
-      if (*person ? has(people, **person) : has(names, known_as)) {
-        inside.push_back(id);
-        continue;
-      }
-      apart.push_back(id);
-      outside[id].person = *person;
-      add_new(outside[id].names, name);
-      if (!*person) add_new(outside[id].names, known_as);
-    }
-    const bool stands = !statement.taken_back || kFault == Fault::erases_what_was_taken_back;
-    const std::pair<Sequence, bool> said{statement.sequence, stands};
-    for (const auto& one : inside) {
-      for (const auto& other : apart) {
-        auto& to = newest[{one, other}];
-        to = std::max(to, said);
-      }
-    }
-  }
-  bool joined = false;
-  for (const auto& [pair, said] : newest) {
-    if (!said.second || kFault == Fault::leaves_linked_records) continue;
-    auto joins = join(outside.at(pair.second));
-    if (!joins) return joins;
-    joined = joined || *joins;
-  }
-  return joined;
-}
-
-/// False: it is there already, or has no record any more.
-Result<bool> ErasureSearch::Impl::join(const Named& named) {
-  if (!named.person) {
-    const auto before = names.size();
-    for (const auto& name : named.names) add_new(names, name);
-    return names.size() > before;
-  }
-  if (has(people, *named.person)) return false;
-  const auto record = person_record(rows, *named.person);
-  if (!record) return tl::unexpected(record.error());
-  if (!*record) return false;
-  people.push_back(*named.person);
   return true;
 }
 
 /// An event may name another child by mistake: what is that one's is no name of this one.
 Result<void> ErasureSearch::Impl::drop_names_of_others() {
   std::vector<std::string> own;
-  for (const auto& name : names) {
+  for (const auto& name : child.names) {
     auto person = linked(name);
     if (!person) return tl::unexpected(person.error());
-    if (!*person || has(people, **person)) own.push_back(name);
+    if (!*person || has(child.people, **person)) own.push_back(name);
   }
-  names = std::move(own);
+  child.names = std::move(own);
   return {};
 }
 
@@ -413,7 +332,7 @@ Result<void> ErasureSearch::Impl::look_at_event(const storage::SealedEntry& seal
                         event.identity_link() != nullptr || event.identity_merge() != nullptr;
   if (!may_name) return {};
   for (const auto& name : core::linked_identifier_texts(event)) {
-    if (!has(names, name)) continue;
+    if (!has(child.names, name)) continue;
     shared.push_back(header.sequence);
     learned = take_statement(**past) || learned;
     break;
@@ -431,7 +350,7 @@ Result<void> ErasureSearch::Impl::look_at_refusal(const storage::SealedEntry& se
   const auto* refusal =
       sound ? flatbuffers::GetRoot<ledger::Body>(body->data())->entry_as_Refusal() : nullptr;
   const auto naming =
-      refusal != nullptr && refusal->kept() ? core::names_any(*refusal, names) : core::Naming::no;
+      refusal != nullptr && refusal->kept() ? core::names_any(*refusal, child.names) : core::Naming::no;
   if (naming == core::Naming::unread) ++found.refusals_unread;
   if (naming != core::Naming::yes) {
     others.insert(header.key_id);
@@ -450,10 +369,10 @@ Result<void> ErasureSearch::Impl::look_at_refusal(const storage::SealedEntry& se
 Result<bool> ErasureSearch::Impl::end_scan() {
   if (learned) {
     learned = false;
-    const auto before = std::pair(people, names);
+    const auto before = std::pair(child.people, child.names);
     const auto resolved = resolve();
     if (!resolved) return tl::unexpected(resolved.error());
-    if (!*resolved || before != std::pair(people, names)) {
+    if (!*resolved || before != std::pair(child.people, child.names)) {
       if (++scans > kScansMax) {
         return fail(ErrorKind::overloaded, "too much comes in that says who this person is: ask again later");
       }
@@ -471,7 +390,7 @@ Result<bool> ErasureSearch::Impl::end_scan() {
 
 Result<void> ErasureSearch::Impl::end() {
   for (const auto& record : records) {
-    if (!has(people, record.person)) continue;
+    if (!has(child.people, record.person)) continue;
     for (const auto& key : record.keys) add_new(found.keys, key);
     found.events += record.events;
     shared.insert(shared.end(), record.several.begin(), record.several.end());
@@ -489,8 +408,8 @@ Result<void> ErasureSearch::Impl::end() {
     add_new(found.keys, each.key);
     found.refused.push_back(each.sequence);
   }
-  found.people = people;
-  found.names = names;
+  found.people = child.people;
+  found.names = child.names;
   found.shared = shared;
   std::sort(found.shared.begin(), found.shared.end());
   return {};

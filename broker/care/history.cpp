@@ -5,13 +5,13 @@
 
 #include "broker/care/as_of.hpp"
 #include "broker/care/deliveries_fold.hpp"
-#include "broker/care/linked_records.hpp"
+#include "broker/care/event_rows.hpp"
 #include "broker/care/past_reader.hpp"
-#include "broker/care/people_fold.hpp"
 #include "broker/care/replay_answers.hpp"
 #include "broker/care/report.hpp"
 #include "broker/care/row_keys.hpp"
 #include "broker/care/subscriptions_fold.hpp"
+#include "broker/care/timeline.hpp"
 #include "broker/care/trail.hpp"
 #include "broker/core/disclosure.hpp"
 
@@ -25,11 +25,6 @@ wire::PageT failed(const Error& error) {
   return page;
 }
 
-std::size_t rows_wanted(const wire::QueryT& query) {
-  const std::size_t asked = query.rows_max == 0 ? limits::kQueryRowsMax : query.rows_max;
-  return std::min(asked, limits::kQueryRowsMax);
-}
-
 /// How far a replay into a subscription is.
 std::string replay_text(const core::ReplayInto& replay, const core::Course& course,
                         const core::ReplayCounts& counts) {
@@ -37,14 +32,6 @@ std::string replay_text(const core::ReplayInto& replay, const core::Course& cour
   return "a replay of entries " + std::to_string(replay.first) + " to " + std::to_string(replay.last) +
          ", looked at up to " + std::to_string(next - 1) + ": offered " + std::to_string(counts.offered) +
          ", taken " + std::to_string(counts.taken) + ", withheld " + std::to_string(counts.withheld);
-}
-
-bool fits(const wire::QueryT& query, const PastEvent& past) {
-  if (!query.types.empty() && std::ranges::find(query.types, past.event->type()) == query.types.end())
-    return false;
-  if (!query.channel.empty() && past.channel != query.channel) return false;
-  if (query.last_at != 0 && past.appended_at.us > query.last_at) return false;
-  return past.appended_at.us >= query.first_at;
 }
 
 }  // namespace
@@ -55,16 +42,10 @@ struct History::Impl {
 
   PastReader past;
 
-  AnyPage timeline(const core::Ask& ask) const;
   AnyPage scan(const core::Ask& ask) const;
   AnyPage dead_letters(const core::Ask& ask) const;
   AnyPage subscriptions(const core::Ask& ask) const;
   AnyPage status() const;
-
-  Result<RowPtr> row_of(const PastEvent& shown_event, const std::vector<core::Subscription>& visible,
-                        const core::Ask& ask) const;
-  Result<std::vector<RowPtr>> shown_rows(const PastEvent& shown_event,
-                                         const std::vector<core::Subscription>& visible, bool all) const;
 };
 
 History::History(const State&, const storage::Ledger& ledger, const storage::Sealer& sealer,
@@ -76,6 +57,9 @@ History::~History() = default;
 void History::use_policy(core::Policy policy) { impl_->past.use_policy(std::move(policy)); }
 
 std::unique_ptr<PastSearch> History::search(const core::Ask& ask) const {
+  const bool of_person = !ask.query.person.empty();
+  if (ask.query.kind == wire::QueryKind::timeline && of_person)
+    return std::make_unique<Timeline>(impl_->past, ask);
   if (ask.query.kind == wire::QueryKind::as_of) return std::make_unique<AsOf>(impl_->past, ask.query);
   if (ask.query.kind == wire::QueryKind::trail) return std::make_unique<Trail>(impl_->past, ask.query);
   if (ask.query.kind == wire::QueryKind::report) return std::make_unique<Report>(impl_->past, ask.query);
@@ -97,7 +81,7 @@ wire::PageT History::answer(const core::Ask& ask) const {
   }
   const auto page = [&]() -> Impl::AnyPage {
     switch (query.kind) {
-      case wire::QueryKind::timeline: return query.person.empty() ? impl_->scan(ask) : impl_->timeline(ask);
+      case wire::QueryKind::timeline: return impl_->scan(ask);
       case wire::QueryKind::dead_letters: return impl_->dead_letters(ask);
       case wire::QueryKind::subscriptions: return impl_->subscriptions(ask);
       case wire::QueryKind::status: return impl_->status();
@@ -107,133 +91,6 @@ wire::PageT History::answer(const core::Ask& ask) const {
   auto answered = page ? wire::PageT(*page) : failed(page.error());
   answered.number = query.number;
   return answered;
-}
-
-Result<History::Impl::RowPtr> History::Impl::row_of(const PastEvent& shown_event,
-                                                    const std::vector<core::Subscription>& visible,
-                                                    const core::Ask& ask) const {
-  const auto& role = ask.query.role;
-  // What was mended for one subscription is nobody's but its agency's, and operators'.
-  if (!shown_event.mended_for.empty() && !ask.peer.is_operator &&
-      std::ranges::find(visible, shown_event.mended_for, &core::Subscription::name) == visible.end()) {
-    return RowPtr();
-  }
-  // An operator looks at a child in an agency's name, or in none's.
-  const auto& query = ask.query;
-  const bool in_its_name = ask.peer.is_operator && !query.person.empty();
-  const auto& agency = past.agency_of(in_its_name ? query.agency : ask.peer.agency);
-  const auto* rule = past.policy().rule_for(role, agency, *shown_event.event);
-  if (rule == nullptr) return RowPtr();
-  auto row = std::make_unique<wire::RowT>();
-  if (shown_event.mends != 0) {
-    row->text = "stands in for entry " + std::to_string(shown_event.mends);
-    row->subscription = shown_event.mended_for;
-  }
-  auto view = core::deliverable(*shown_event.event, *rule, shown_event.sequence);
-  if (view) {
-    row->view = std::move(*view);
-  } else if (view.error().kind == ErrorKind::invalid) {
-    // One view that is too large hides no other.
-    row->text += (row->text.empty() ? "" : "; ") + view.error().text;
-  } else {
-    return tl::unexpected(view.error());
-  }
-  row->sequence = shown_event.sequence;
-  row->appended_at = shown_event.appended_at.us;
-  const auto* seen = row->view.empty() ? nullptr : verified_event(row->view);
-  if (seen != nullptr && seen->occurred_at() != nullptr) row->occurred_at = seen->occurred_at()->utc_us();
-  row->kind = "event";
-  row->type = shown_event.event->type();
-  row->agency = shown_event.agency;
-  row->role = role;
-  row->legal_basis = rule->legal_basis;
-  row->marks = shown_event.marks;
-  return row;
-}
-
-Result<std::vector<History::Impl::RowPtr>> History::Impl::shown_rows(
-    const PastEvent& shown_event, const std::vector<core::Subscription>& visible, bool all) const {
-  std::vector<RowPtr> rows;
-  auto found = shown_to(past.store(), shown_event.sequence);
-  if (!found) return tl::unexpected(found.error());
-  for (const auto& [name, state] : *found) {
-    const ShownRow* const shown = &state;
-    const auto subscription = std::find_if(
-        visible.begin(), visible.end(), [&, &called = name](const auto& one) { return one.name == called; });
-    if (subscription == visible.end() && !all) continue;
-    auto row = std::make_unique<wire::RowT>();
-    row->sequence = shown_event.sequence;
-    row->kind = shown->state == ShownState::acked     ? "acked"
-                : shown->state == ShownState::dead    ? "dead_letter"
-                : shown->state == ShownState::skipped ? "skipped"
-                                                      : "offered";
-    row->appended_at = shown->state == ShownState::offered ? shown->offered_at.us : shown->settled_at.us;
-    row->type = shown_event.event->type();
-    row->subscription = name;
-    if (subscription != visible.end()) {
-      row->agency = subscription->agency;
-      row->role = subscription->role;
-    }
-    row->attempts = shown->attempt;
-    rows.push_back(std::move(row));
-  }
-  return rows;
-}
-
-History::Impl::AnyPage History::Impl::timeline(const core::Ask& ask) const {
-  const auto& query = ask.query;
-  auto person = past.person_of(query.person);
-  // Whom the hub knows is not for every agency to find out.
-  if (!person && person.error().kind == ErrorKind::not_found && !ask.peer.is_operator) return wire::PageT();
-  wire::PageT page;
-  if (!person) {
-    auto erased = past.erased_row(query.person);
-    if (!erased) return tl::unexpected(erased.error());
-    if (!*erased) return tl::unexpected(person.error());
-    page.rows.push_back(std::move(*erased));
-    return page;
-  }
-  auto record = person_record(past.rows(), *person);
-  if (!record) return tl::unexpected(record.error());
-  auto subscribed = past.visible(ask.peer);
-  if (!subscribed) return tl::unexpected(subscribed.error());
-  LinkedRecords others(past, *person);
-  std::size_t bytes = 0;
-  Sequence next = query.after != 0 ? query.after : (*record ? (*record)->last : 0);
-  for (std::size_t looked = 0; next != 0; ++looked) {
-    const auto goes_on = [&page](Sequence from) {
-      page.more = true;
-      page.next_after = from;
-    };
-    if (page.rows.size() >= rows_wanted(query) || looked == kScanEntries) {
-      goes_on(next);
-      break;
-    }
-    auto event = past.event_at(next);
-    if (!event) return tl::unexpected(event.error());
-    if (!*event || (*event)->person != *person) {
-      if (ask.peer.is_operator || !page.rows.empty()) page.text = erased_before(next);
-      break;
-    }
-    if ((*event)->appended_at.us < query.first_at) break;
-    if (auto taken = others.take(**event); !taken) return tl::unexpected(taken.error());
-    next = (*event)->previous_of_person;
-    if (!fits(query, **event)) continue;
-    auto row = row_of(**event, *subscribed, ask);
-    if (!row) return tl::unexpected(row.error());
-    if (!*row) continue;
-    bytes += (*row)->view.size();
-    if (bytes > kPageBytes && !page.rows.empty()) {
-      goes_on((*row)->sequence);
-      break;
-    }
-    page.rows.push_back(std::move(*row));
-    auto shown = shown_rows(**event, *subscribed, ask.peer.is_operator);
-    if (!shown) return tl::unexpected(shown.error());
-    for (auto& one : *shown) page.rows.push_back(std::move(one));
-  }
-  if (ask.peer.is_operator) others.add_remark(page.text);
-  return page;
 }
 
 History::Impl::AnyPage History::Impl::scan(const core::Ask& ask) const {
@@ -267,7 +124,7 @@ History::Impl::AnyPage History::Impl::scan(const core::Ask& ask) const {
     if (!fits(query, **event)) continue;
     if (!query.journey.empty() && (*event)->journey != query.journey) continue;
     if (!query.agency.empty() && (*event)->agency != query.agency) continue;
-    auto row = row_of(**event, *subscribed, ask);
+    auto row = event_row(past, **event, *subscribed, ask);
     if (!row) return tl::unexpected(row.error());
     if (!*row) continue;
     bytes += (*row)->view.size();

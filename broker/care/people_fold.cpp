@@ -41,7 +41,9 @@ Result<void> fold_people(const FoldEntry& entry, const ledger::EventEntry& event
            RowWriter().key(entry.key_id).number(entry.sequence).flag(*admitted).take());
   if (event.identifiers() == nullptr) return {};
   for (const auto* identifier : *event.identifiers()) {
-    rows.put(row_keys::link(key_from<KeyedHash>(*identifier)), RowWriter().key(person).take());
+    const auto hash = key_from<KeyedHash>(*identifier);
+    rows.put(row_keys::link(hash), RowWriter().key(person).take());
+    rows.put(row_keys::name_of(person, hash), {});
   }
   return {};
 }

@@ -18,6 +18,15 @@ RowWriter named(char kind, std::string_view name) {
 
 std::string person(const PersonKey& person) { return start('p').append(text_of(person.bytes)); }
 std::string link(const KeyedHash& identifier) { return start('l').append(text_of(identifier.bytes)); }
+std::string names_of(const PersonKey& person) { return start('u').append(text_of(person.bytes)); }
+std::string name_of(const PersonKey& person, const KeyedHash& identifier) {
+  return names_of(person).append(text_of(identifier.bytes));
+}
+std::string links_naming(const KeyedHash& identifier) { return start('h').append(text_of(identifier.bytes)); }
+std::string link_naming(const KeyedHash& identifier, Sequence sequence) {
+  return RowWriter(links_naming(identifier)).number(sequence).take();
+}
+std::string links_kept() { return start('m'); }
 std::string fingerprint(const Fingerprint& fingerprint) { return start('f').append(text_of(fingerprint)); }
 std::string identity(const KeyedHash& identity) { return start('i').append(text_of(identity.bytes)); }
 std::string reused_of(const KeyedHash& identity) { return start('j').append(text_of(identity.bytes)); }

@@ -10,8 +10,13 @@
 /// clear.
 namespace carehub::care::row_keys {
 
-std::string person(const PersonKey& person);                       // p: PersonRecord
-std::string link(const KeyedHash& identifier);                     // l: whose identifier it is
+std::string person(const PersonKey& person);    // p: PersonRecord
+std::string link(const KeyedHash& identifier);  // l: whose identifier it is
+std::string names_of(const PersonKey& person);  // u: prefix of what a record is called
+std::string name_of(const PersonKey& person, const KeyedHash& identifier);
+std::string links_naming(const KeyedHash& identifier);  // h: prefix of links and merges that name it
+std::string link_naming(const KeyedHash& identifier, Sequence sequence);
+std::string links_kept();                                          // m: the rows above are of all entries
 std::string fingerprint(const Fingerprint& fingerprint);           // f: where this message is
 std::string identity(const KeyedHash& identity);                   // i: where this identity was seen first
 std::string reused_of(const KeyedHash& identity);                  // j: prefix of what came under it since

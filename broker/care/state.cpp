@@ -10,6 +10,7 @@
 #include "broker/base/ledger_keys.hpp"
 #include "broker/care/deliveries_fold.hpp"
 #include "broker/care/erasure_fold.hpp"
+#include "broker/care/links_fold.hpp"
 #include "broker/care/people_fold.hpp"
 #include "broker/care/publications_fold.hpp"
 #include "broker/care/report.hpp"
@@ -37,10 +38,12 @@ Result<void> fold_refusal(const FoldEntry& entry, const ledger::Refusal& refusal
   return fold_day_key(entry, core::refusal_purpose(text(refusal.agency()), text(refusal.channel())), rows);
 }
 
-Result<void> fold_body(const FoldEntry& entry, const ledger::Body& body, Rows& rows, const PastBodies& past) {
+Result<void> fold_body(const FoldEntry& entry, const ledger::Body& body, Rows& rows, const PastBodies& past,
+                       const storage::SecretKey& index_key) {
   switch (body.entry_type()) {
     case ledger::Entry::EventEntry:
       if (auto folded = fold_publications(entry, *body.entry_as_EventEntry(), rows); !folded) return folded;
+      fold_links(entry, *body.entry_as_EventEntry(), index_key, rows);
       return fold_people(entry, *body.entry_as_EventEntry(), rows);
     case ledger::Entry::Refusal: return fold_refusal(entry, *body.entry_as_Refusal(), rows);
     case ledger::Entry::Offered: return fold_offered(entry, *body.entry_as_Offered(), rows);
@@ -59,19 +62,21 @@ Result<void> fold_body(const FoldEntry& entry, const ledger::Body& body, Rows& r
     case ledger::Entry::ConfigChanged:
       fold_config_changed(entry, *body.entry_as_ConfigChanged(), rows);
       return {};
-    case ledger::Entry::Erasure: return fold_erasure(entry, *body.entry_as_Erasure(), past, rows);
+    case ledger::Entry::Erasure: return fold_erasure(entry, *body.entry_as_Erasure(), past, index_key, rows);
     case ledger::Entry::Report: fold_report(entry.sequence, *body.entry_as_Report(), rows); return {};
     default: return {};
   }
 }
 
-Result<void> fold(const FoldEntry& entry, Rows& rows, const PastBodies& past) {
+Result<void> fold(const FoldEntry& entry, Rows& rows, const PastBodies& past,
+                  const storage::SecretKey& index_key) {
+  if (entry.sequence == 1) keep_links(rows);
   if (entry.kind != storage::EntryKind::event && entry.kind != storage::EntryKind::refusal) {
     if (auto kept = fold_day_key(entry, core::kHubPurpose, rows); !kept) return kept;
   }
   if (!entry.body.empty()) {
     const auto* body = flatbuffers::GetRoot<ledger::Body>(entry.body.data());
-    if (auto folded = fold_body(entry, *body, rows, past); !folded) return folded;
+    if (auto folded = fold_body(entry, *body, rows, past, index_key); !folded) return folded;
   }
   return {};
 }
@@ -159,7 +164,7 @@ Result<void> try_entries(const storage::Ledger& ledger, const storage::Sealer& s
 
 /// Behind an Erasure nothing is opened under its keys, whenever the vault is without them.
 Result<void> State::Impl::fold_in(const FoldEntry& entry, const PastBodies& past) {
-  auto folded = fold(entry, rows, past);
+  auto folded = fold(entry, rows, past, sealer.index_key());
   if (!folded || entry.kind != storage::EntryKind::erasure || entry.body.empty()) return folded;
   const auto* erasure = flatbuffers::GetRoot<ledger::Body>(entry.body.data())->entry_as_Erasure();
   if (erasure == nullptr || erasure->keys() == nullptr) return folded;

@@ -4,7 +4,7 @@
 #include <charconv>
 
 #include "broker/base/ledger_keys.hpp"
-#include "broker/care/people_fold.hpp"
+#include "broker/care/links_fold.hpp"
 #include "broker/core/asked_text.hpp"
 #include "broker/core/courses.hpp"
 #include "broker/core/identity.hpp"
@@ -121,6 +121,8 @@ void tell(const ledger::Body& body, wire::RowT& row) {
   }
 }
 
+void add_text(wire::RowT& row, const std::string& more) { row.text += (row.text.empty() ? "" : ", ") + more; }
+
 std::size_t size_of(const wire::RowT& row) {
   return sizeof(row) + row.state.size() + row.by.size() + row.reason.size() + row.agency.size() +
          row.role.size() + row.subscription.size() + row.text.size();
@@ -132,25 +134,30 @@ Trail::Trail(const PastReader& past, wire::QueryT query)
     : past_(past),
       query_(std::move(query)),
       rows_max_(query_.rows_max == 0 ? limits::kQueryRowsMax
-                                     : std::min<std::size_t>(query_.rows_max, limits::kQueryRowsMax)) {}
+                                     : std::min<std::size_t>(query_.rows_max, limits::kQueryRowsMax)),
+      chains_(past) {}
 
 Result<void> Trail::begin() {
   phase_ = Phase::walks;
   if (!query_.person.empty()) {
     auto person = past_.person_of(query_.person);
     if (person) {
-      person_ = *person;
-      auto record = person_record(past_.rows(), *person);
-      if (!record) return tl::unexpected(record.error());
-      if (*record) next_event_ = (*record)->last;
+      records_.emplace(past_, *person);
+      if (auto found = records_->find(); !found) return found;
+      if (auto begun = chains_.begin(records_->people(), 0); !begun) return begun;
+      for (const auto& record : records_->people()) {
+        const auto names = names_of(past_.rows(), record, LinkedRecords::kNamesMax);
+        if (!names) return tl::unexpected(names.error());
+        for (const auto& name : *names) unknown_.push_back({name.bytes});
+      }
     } else if (person.error().kind != ErrorKind::not_found) {
       return tl::unexpected(person.error());
     }
     // A question about somebody whom the hub did not know yet was written down under the identifier's hash.
     const auto canonical = core::canonical_identifier(query_.person);
     if (canonical)
-      unknown_ = PersonKey{core::identifier_hash(past_.index_key(), *canonical).bytes};
-    else if (!person_)
+      unknown_.push_back({core::identifier_hash(past_.index_key(), *canonical).bytes});
+    else if (!records_)
       return tl::unexpected(person.error());
   }
   next_ = query_.after + 1;
@@ -163,11 +170,11 @@ Result<void> Trail::begin() {
 
 /// The person's events, a part at a time: by them it is told which questions of many cannot have shown one.
 Result<void> Trail::walk() {
-  for (std::size_t looked = 0; looked < kScanEntries && next_event_ != 0; ++looked) {
+  for (std::size_t looked = 0; looked < kScanEntries && !chains_.over(); ++looked) {
     if (events_.size() == kEventsMax) all_events_ = false;
-    auto event = all_events_ ? past_.event_at(next_event_) : std::optional<PastEvent>();
+    auto event = all_events_ ? chains_.step() : std::optional<PastEvent>();
     if (!event) return tl::unexpected(event.error());
-    if (!*event || (*event)->person != *person_) {
+    if (!*event) {
       all_events_ = false;
       break;
     }
@@ -176,16 +183,15 @@ Result<void> Trail::walk() {
                        journey.empty()
                            ? std::string()
                            : to_hex(storage::keyed_hash(past_.index_key(), "journey:" + journey).bytes)});
-    next_event_ = (*event)->previous_of_person;
   }
-  if (next_event_ == 0 || !all_events_) phase_ = Phase::scans;
+  if (chains_.over() || !all_events_) phase_ = Phase::scans;
   return {};
 }
 
 /// A timeline of a journey or an agency, or a replay of a span, that one of the person's events falls under.
 bool Trail::may_have_shown(const ledger::Access& access, Sequence entry) const {
   const auto what = text_of(access.what());
-  if (!person_ || access.person() != nullptr || what.starts_with(kBySequence)) return false;
+  if (!records_ || access.person() != nullptr || what.starts_with(kBySequence)) return false;
   const auto verb = text_of(access.verb());
   const auto span = core::asked_span(what);
   const bool of_many = verb == "replay" || (verb == "timeline" && !(span.journey + span.agency).empty());
@@ -200,26 +206,38 @@ bool Trail::may_have_shown(const ledger::Access& access, Sequence entry) const {
   });
 }
 
-Result<bool> Trail::about_person(const ledger::Key* key, std::uint64_t event) const {
+/// `asked_in`: an operator's question, which is answered from all records that are one child then.
+Result<Trail::About> Trail::about_person(const ledger::Key* key, std::uint64_t event, Sequence asked_in) {
+  std::optional<PersonKey> of;
   if (key != nullptr) {
-    const auto of = key_from<PersonKey>(*key);
-    return (person_ && of == *person_) || (unknown_ && of == *unknown_);
+    of = key_from<PersonKey>(*key);
+    if (std::ranges::find(unknown_, *of) != unknown_.end()) return About{true};
+  } else if (event != 0 && records_) {
+    auto found = past_.event_at(event);
+    if (!found) return tl::unexpected(found.error());
+    if (*found) of = (*found)->person;
   }
-  if (event == 0 || !person_) return false;
-  auto found = past_.event_at(event);
-  if (!found) return tl::unexpected(found.error());
-  return *found && (*found)->person == *person_;
+  if (!of || !records_) return About();
+  const auto& people = records_->people();
+  if (std::ranges::find(people, *of) != people.end()) return About{true, false, records_->number_of(*of)};
+  if (asked_in == 0) return About();
+  auto linked = records_->was_linked(*of, asked_in);
+  if (!linked) return tl::unexpected(linked.error());
+  return About{*linked, *linked};
 }
 
-Result<bool> Trail::wanted(const ledger::Body& body) const {
-  if (of_hub_alone(body)) return false;
-  if (query_.person.empty()) return true;
-  if (const auto* access = body.entry_as_Access())
-    return about_person(access->person(), entry_asked_for(*access));
-  if (const auto* erasure = body.entry_as_Erasure()) return about_person(erasure->person(), 0);
-  if (const auto* action = body.entry_as_OperatorAction()) return about_person(nullptr, action->sequence());
-  if (const auto* change = body.entry_as_SubscriptionChanged()) return about_person(change->person(), 0);
-  return false;
+Result<Trail::About> Trail::wanted(const ledger::Body& body, Sequence entry) {
+  if (of_hub_alone(body)) return About();
+  if (query_.person.empty()) return About{true};
+  if (const auto* access = body.entry_as_Access()) {
+    const bool of_operator = access->agency() == nullptr || access->agency()->size() == 0;
+    return about_person(access->person(), entry_asked_for(*access), of_operator ? entry : 0);
+  }
+  if (const auto* erasure = body.entry_as_Erasure()) return about_person(erasure->person(), 0, 0);
+  if (const auto* action = body.entry_as_OperatorAction())
+    return about_person(nullptr, action->sequence(), 0);
+  if (const auto* change = body.entry_as_SubscriptionChanged()) return about_person(change->person(), 0, 0);
+  return About();
 }
 
 Result<bool> Trail::advance() {
@@ -247,12 +265,14 @@ Result<bool> Trail::advance() {
       row->text = kErasedText;
     } else {
       const auto& body = *flatbuffers::GetRoot<ledger::Body>(bytes->data());
-      auto kept = wanted(body);
-      if (!kept) return tl::unexpected(kept.error());
+      auto about = wanted(body, header.sequence);
+      if (!about) return tl::unexpected(about.error());
       const auto* access = body.entry_as_Access();
-      const bool of_many = !*kept && access != nullptr && may_have_shown(*access, header.sequence);
-      if (!*kept && !of_many) continue;
+      const bool of_many = !about->is && access != nullptr && may_have_shown(*access, header.sequence);
+      if (!about->is && !of_many) continue;
       tell(body, *row);
+      if (about->record != 0) add_text(*row, "record " + std::to_string(about->record));
+      if (about->linked_then) add_text(*row, "by a record that a link, taken back since, made this child's");
       if (of_many) row->kind = kMayHaveShown;
     }
     bytes_ += size_of(*row);

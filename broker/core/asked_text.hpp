@@ -16,6 +16,8 @@ namespace carehub::core {
 
 constexpr std::size_t kAskedBytesMax = 1024;
 constexpr std::size_t kAskedValuesMax = 16;  // of one list
+/// In an agency's place, of what had been offered by then: each that there was.
+constexpr std::string_view kEveryAgency = "*";
 
 /// Whether a value that somebody typed may stand in an Access: a plain word, and no NHS number or UPN.
 bool may_be_told(std::string_view value);

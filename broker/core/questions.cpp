@@ -116,7 +116,11 @@ Questions::Asked Questions::asked_of(const wire::Query& query) const {
     what.add("the journey with hash " +
              to_hex(storage::keyed_hash(context_.index_key, "journey:" + journey).bytes));
   }
-  what.add("agency", text_of(query.agency()));
+  if (const auto agency = text_of(query.agency()); agency == kEveryAgency) {
+    what.add("every agency");
+  } else {
+    what.add("agency", agency);
+  }
   what.add("subscription", text_of(query.subscription()));
   if (query.kind() == wire::QueryKind::entries) {
     what.add("as sealed from entry " + std::to_string(std::max(query.sequence(), query.after() + 1)));

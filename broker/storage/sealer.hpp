@@ -35,6 +35,9 @@ class Sealer {
   void withdraw(const std::vector<KeyId>& ids);
   bool withdrawn(const KeyId& id) const;
 
+  /// The vault's, for hashes by which what was sealed is found.
+  const SecretKey& index_key() const { return vault_.index_key(); }
+
  private:
   Vault& vault_;
   Random& random_;

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import unittest
 
-from county import CAREHUB, County, Mllp, Receiver, admission, main, nhs_number, wait_until
+from county import CAREHUB, County, Mllp, Receiver, Watch, admission, main, nhs_number, wait_until
 
 ASKED = ["--role", "auditor", "--by", "A Reader", "--reason", "case review 4"]
 ED25519 = bytes.fromhex("302a300506032b6570032100")  # RFC 8410
@@ -50,12 +50,20 @@ def verifies(folder):
     return sums.returncode == 0, script.returncode == 0, script.stdout + script.stderr
 
 
+def rewrite_manifest(folder):
+    names = [line.split("  ", 1)[1] for line in (folder / "MANIFEST.sha256").read_text().splitlines()]
+    (folder / "MANIFEST.sha256").write_text("".join(
+        hashlib.sha256((folder / name).read_bytes()).hexdigest() + "  " + name + "\n" for name in names))
+
+
 class Export(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.receiver = Receiver()
         cls.county = County(receiver_port=cls.receiver.port).start()
         cls.one, cls.other = nhs_number(911), nhs_number(912)
+        # What a watch was offered is never acknowledged.
+        cls.watch = Watch(cls.county, "--role", "social-care-duty", "--agency", "northmarch-council")
         connection = Mllp(cls.county.mllp)
         for number, family in ((cls.one, "Exportwood"), (cls.other, "Otherwise")):
             for event in ("A01", "A03"):
@@ -67,6 +75,7 @@ class Export(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
+        cls.watch.stop()
         cls.county.stop()
         cls.receiver.stop()
 
@@ -117,8 +126,17 @@ class Export(unittest.TestCase):
         acts = [row for row in lines_of(into, "trail.jsonl") if row["reason"] == "export: case review 4"]
         self.assertTrue(acts, "the export itself is on record")
         proven = {row["sequence"] for row in lines_of(into, "entries.jsonl")}
-        self.assertEqual(proven, {row["sequence"] for row in events} |
+        shown = lines_of(into, "disclosures.jsonl")
+        decided = {row[name] for row in shown for name in ("decided_in", "acknowledged_in", "given_up_in") if name in row}
+        self.assertEqual(proven, {row["sequence"] for row in events} | decided |
                          {row["sequence"] for row in lines_of(into, "trail.jsonl")})
+        self.assertLessEqual({row["sequence"] for row in shown}, {row["sequence"] for row in events})
+        with open(into / "disclosures.csv", newline="") as file:
+            self.assertEqual([int(row["decided_in"]) for row in csv.DictReader(file)], [row["decided_in"] for row in shown])
+        # What each agency is told by itself is what the folder says of all.
+        for agency in {row["agency"] for row in shown}:
+            self.assertEqual([row["decided_in"] for row in self.shown_to(agency)],
+                             [row["decided_in"] for row in shown if row["agency"] == agency])
         self.assertEqual({f"{number}.tlog-proof" for number in proven}, {path.name for path in (into / "proofs").iterdir()})
         self.assertEqual(verifies(into)[:2], (True, True), verifies(into)[2])
         for path in into.rglob("*"):
@@ -159,14 +177,55 @@ class Export(unittest.TestCase):
         stored[64:96] = sha256(b"\0", bytes(stored[:40]), sha256(bytes(stored[40:64]), bytes(stored[96:])))
         first["entry"], first["leaf"] = base64.b64encode(stored).decode(), bytes(stored[64:96]).hex()
         (into / "entries.jsonl").write_text("\n".join([json.dumps(first), *lines[1:]]) + "\n")
-        manifest = (into / "MANIFEST.sha256").read_text().splitlines()
-        rewritten = hashlib.sha256((into / "entries.jsonl").read_bytes()).hexdigest() + "  entries.jsonl"
-        manifest = [rewritten if line.endswith("  entries.jsonl") else line for line in manifest]
-        (into / "MANIFEST.sha256").write_text("\n".join(manifest) + "\n")
+        rewrite_manifest(into)
         sums, script, said = verifies(into)
         self.assertTrue(sums)
         self.assertFalse(script)
         self.assertIn(f"entry {first['sequence']}: its proof is about something else", said)
+
+    def test_a_disclosure_that_was_made_more_or_less_than_it_was_is_found_with_the_manifest_rewritten(self):
+        wait_until(lambda: any(row["kind"] == "acknowledged" for row in self.shown_to("*")), "something acknowledged")
+        into, _ = self.export("shown", "--person", f"nhs:{self.one}")
+        self.assertEqual(verifies(into)[:2], (True, True), verifies(into)[2])
+        rows = lines_of(into, "disclosures.jsonl")
+        acked = next(row for row in rows if row["kind"] == "acknowledged")
+        other = next(row for row in rows if row["kind"] != "acknowledged")
+        offered = {key: value for key, value in acked.items() if not key.startswith("acknowledged")}
+        # One entry may say of several deliveries that they were taken.
+        by_one = [row for row in rows if row.get("acknowledged_in") == acked["acknowledged_in"]]
+        forged = {
+            "an offer made an acknowledgement in words": ([other], {**other, "kind": "acknowledged"}),
+            "by the entry of the offer": ([other], {
+                **other, "kind": "acknowledged", "acknowledged_in": other["decided_in"],
+                "acknowledged_at": other.get("offered_at", "")}),
+            "by another's entry": ([other], {
+                **other, "kind": "acknowledged", "acknowledged_in": acked["acknowledged_in"],
+                "acknowledged_at": "2026-03-02T10:00:00.000Z"}),
+            "by an entry that is not here": ([other], {
+                **other, "kind": "acknowledged", "acknowledged_in": 1 << 40,
+                "acknowledged_at": acked["acknowledged_at"]}),
+            "at another time": ([acked], {**acked, "acknowledged_at": "2026-03-02T10:00:00.000Z"}),
+            "decided in another entry": ([acked], {**acked, "decided_in": acked["acknowledged_in"]}),
+            "an acknowledgement made an offer": (by_one, {**offered, "kind": "offered"}),
+            "not a word of it": (by_one, None),
+        }
+        for name, (instead_of, line) in forged.items():
+            kept = [row for row in rows if row not in instead_of] + ([line] if line else [])
+            (into / "disclosures.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
+            rewrite_manifest(into)
+            sums, script, text = verifies(into)
+            self.assertTrue(sums, name)
+            self.assertFalse(script, name)
+            self.assertIn("disclosure", text, name)
+        (into / "disclosures.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        rewrite_manifest(into)
+        self.assertEqual(verifies(into)[:2], (True, True), verifies(into)[2])
+
+    def shown_to(self, agency):
+        done = subprocess.run([CAREHUB, "audit", "as-of", str(self.county.config), "--agency", agency, "--person",
+                               f"nhs:{self.one}", "--at", "2999-01-01", *ASKED[2:], "--json"], capture_output=True,
+                              text=True, stdin=subprocess.DEVNULL, timeout=120, check=True)
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
     def test_a_span_by_number_holds_every_entry_in_it_and_a_file_that_is_in_the_way_is_left_alone(self):
         into, _ = self.export("span", "--from", "3", "--to", "5")
@@ -207,9 +266,7 @@ class Export(unittest.TestCase):
         (into / "events.jsonl").write_text("".join(line + "\n" for line in kept))
         said["events"].remove(gone)
         (into / "completeness.json").write_text(json.dumps(said) + "\n")
-        names = [line.split("  ", 1)[1] for line in (into / "MANIFEST.sha256").read_text().splitlines()]
-        (into / "MANIFEST.sha256").write_text("".join(
-            hashlib.sha256((into / name).read_bytes()).hexdigest() + "  " + name + "\n" for name in names))
+        rewrite_manifest(into)
         sums, script, text = verifies(into)
         self.assertTrue(sums)
         self.assertFalse(script)

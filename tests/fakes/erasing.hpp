@@ -40,6 +40,29 @@ struct Erasing {
     event.type = event::EventType::crisis_contact;  // without its payload
     CHECK(hub.publish_one(hospital, item_of(event)).outcome == wire::Outcome::refused);
   }
+  /// A link or merge of two children, filed under the first named, or what takes one back.
+  Sequence link(int under, int other, bool back = false, bool as_link = false) {
+    EventSpec spec;
+    spec.child = under;
+    spec.type = as_link ? event::EventType::identity_link : event::EventType::identity_merge;
+    auto event = make_event(spec);
+    const auto reversed = back ? event::Answer::yes : event::Answer::no;
+    if (as_link) {
+      event.identity_link = std::make_unique<event::IdentityLinkT>();
+      auto identifier = std::make_unique<event::IdentifierT>();
+      identifier->value = test_nhs_number(other);
+      event.identity_link->identifiers.push_back(std::move(identifier));
+      event.identity_link->reversed = reversed;
+    } else {
+      event.identity_merge = std::make_unique<event::IdentityMergeT>();
+      event.identity_merge->surviving_nhs_number = test_nhs_number(under);
+      event.identity_merge->retired_nhs_number = test_nhs_number(other);
+      event.identity_merge->reversed = reversed;
+    }
+    const auto published = hub.publish_one(hospital, item_of(event));
+    REQUIRE(published.outcome == wire::Outcome::receipt);
+    return published.sequence;
+  }
   wire::ErasedT erase(const std::string& person, bool preview = false, bool destroy = true) {
     wire::EraseT frame;
     frame.person = person;

@@ -40,6 +40,12 @@ TEST_CASE("what an agency had been offered by then is told to people, to program
   Told json;
   CHECK(app::audit_as_of(options, json.surroundings) == ExitCode::ok);
   CHECK(json.said(R"("rule":"desk sees that there is a flag")"));
+  CHECK(json.said(R"("decided_in":)"));
+  options.agency = "*";
+  Told every;
+  CHECK(app::audit_as_of(options, every.surroundings) == ExitCode::ok);
+  CHECK(every.said(R"("agency":"council")"));
+  options.agency = "council";
   options.rows = {false, true};
   Told csv;
   CHECK(app::audit_as_of(options, csv.surroundings) == ExitCode::ok);

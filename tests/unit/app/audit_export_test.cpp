@@ -35,13 +35,19 @@ TEST_CASE("a person's export is a whole folder, and its asking is in the trail")
   REQUIRE(app::audit_export(options, told.surroundings) == ExitCode::ok);
   CHECK(told.said("SHA-256 of MANIFEST.sha256: "));
   CHECK(county.folder.files("taken") ==
-        std::set<std::string>{"MANIFEST.sha256", "README.txt", "checkpoint", "checkpoint.keys", "entries.csv",
-                              "entries.jsonl", "events.csv", "events.jsonl", "export.json", "trail.csv",
-                              "trail.jsonl", "verify.py"});
+        std::set<std::string>{"MANIFEST.sha256", "README.txt", "checkpoint", "checkpoint.keys",
+                              "disclosures.csv", "disclosures.jsonl", "entries.csv", "entries.jsonl",
+                              "events.csv", "events.jsonl", "export.json", "trail.csv", "trail.jsonl",
+                              "verify.py"});
   CHECK(county.folder.read("taken/events.jsonl").find("Marlow") != std::string::npos);
   CHECK(county.folder.read("taken/entries.jsonl").find("Marlow") == std::string::npos);
   CHECK(county.folder.read("taken/trail.jsonl").find("export: case review 4") != std::string::npos);
   CHECK_FALSE(county.folder.has("taken.draft"));
+  const auto shown = county.folder.read("taken/disclosures.jsonl");
+  CHECK(shown.find(R"("subscription":"council-desk")") != std::string::npos);
+  CHECK(shown.find(R"("decided_in":)") != std::string::npos);
+  CHECK(county.folder.read("taken/events.jsonl").find("council-desk") == std::string::npos);
+  CHECK(county.folder.read("taken/entries.jsonl").find(R"("kind":"offered")") != std::string::npos);
 
   Told again;
   CHECK(app::audit_export(options, again.surroundings) == ExitCode::wrong_input);

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "broker/base/event_fields.hpp"
+#include "broker/care/filing.hpp"
 #include "broker/care/history.hpp"
 #include "broker/core/day_keys.hpp"
 #include "broker/core/delivery_records.hpp"
@@ -314,4 +315,32 @@ TEST_CASE("an agency that never was is said, and not that nothing had been offer
   past.publish(1);
   CHECK(past.as_of(past.now(), 1, 0, "holm-shcool").error == wire::ErrorKind::not_found);
   CHECK(past.as_of(past.now(), 1, 0, "priory-school").error == wire::ErrorKind::unknown);
+}
+
+TEST_CASE("what had been offered, acknowledged, withheld and given up names the entries that say so") {
+  Past past;
+  past.hub.subscribe(kCouncil, kDesk, "social-care-duty");
+  const auto taken = past.publish(1);
+  past.hub.ack(kCouncil, kDesk, taken);
+  const auto lost = past.publish(1);
+  past.hub.nak(kCouncil, kDesk, lost, ledger::NakKind::rejected);
+  const auto hidden = past.publish(1, event::EventType::movement);
+  const auto page = past.as_of(past.now());
+  REQUIRE(kinds_of(page) ==
+          Kinds{told(hidden, "withheld"), told(lost, "offered"), told(taken, "acknowledged")});
+  const auto kind_of = [&](Sequence entry) { return past.hub.ledger.read(entry, 1, 1)->front().header.kind; };
+  using storage::EntryKind;
+  const auto withheld = care::filing_from(page.rows[0]->state);
+  CHECK(kind_of(withheld.decided_in) == EntryKind::withheld);
+  CHECK(withheld.acknowledged_in == 0);
+  const auto given_up = care::filing_from(page.rows[1]->state);
+  CHECK(kind_of(given_up.decided_in) == EntryKind::offered);
+  CHECK(kind_of(given_up.given_up_in) == EntryKind::dead_letter);
+  CHECK(page.rows[1]->text == "given up");
+  const auto acked = care::filing_from(page.rows[2]->state);
+  CHECK(kind_of(acked.decided_in) == EntryKind::offered);
+  CHECK(kind_of(acked.acknowledged_in) == EntryKind::acked);
+  const auto at = past.hub.ledger.read(acked.acknowledged_in, 1, 1)->front().header.appended_at;
+  CHECK(at.us == page.rows[2]->since);
+  CHECK(acked.record == 0);
 }

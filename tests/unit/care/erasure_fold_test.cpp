@@ -57,7 +57,7 @@ TEST_CASE("a state that knows rows of what cannot be read any more asks to be ma
   flatbuffers::FlatBufferBuilder builder;
   builder.Finish(ledger::Erasure::Pack(builder, &erasure));
   const auto* entry = flatbuffers::GetRoot<ledger::Erasure>(builder.GetBufferPointer());
-  const auto folded = care::fold_erasure({}, *entry, [](Sequence) { return core::StoredBody{}; }, rows);
+  const auto folded = care::fold_erasure({}, *entry, [](Sequence) { return core::StoredBody{}; }, {}, rows);
   REQUIRE(!folded);
   CHECK(folded.error().kind == ErrorKind::corrupt);
 }

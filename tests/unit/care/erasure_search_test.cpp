@@ -26,26 +26,7 @@ namespace {
 /// A link or merge of children 1 and 2, under the first or the second of them, or what takes one back.
 struct Merging : Erasing {
   void say(int under, bool back = false, bool as_link = false) {
-    EventSpec spec;
-    spec.child = under;
-    spec.type = as_link ? event::EventType::identity_link : event::EventType::identity_merge;
-    auto event = make_event(spec);
-    const auto reversed = back ? event::Answer::yes : event::Answer::no;
-    if (as_link) {
-      event.identity_link = std::make_unique<event::IdentityLinkT>();
-      auto other = std::make_unique<event::IdentifierT>();
-      other->value = test_nhs_number(under == 1 ? 2 : 1);
-      event.identity_link->identifiers.push_back(std::move(other));
-      event.identity_link->reversed = reversed;
-    } else {
-      event.identity_merge = std::make_unique<event::IdentityMergeT>();
-      event.identity_merge->surviving_nhs_number = test_nhs_number(under);
-      event.identity_merge->retired_nhs_number = test_nhs_number(under == 1 ? 2 : 1);
-      event.identity_merge->reversed = reversed;
-    }
-    const auto published = hub.publish_one(hospital, item_of(event));
-    REQUIRE(published.outcome == wire::Outcome::receipt);
-    said.push_back(published.sequence);
+    said.push_back(link(under, under == 1 ? 2 : 1, back, as_link));
   }
   void check_second_is_erased(bool is_erased) {
     const auto told = erase(name(1));

@@ -1,0 +1,96 @@
+#include "broker/care/event_rows.hpp"
+
+#include <algorithm>
+
+#include "broker/care/deliveries_fold.hpp"
+#include "broker/core/disclosure.hpp"
+
+namespace carehub::care {
+
+std::size_t rows_wanted(const wire::QueryT& query) {
+  const std::size_t asked = query.rows_max == 0 ? limits::kQueryRowsMax : query.rows_max;
+  return std::min(asked, limits::kQueryRowsMax);
+}
+
+bool fits(const wire::QueryT& query, const PastEvent& past) {
+  if (!query.types.empty() && std::ranges::find(query.types, past.event->type()) == query.types.end())
+    return false;
+  if (!query.channel.empty() && past.channel != query.channel) return false;
+  if (query.last_at != 0 && past.appended_at.us > query.last_at) return false;
+  return past.appended_at.us >= query.first_at;
+}
+
+Result<std::unique_ptr<wire::RowT>> event_row(const PastReader& past, const PastEvent& shown_event,
+                                              const std::vector<core::Subscription>& visible,
+                                              const core::Ask& ask) {
+  const auto& role = ask.query.role;
+  // What was mended for one subscription is nobody's but its agency's, and operators'.
+  if (!shown_event.mended_for.empty() && !ask.peer.is_operator &&
+      std::ranges::find(visible, shown_event.mended_for, &core::Subscription::name) == visible.end()) {
+    return std::unique_ptr<wire::RowT>();
+  }
+  // An operator looks at a child in an agency's name, or in none's.
+  const auto& query = ask.query;
+  const bool in_its_name = ask.peer.is_operator && !query.person.empty();
+  const auto& agency = past.agency_of(in_its_name ? query.agency : ask.peer.agency);
+  const auto* rule = past.policy().rule_for(role, agency, *shown_event.event);
+  if (rule == nullptr) return std::unique_ptr<wire::RowT>();
+  auto row = std::make_unique<wire::RowT>();
+  if (shown_event.mends != 0) {
+    row->text = "stands in for entry " + std::to_string(shown_event.mends);
+    row->subscription = shown_event.mended_for;
+  }
+  auto view = core::deliverable(*shown_event.event, *rule, shown_event.sequence);
+  if (view) {
+    row->view = std::move(*view);
+  } else if (view.error().kind == ErrorKind::invalid) {
+    // One view that is too large hides no other.
+    row->text += (row->text.empty() ? "" : "; ") + view.error().text;
+  } else {
+    return tl::unexpected(view.error());
+  }
+  row->sequence = shown_event.sequence;
+  row->appended_at = shown_event.appended_at.us;
+  const auto* seen = row->view.empty() ? nullptr : verified_event(row->view);
+  if (seen != nullptr && seen->occurred_at() != nullptr) row->occurred_at = seen->occurred_at()->utc_us();
+  row->kind = "event";
+  row->type = shown_event.event->type();
+  row->agency = shown_event.agency;
+  row->role = role;
+  row->legal_basis = rule->legal_basis;
+  row->marks = shown_event.marks;
+  return row;
+}
+
+Result<std::vector<std::unique_ptr<wire::RowT>>> shown_rows(const PastReader& past,
+                                                            const PastEvent& shown_event,
+                                                            const std::vector<core::Subscription>& visible,
+                                                            bool all) {
+  std::vector<std::unique_ptr<wire::RowT>> rows;
+  auto found = shown_to(past.store(), shown_event.sequence);
+  if (!found) return tl::unexpected(found.error());
+  for (const auto& [name, state] : *found) {
+    const ShownRow* const shown = &state;
+    const auto subscription = std::find_if(
+        visible.begin(), visible.end(), [&, &called = name](const auto& one) { return one.name == called; });
+    if (subscription == visible.end() && !all) continue;
+    auto row = std::make_unique<wire::RowT>();
+    row->sequence = shown_event.sequence;
+    row->kind = shown->state == ShownState::acked     ? "acked"
+                : shown->state == ShownState::dead    ? "dead_letter"
+                : shown->state == ShownState::skipped ? "skipped"
+                                                      : "offered";
+    row->appended_at = shown->state == ShownState::offered ? shown->offered_at.us : shown->settled_at.us;
+    row->type = shown_event.event->type();
+    row->subscription = name;
+    if (subscription != visible.end()) {
+      row->agency = subscription->agency;
+      row->role = subscription->role;
+    }
+    row->attempts = shown->attempt;
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+}  // namespace carehub::care
