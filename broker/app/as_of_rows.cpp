@@ -9,12 +9,6 @@
 namespace carehub::app {
 namespace {
 
-void add_number(JsonLine& line, const char* name, std::uint64_t number) {
-  if (number != 0) line.add(name, number);
-}
-
-std::string number_text(std::uint64_t number) { return number == 0 ? std::string() : std::to_string(number); }
-
 std::string view_json(const wire::RowT& row) {
   const auto* event = row.view.empty() ? nullptr : verified_event(row.view);
   return event == nullptr ? std::string() : event_to_json(*event);

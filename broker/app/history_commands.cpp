@@ -6,6 +6,8 @@
 #include "broker/app/show_event.hpp"
 #include "broker/app/table.hpp"
 #include "broker/app/timeline_rows.hpp"
+#include "broker/care/filing.hpp"
+#include "broker/care/timeline.hpp"
 
 /// timeline, status: questions about the record.
 namespace carehub::app {
@@ -20,7 +22,11 @@ void print_row(std::ostream& out, const wire::RowT& row, bool fields) {
   for (const auto& word : {type_text(row.type), row.agency, row.subscription, row.role}) {
     if (!word.empty()) out << "  " << word;
   }
-  if (const auto record = record_of(row); record != 0) out << "  record " << record;
+  const auto filing = care::filing_from(row.state);
+  if (filing.record != 0) out << "  record " << filing.record;
+  if (filing.decided_in != 0) out << "  decided in #" << filing.decided_in;
+  if (filing.acknowledged_in != 0) out << "  acknowledged in #" << filing.acknowledged_in;
+  if (filing.given_up_in != 0) out << "  given up in #" << filing.given_up_in;
   if (!row.text.empty()) out << "  " << printable(row.text);
   if (!row.marks.empty()) out << "  (" << marks_text(row.marks) << ")";
   out << '\n';
@@ -53,6 +59,7 @@ Result<wire::QueryT> question_of(const TimelineOptions& options, const server::H
     if (!until) return tl::unexpected(until.error());
     query.last_at = *until;
   }
+  if (!person.empty()) query.path = care::Timeline::kNamesEntries;
   query.by = options.by;
   query.reason = options.reason;
   return query;

@@ -16,7 +16,11 @@ std::string time_text(std::int64_t at_us) {
   return at_us == 0 ? std::string() : to_rfc3339(Timestamp{at_us});
 }
 
-std::size_t record_of(const wire::RowT& row) { return care::filing_from(row.state).record; }
+void add_number(JsonLine& line, const char* name, std::uint64_t number) {
+  if (number != 0) line.add(name, number);
+}
+
+std::string number_text(std::uint64_t number) { return number == 0 ? std::string() : std::to_string(number); }
 
 std::string timeline_json(const wire::RowT& row) {
   JsonLine line;
@@ -28,7 +32,11 @@ std::string timeline_json(const wire::RowT& row) {
   if (!row.agency.empty()) line.add("agency", row.agency);
   if (!row.subscription.empty()) line.add("subscription", row.subscription);
   if (!row.role.empty()) line.add("role", row.role);
-  if (const auto record = record_of(row); record != 0) line.add("record", std::uint64_t{record});
+  const auto filing = care::filing_from(row.state);
+  add_number(line, "record", filing.record);
+  add_number(line, "decided_in", filing.decided_in);
+  add_number(line, "acknowledged_in", filing.acknowledged_in);
+  add_number(line, "given_up_in", filing.given_up_in);
   if (!row.text.empty()) line.add("text", row.text);
   if (row.attempts != 0) line.add("attempts", std::uint64_t{row.attempts});
   if (row.pending != 0) line.add("pending", row.pending);
@@ -45,7 +53,8 @@ std::string timeline_json(const wire::RowT& row) {
 std::string timeline_csv_header() {
   CsvLine line;
   for (const auto* name : {"sequence", "occurred_at", "appended_at", "kind", "type", "agency", "subscription",
-                           "role", "legal_basis", "attempts", "marks", "record", "text", "event"}) {
+                           "role", "legal_basis", "attempts", "marks", "record", "decided_in",
+                           "acknowledged_in", "given_up_in", "text", "event"}) {
     line.add(name);
   }
   return line.text();
@@ -57,8 +66,9 @@ std::string timeline_csv(const wire::RowT& row) {
   line.add(row.sequence).add(time_text(row.occurred_at)).add(time_text(row.appended_at)).add(row.kind);
   line.add(type_text(row.type)).add(row.agency).add(row.subscription).add(row.role).add(row.legal_basis);
   line.add(std::uint64_t{row.attempts}).add(marks_text(row.marks));
-  const auto record = record_of(row);
-  line.add(record == 0 ? std::string() : std::to_string(record)).add(row.text);
+  const auto filing = care::filing_from(row.state);
+  line.add(number_text(filing.record)).add(number_text(filing.decided_in));
+  line.add(number_text(filing.acknowledged_in)).add(number_text(filing.given_up_in)).add(row.text);
   line.add(seen == nullptr ? std::string() : event_to_json(*seen));
   return line.text();
 }

@@ -62,32 +62,56 @@ Result<std::unique_ptr<wire::RowT>> event_row(const PastReader& past, const Past
   return row;
 }
 
+namespace {
+
+Result<Filing> filing_of(EntryFinder& finder, std::string_view subscription, Sequence event,
+                         const ShownRow& shown) {
+  using storage::EntryKind;
+  Filing filing;
+  auto decided = finder.find(EntryKind::offered, subscription, event, shown.offered_at);
+  if (!decided) return tl::unexpected(decided.error());
+  filing.decided_in = *decided;
+  const bool acked = shown.state == ShownState::acked;
+  if (!acked && shown.state != ShownState::dead) return filing;
+  auto settled =
+      finder.find(acked ? EntryKind::acked : EntryKind::dead_letter, subscription, event, shown.settled_at);
+  if (!settled) return tl::unexpected(settled.error());
+  (acked ? filing.acknowledged_in : filing.given_up_in) = *settled;
+  return filing;
+}
+
+}  // namespace
+
 Result<std::vector<std::unique_ptr<wire::RowT>>> shown_rows(const PastReader& past,
                                                             const PastEvent& shown_event,
                                                             const std::vector<core::Subscription>& visible,
-                                                            bool all) {
+                                                            bool all, std::size_t record,
+                                                            EntryFinder* finder) {
   std::vector<std::unique_ptr<wire::RowT>> rows;
   auto found = shown_to(past.store(), shown_event.sequence);
   if (!found) return tl::unexpected(found.error());
-  for (const auto& [name, state] : *found) {
-    const ShownRow* const shown = &state;
-    const auto subscription = std::find_if(
-        visible.begin(), visible.end(), [&, &called = name](const auto& one) { return one.name == called; });
+  for (const auto& [name, shown] : *found) {
+    const auto subscription = std::ranges::find(visible, name, &core::Subscription::name);
     if (subscription == visible.end() && !all) continue;
     auto row = std::make_unique<wire::RowT>();
     row->sequence = shown_event.sequence;
-    row->kind = shown->state == ShownState::acked     ? "acked"
-                : shown->state == ShownState::dead    ? "dead_letter"
-                : shown->state == ShownState::skipped ? "skipped"
-                                                      : "offered";
-    row->appended_at = shown->state == ShownState::offered ? shown->offered_at.us : shown->settled_at.us;
+    row->kind = shown.state == ShownState::acked     ? "acked"
+                : shown.state == ShownState::dead    ? "dead_letter"
+                : shown.state == ShownState::skipped ? "skipped"
+                                                     : "offered";
+    row->appended_at = shown.state == ShownState::offered ? shown.offered_at.us : shown.settled_at.us;
     row->type = shown_event.event->type();
     row->subscription = name;
     if (subscription != visible.end()) {
       row->agency = subscription->agency;
       row->role = subscription->role;
     }
-    row->attempts = shown->attempt;
+    row->attempts = shown.attempt;
+    auto filing =
+        finder == nullptr ? Result<Filing>(Filing()) : filing_of(*finder, name, shown_event.sequence, shown);
+    if (!filing) return tl::unexpected(filing.error());
+    filing->record = record;
+    row->state = to_text(*filing);
     rows.push_back(std::move(row));
   }
   return rows;

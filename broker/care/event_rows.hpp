@@ -3,6 +3,8 @@
 #include <memory>
 #include <vector>
 
+#include "broker/care/entry_finder.hpp"
+#include "broker/care/filing.hpp"
 #include "broker/care/past_reader.hpp"
 #include "broker/core/engine.hpp"
 
@@ -17,10 +19,11 @@ bool fits(const wire::QueryT& query, const PastEvent& past);
 Result<std::unique_ptr<wire::RowT>> event_row(const PastReader& past, const PastEvent& shown_event,
                                               const std::vector<core::Subscription>& visible,
                                               const core::Ask& ask);
-/// `all`: of those that are not visible, too.
+/// `all`: of those that are not visible, too. `finder`, where there is one, finds the entries that say so.
 Result<std::vector<std::unique_ptr<wire::RowT>>> shown_rows(const PastReader& past,
                                                             const PastEvent& shown_event,
                                                             const std::vector<core::Subscription>& visible,
-                                                            bool all);
+                                                            bool all, std::size_t record = 0,
+                                                            EntryFinder* finder = nullptr);
 
 }  // namespace carehub::care

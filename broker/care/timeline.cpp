@@ -31,7 +31,7 @@ Result<bool> Timeline::advance() {
   if (!begun_) {
     if (auto begun = begin(); !begun) return tl::unexpected(begun.error());
   }
-  for (std::size_t looked = 0; looked < kScanEntries; ++looked) {
+  for (std::size_t looked = 0; looked < kScanEntries; looked += 1 + finder_.take_looked()) {
     if (chains_.over()) return true;
     if (page_.rows.size() >= rows_wanted(ask_.query)) {
       goes_on(chains_.next());
@@ -63,15 +63,14 @@ Result<bool> Timeline::add(const PastEvent& event) {
     goes_on(event.sequence);
     return true;
   }
-  const Filing filing{records_->number_of(event.person)};
-  (*row)->state = to_text(filing);
+  const auto record = records_->number_of(event.person);
+  (*row)->state = to_text(Filing{record});
   page_.rows.push_back(std::move(*row));
-  auto shown = shown_rows(past_, event, visible_, ask_.peer.is_operator);
+  const bool names_entries = ask_.peer.is_operator && ask_.query.path == kNamesEntries;
+  auto shown =
+      shown_rows(past_, event, visible_, ask_.peer.is_operator, record, names_entries ? &finder_ : nullptr);
   if (!shown) return tl::unexpected(shown.error());
-  for (auto& one : *shown) {
-    one->state = to_text(filing);
-    page_.rows.push_back(std::move(one));
-  }
+  for (auto& one : *shown) page_.rows.push_back(std::move(one));
   return false;
 }
 

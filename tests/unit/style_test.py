@@ -23,7 +23,6 @@ LONG = re.compile(r"(//|#) Long because: \S+")
 # Sources without a test of their own, and where they are tested instead.
 TESTED_ELSEWHERE = {
     "broker/base/event_walk.cpp": "reads for event_fields and event_json, by whose tests it is held",
-    "broker/care/event_rows.cpp": "history_test: what each role may see, and what became of it",
     "broker/app/main.cpp": "builds the program and hands over; tests/end_to_end runs it",
     "adapters/transports/asio.cpp": "compiles the Boost.Asio library, holds no code",
     "broker/storage/rocks_check.cpp": "tests/contract/storage damages a real ledger in every file and opens it",

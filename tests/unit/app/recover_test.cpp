@@ -25,11 +25,12 @@ fs::path stopped_hub(RunningCounty& county) {
   return county.folder.path() / "data";
 }
 
-/// As a disk does that lost its last sectors.
+/// As a disk does that lost its last sectors, and with them more than a checkpoint: a slow machine has signed
+/// one by then.
 void cut_the_log(const fs::path& data) {
   for (const auto& file : fs::directory_iterator(data / "ledger")) {
     if (file.path().extension() == ".log" && file.file_size() > 0) {
-      fs::resize_file(file.path(), file.file_size() - 3);
+      fs::resize_file(file.path(), file.file_size() / 2);
       return;
     }
   }

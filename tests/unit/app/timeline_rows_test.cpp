@@ -12,9 +12,8 @@ TEST_CASE("a timeline's row says as JSON only what it has, and as CSV fills ever
   row.subscription = "=desk";
   const auto json = app::timeline_json(row);
   CHECK(json == R"({"sequence":7,"kind":"offered","subscription":"=desk"})");
-  row.state = "record 2";
-  CHECK(app::timeline_json(row).find(R"("record":2)") != std::string::npos);
-  CHECK(app::record_of(row) == 2);
+  row.state = "record 2, decided in 17";
+  CHECK(app::timeline_json(row).find(R"("record":2,"decided_in":17)") != std::string::npos);
   const auto header = app::timeline_csv_header();
   const auto line = app::timeline_csv(row);
   CHECK(std::ranges::count(header, ',') == std::ranges::count(line, ','));

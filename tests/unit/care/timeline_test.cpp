@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "broker/care/filing.hpp"
 #include "broker/core/disclosure.hpp"
 #include "tests/fakes/erasing.hpp"
 
@@ -36,4 +37,49 @@ TEST_CASE("a timeline is looked for in parts of a bounded size, and is whole in 
   CHECK(newest.rows.front()->sequence == past.of_one.back());
   CHECK(newest.more);
   CHECK(newest.next_after < past.of_one.back());
+}
+
+TEST_CASE(
+    "a timeline names the entries that say what became of each event, to an operator who asks for them") {
+  Erasing past;
+  past.hub.pass_ms(1'000);
+  for (int each = 0; each < 40; ++each) past.publish(2);
+  past.hub.pass_ms(1'000);
+  past.hub.ack(past.council, Erasing::kDesk, past.of_one[2]);
+  REQUIRE(past.hub.state->flush());
+  care::PastReader reader(past.hub.ledger, *past.hub.sealer, past.hub.store, past.hub.vault,
+                          past.hub.rules.agencies);
+  reader.use_policy(*core::Disclosure::parse_policy(past.hub.rules.policy_text, "policy.toml", 1));
+  core::Ask ask{past.asker, {}};
+  ask.query.kind = wire::QueryKind::timeline;
+  ask.query.person = Erasing::name(1);
+  ask.query.role = "auditor";
+  const auto rows = [&] {
+    care::Timeline timeline(reader, ask);
+    while (!*timeline.advance()) {
+    }
+    auto page = timeline.take();
+    return std::move(page.rows);
+  };
+  for (const auto& row : rows()) CHECK(row->state.empty());
+  ask.query.path = care::Timeline::kNamesEntries;
+  const auto kind_of = [&](Sequence entry) {
+    REQUIRE(entry != 0);
+    return past.hub.ledger.read(entry, 1, 1)->front().header.kind;
+  };
+  using storage::EntryKind;
+  std::vector<std::string> told;
+  for (const auto& row : rows()) {
+    const auto filing = care::filing_from(row->state);
+    CHECK((filing.decided_in != 0) == (row->kind != "event"));
+    if (row->kind == "event" || row->subscription != Erasing::kDesk) continue;
+    told.push_back(row->kind);
+    CHECK(kind_of(filing.decided_in) == EntryKind::offered);
+    if (row->kind == "acked") CHECK(kind_of(filing.acknowledged_in) == EntryKind::acked);
+    if (row->kind == "dead_letter") CHECK(kind_of(filing.given_up_in) == EntryKind::dead_letter);
+  }
+  CHECK(told == std::vector<std::string>{"acked", "dead_letter", "acked"});
+  ask.peer = past.council;
+  ask.query.role = "social-care-duty";
+  for (const auto& row : rows()) CHECK(row->state.empty());
 }

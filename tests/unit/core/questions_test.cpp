@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "broker/base/ledger_keys.hpp"
+#include "broker/core/asked_text.hpp"
 #include "tests/fakes/engine_harness.hpp"
 
 using namespace carehub;
@@ -256,6 +257,14 @@ TEST_CASE("a question is recorded with the conditions that narrowed it") {
   replay.filter->tiers = {3, 4};
   hub.send(kCouncil, std::move(replay));
   CHECK(last_access(hub).what == "entries 1 to 2 types referral tiers 3, 4 schools 900101");
+  wire::QueryT of_all;
+  of_all.kind = wire::QueryKind::as_of;
+  of_all.person = "sequence:1";
+  of_all.agency = core::kEveryAgency;
+  of_all.at = 1'767'225'600'000'000;
+  of_all.reason = "complaint 12";
+  hub.send(EngineHarness::operator_peer(9), std::move(of_all));
+  CHECK(last_access(hub).what == "sequence:1 every agency as of 2026-01-01T00:00:00.000Z");
 }
 
 TEST_CASE("a time that no clock shows is refused, whoever asks and whatever is asked with it") {
