@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "broker/app/audit_export.hpp"
 #include "broker/app/program.hpp"
 #include "tests/unit/app/small_county.hpp"
 
@@ -151,6 +152,55 @@ TEST_CASE("a span inside the ledger is looked at by the keys that events outside
     CHECK(code == ExitCode::ok);
     CHECK(held.find("\"events\":[],\"left_out\":[]") != std::string::npos);
   }
+}
+
+namespace {
+
+/// A flag about another child, and that the two are one, filed under that one alone.
+void publish_another(const RunningCounty& county) {
+  auto flag = SmallCounty::flag("of-another");
+  const std::string number = "9990000018";
+  flag.replace(flag.find(number), number.size(), "9990000026");
+  REQUIRE(county.publish(flag) == ExitCode::ok);
+  REQUIRE(county.publish(
+              R"({"type":"identity_merge","id":"m1","source_agency":"council",)"
+              R"("occurred_at":"2026-03-02T11:00+00:00","person":{"nhs_number":"9990000026"},)"
+              R"("identity_merge":{"surviving_nhs_number":"9990000026","retired_nhs_number":"9990000018"}})"
+              "\n") == ExitCode::ok);
+}
+
+}  // namespace
+
+TEST_CASE("what leaves nothing out, and an export, hold what another record of the child has") {
+  const RunningCounty county(app::RunOptions::Parts::broker, [](const SmallCounty& before) {
+    before.change(R"(may_publish = ["safeguarding_flag"])",
+                  R"(may_publish = ["safeguarding_flag", "identity_merge"])");
+  });
+  REQUIRE(county.publish(SmallCounty::flag("e1")) == ExitCode::ok);
+  publish_another(county);
+  Told told;
+  REQUIRE(app::audit_completeness(look_at(county), told.surroundings) == ExitCode::ok);
+  CHECK(told.said("nothing is left out"));
+  const auto events = county.folder.read("taken/events.jsonl");
+  CHECK(events.find(R"("record":1)") != std::string::npos);
+  CHECK(events.find(R"("record":2)") != std::string::npos);
+  CHECK(county.folder.read("taken/README.txt").find("record 2 is this child, too") != std::string::npos);
+  const auto keys = county.folder.read("taken/completeness.json");
+  const auto from = keys.find(R"("keys":[)");
+  CHECK(keys.substr(from, keys.find(']', from) - from).find(',') != std::string::npos);
+
+  app::ExportOptions options;
+  options.config = county.config();
+  options.into = county.folder.path() / "kept";
+  options.person.text = "nhs:9990000018";
+  options.role = "auditor";
+  options.by = "an auditor";
+  options.reason = "case review 4";
+  Told kept;
+  REQUIRE(app::audit_export(options, kept.surroundings) == ExitCode::ok);
+  CHECK(county.folder.read("kept/events.jsonl").find(R"("record":2)") != std::string::npos);
+  CHECK(county.folder.read("kept/disclosures.jsonl").find(R"("record":2)") != std::string::npos);
+  CHECK(county.folder.read("kept/export.json").find("record 2 is this child, too") != std::string::npos);
 }
 
 TEST_CASE("a timeline of nobody whom the role may see proves nothing and leaves no folder") {
