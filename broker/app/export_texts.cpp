@@ -180,6 +180,11 @@ def check_signature(text):
     body += "\n"
     origin, size, root = body.split("\n")[:3]
     signers = 0
+    largest = {}
+    for line in text_of("checkpoint.keys").splitlines():
+        key, mark, count = line.partition(" signs no tree of more than ")
+        if line.startswith("# ") and mark:
+            largest[key[2:]] = min(int(count.split(" ")[0]), largest.get(key[2:], int(size)))
     for line in text_of("checkpoint.keys").splitlines():
         if not line or line.startswith("#"):
             continue
@@ -193,7 +198,9 @@ def check_signature(text):
             dash, signer, encoded = signature.split(" ")
             signed = base64.b64decode(encoded, validate=True)
             if dash == "\u2014" and signer == name == origin and signed[:4].hex() == key_id:
-                if openssl_accepts(key[1:], body.encode(), signed[4:]):
+                if int(size) > largest.get(f"{name}+{key_id}", int(size)):
+                    fault("the key that signed the checkpoint was replaced before there were so many entries")
+                elif openssl_accepts(key[1:], body.encode(), signed[4:]):
                     signers += 1
                 else:
                     fault("the checkpoint's signature is not that of its key")

@@ -40,7 +40,12 @@ Backups::Backups(core::Engine& engine, Make make, std::function<void()> wake)
 
 Backups::~Backups() { stop(); }
 
-void Backups::stop() { running_.reset(); }
+void Backups::stop() {
+  if (!running_) return;
+  // It looks whether to stop behind each MiB and syncs behind eight, so the disk has at most those to take.
+  log_notice("backup-stopped", "the hub stops, and waits for the disk of the backup that it gives up");
+  running_.reset();
+}
 
 std::optional<Bytes> Backups::start(core::AskBackup ask, Timestamp now) {
   const auto refused = [&](ErrorKind kind, const char* why) {

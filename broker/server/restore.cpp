@@ -77,6 +77,14 @@ Result<void> look_at_backup(const RestoreOptions& options, Restored& restored) {
   if (restored.to > report->entries) {
     return fail(ErrorKind::not_found, "the backup ends at entry " + std::to_string(report->entries));
   }
+  if (options.given_out > restored.backup_head &&
+      options.given_out - restored.backup_head > kGivenOutAheadMax) {
+    return fail(ErrorKind::invalid, "entry " + std::to_string(options.given_out) +
+                                        " cannot have been given out: the backup ends at " +
+                                        std::to_string(restored.backup_head) + ", and at most " +
+                                        std::to_string(kGivenOutAheadMax) +
+                                        " numbers behind that are filled. Is it mistyped?");
+  }
   restored.from_origin = report->extended->origin;
   restored.from_size = report->extended->size;
   if (restored.from_origin != options.origin) return {};

@@ -19,6 +19,10 @@ constexpr const char* kRestoreAction = "restore";
 constexpr const char* kRestoredCheckpointFile = "restored.checkpoint";
 constexpr const char* kRestoredKeysFile = "restored.keys";
 
+/// How far behind the backup's end numbers may have been given out: each is filled with an entry, and one
+/// that was mistyped must not fill the disk.
+constexpr Sequence kGivenOutAheadMax = 100'000'000;
+
 struct RestoreOptions {
   std::filesystem::path ledger;  // a backup of a ledger, or a stopped hub's data directory
   std::filesystem::path vault;   // a copy of the vault, or the directory that holds it

@@ -53,7 +53,7 @@ Result<Sequence> append(const Rotation& rotation, const Record& record, storage:
 
 /// Opens what the hub has, records what is about to be done, then does it, while no hub can start.
 Result<Sequence> record_and(const Rotation& rotation, const Record& record, Random& random,
-                            const std::function<Result<void>()>& change) {
+                            const std::function<Result<void>(Sequence recorded_as)>& change) {
   std::error_code error;
   const auto file = rotation.data / kVaultFile;
   if (!std::filesystem::exists(rotation.data / "ledger", error) || !std::filesystem::exists(file, error)) {
@@ -79,7 +79,7 @@ Result<Sequence> record_and(const Rotation& rotation, const Record& record, Rand
     if (auto closed = (*store)->close(); !closed && recorded) return tl::unexpected(closed.error());
   }
   if (recorded) {
-    if (auto changed = change(); !changed) return tl::unexpected(changed.error());
+    if (auto changed = change(*recorded); !changed) return tl::unexpected(changed.error());
   }
   if (auto closed = ledger->ledger->close(); !closed) return tl::unexpected(closed.error());
   return recorded;
@@ -89,7 +89,7 @@ Result<Sequence> record_and(const Rotation& rotation, const Record& record, Rand
 
 Result<Sequence> rotate_master_key(const RotateOptions& options) {
   SystemRandom random;
-  return record_and(options, {kRotateAction, {}}, random, [&] {
+  return record_and(options, {kRotateAction, {}}, random, [&](Sequence) {
     return storage::rotate_master_key(options.data / kVaultFile, options.master_key, options.new_key_file,
                                       random);
   });
@@ -104,8 +104,9 @@ Result<Sequence> rotate_signing_key(const RotateSigningOptions& options) {
   const auto next = storage::CheckpointSigner::make(
       storage::origin_or_usual(options.origin, place.public_file, options.hub_name), random);
   if (!next) return tl::unexpected(next.error());
-  return record_and(options, {kRotateSigningAction, next->public_text()}, random,
-                    [&] { return storage::rotate_signing_key(place, *next); });
+  return record_and(options, {kRotateSigningAction, next->public_text()}, random, [&](Sequence recorded_as) {
+    return storage::rotate_signing_key(place, *next, recorded_as);
+  });
 }
 
 }  // namespace carehub::server

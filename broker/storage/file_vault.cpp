@@ -58,6 +58,7 @@ class FileVault final : public Vault {
   }
 
   Result<void> destroy(const std::vector<KeyId>& ids) override {
+    const std::lock_guard no_copy(rewriting_);
     const std::lock_guard lock(mutex_);
     std::unordered_set<KeyId> gone;
     for (const KeyId& id : ids) {
@@ -85,8 +86,9 @@ class FileVault final : public Vault {
       Result<void> made =
           copy_file(taken.path, to, vault_record_at(taken.records), copied, vault_end(taken.records));
       if (made) made = verify_records(to, taken, " of the copy does not open. Look at both disks", {});
-      const std::lock_guard lock(mutex_);
-      if (rewritings_ == taken.rewritings) return made ? publish() : made;
+      // It may wait for the copy's disk: keys are minted and read meanwhile, and none is destroyed.
+      const std::lock_guard no_rewriting(rewriting_);
+      if (snapshot().rewritings == taken.rewritings) return made ? publish() : made;
       std::error_code error;  // it may hold a key that has been destroyed meanwhile
       fs::remove(to, error);
     }
@@ -106,6 +108,7 @@ class FileVault final : public Vault {
   }
 
   Result<void> change_master(const SecretKey& master) {
+    const std::lock_guard no_copy(rewriting_);
     const std::lock_guard lock(mutex_);
     return rewrite(master, {});
   }
@@ -318,7 +321,8 @@ class FileVault final : public Vault {
                 file_.path().string() + ": record " + std::to_string(record + 1) + " is damaged" + kRestore);
   }
 
-  mutable std::mutex mutex_;  // the loop mints while queries open entries
+  mutable std::mutex rewriting_;  // taken first: a copy gets its name while no key is destroyed
+  mutable std::mutex mutex_;      // the loop mints while queries open entries
   File file_;
   SecretKey master_;
   VaultKeys own_;

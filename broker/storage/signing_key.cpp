@@ -113,9 +113,15 @@ Result<CheckpointSigner> open_signing_key(const SigningPlace& place, const std::
                   kOtherKey);
 }
 
-Result<void> rotate_signing_key(const SigningPlace& place, const CheckpointSigner& next) {
+Result<void> rotate_signing_key(const SigningPlace& place, const CheckpointSigner& next,
+                                Sequence recorded_as) {
   auto list = read_list(place.public_file);
   if (!list) return tl::unexpected(list.error());
+  for (const verify::Key& old : list->keys) {
+    if (old.size_max <= recorded_as) continue;
+    if (list->text.back() != '\n') list->text += '\n';
+    list->text += verify::last_size_text(old, recorded_as) + "\n";
+  }
   // Listed first: a secret that is not listed is never taken for one that may sign.
   if (auto listed = add(next, std::move(*list), place.public_file); !listed) return listed;
   return put_secret(next, place.secret_file);

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "broker/base/ids.hpp"
 #include "broker/storage/checkpoint.hpp"
 #include "broker/storage/verify_note.hpp"
 
@@ -26,9 +27,10 @@ Result<CheckpointSigner> open_signing_key(const SigningPlace& place, const std::
                                           Random& random);
 
 /// `next` is listed, then takes the old key's place; the old public key stays listed, so that what it signed
-/// verifies. Cut short, start has the old key, or the new one, or refuses, and another may be put in its
-/// place. The caller has recorded it.
-Result<void> rotate_signing_key(const SigningPlace& place, const CheckpointSigner& next);
+/// verifies, but for no tree of more entries than `recorded_as`. Cut short, start has the old key, or the new
+/// one, or refuses, and another may be put in its place. The caller has recorded it under that number.
+Result<void> rotate_signing_key(const SigningPlace& place, const CheckpointSigner& next,
+                                Sequence recorded_as);
 
 /// The configured origin; where none is, that of the newest listed key, else one made of the hub's name.
 std::string origin_or_usual(const std::string& configured, const std::filesystem::path& public_file,

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
+#include <map>
 
 #include "broker/base/utf8.hpp"
 
@@ -12,6 +14,8 @@ namespace {
 
 constexpr std::string_view kSignatureMark = "\xE2\x80\x94 ";  // an em dash and a space
 constexpr std::size_t kIdBytes = 4;
+constexpr std::string_view kLastSize = " signs no tree of more than ";
+constexpr std::string_view kLastSizeEnd = " entries";
 
 tl::unexpected<Error> refuse(const std::string& why) {
   return fail(ErrorKind::invalid, "the checkpoint does not hold: " + why);
@@ -59,6 +63,9 @@ Result<Signature> parse_signature(std::string_view line) {
   signature.bytes.assign(bytes->begin() + kIdBytes, bytes->end());
   return signature;
 }
+
+/// As a key's own line begins.
+std::string name_of(const Key& key) { return key.name + "+" + to_hex(key.id); }
 
 bool holds(BytesView signature, std::string_view message, const Key& key) {
   return signature.size() == crypto_sign_ed25519_BYTES &&
@@ -119,17 +126,32 @@ Result<Key> parse_key(std::string_view text) {
   return key;
 }
 
+std::string last_size_text(const Key& key, std::uint64_t size) {
+  return "# " + name_of(key) + std::string(kLastSize) + std::to_string(size) + std::string(kLastSizeEnd);
+}
+
 Result<std::vector<Key>> parse_keys(std::string_view text) {
   std::vector<Key> keys;
+  std::map<std::string, std::uint64_t, std::less<>> sizes;
   while (!text.empty()) {
     const auto end = text.find('\n');
     std::string_view line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
+    if (const auto at = line.find(kLastSize); line.starts_with("# ") && at != std::string_view::npos) {
+      const auto number = line.substr(at + kLastSize.size());
+      const auto size = from_decimal(number.substr(0, number.find(' ')));
+      if (!size) return fail(ErrorKind::invalid, "how long a key signs is no number");
+      const auto [known, added] = sizes.try_emplace(std::string(line.substr(2, at - 2)), *size);
+      known->second = std::min(known->second, *size);
+    }
     if (line.empty() || line.front() == '#') continue;
     auto key = parse_key(line);
     if (!key) return tl::unexpected(key.error());
     keys.push_back(std::move(*key));
+  }
+  for (auto& key : keys) {
+    if (const auto size = sizes.find(name_of(key)); size != sizes.end()) key.size_max = size->second;
   }
   return keys;
 }
@@ -179,6 +201,10 @@ Result<Key> signer_of(const Checkpoint& checkpoint, const std::vector<Key>& keys
     if (key == nullptr) continue;
     if (!holds(signature.bytes, checkpoint.body, *key))
       return refuse("the signature of " + key->name + " is wrong");
+    if (checkpoint.size > key->size_max) {
+      return refuse("the key " + name_of(*key) + " that signed it was replaced at entry " +
+                    std::to_string(key->size_max) + ", and it is of " + std::to_string(checkpoint.size));
+    }
     if (key->name == checkpoint.origin) signer = key;
   }
   if (signer != nullptr) return *signer;

@@ -23,10 +23,14 @@ struct Key {
   std::array<std::uint8_t, 4> id{};
   std::uint8_t kind = kNote;
   std::array<std::uint8_t, 32> bytes{};
+  std::uint64_t size_max = UINT64_MAX;  // of a tree that it may sign: it was replaced then
 };
 Result<Key> parse_key(std::string_view text);
-/// One a line; empty lines and those that begin with # are skipped.
+/// One a line; empty lines and those that begin with # are skipped, but for what last_size_text() has made.
 Result<std::vector<Key>> parse_keys(std::string_view text);
+/// A line for such a list, before or behind the key's own: it signs no larger tree. Who does not know it
+/// takes it for a remark.
+std::string last_size_text(const Key& key, std::uint64_t size);
 
 struct Signature {
   std::string name;
@@ -44,8 +48,9 @@ struct Checkpoint {
 };
 Result<Checkpoint> parse_checkpoint(std::string_view text);
 
-/// The log's key that signed it: of the checkpoint's own origin. A signature by a known key that fails
-/// refuses the whole checkpoint; those by unknown keys are passed over.
+/// The log's key that signed it: of the checkpoint's own origin. A signature by a known key that fails, or
+/// that was replaced before the tree was so large, refuses the whole checkpoint; those by unknown keys are
+/// passed over.
 Result<Key> signer_of(const Checkpoint& checkpoint, const std::vector<Key>& keys);
 
 /// A witness who has seen the checkpoint, and when, in seconds since 1970.

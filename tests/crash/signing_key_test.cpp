@@ -44,7 +44,7 @@ void survive(const Disk& disk, std::uint64_t seed, const fs::path& into) {
 CheckpointSigner rotated_in(const fs::path& data, Random& random) {
   auto next = CheckpointSigner::make(kOrigin, random);
   REQUIRE(next);
-  REQUIRE(rotate_signing_key(place_in(data), *next));
+  REQUIRE(rotate_signing_key(place_in(data), *next, 1'000));
   return *next;
 }
 
@@ -124,7 +124,7 @@ TEST_CASE("of a rotation that the power cuts short there is the old key or the n
     const auto next = CheckpointSigner::make(kOrigin, random);
     REQUIRE(next);
     disk.plan({Fault::Kind::power_cut, at});
-    const auto rotated = rotate_signing_key(place_in(root.path()), *next);
+    const auto rotated = rotate_signing_key(place_in(root.path()), *next, 1'000);
     happened = disk.happened();
     disk.cut();
     for (std::uint64_t seed = 0; seed < 12; ++seed) {

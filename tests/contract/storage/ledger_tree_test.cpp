@@ -406,10 +406,21 @@ TEST_CASE("after a rotation the ledger goes on from what the old key signed") {
   const storage::SigningPlace place{copy.data / "signing.key", copy.data / "checkpoint.keys"};
   const auto next = storage::CheckpointSigner::make(kOrigin, random);
   REQUIRE(next);
-  REQUIRE(storage::rotate_signing_key(place, *next));
+  REQUIRE(storage::rotate_signing_key(place, *next, kHead));
   const auto ledger = open(copy.data);
   const auto checkpoint = storage::verify::parse_checkpoint(*ledger->checkpoint());
   CHECK(storage::verify::signer_of(*checkpoint, {*storage::verify::parse_key(next->public_text())}));
+}
+
+TEST_CASE(
+    "what a key signed over more entries than there were when it was replaced does not count at start") {
+  const Copy copy;
+  fakes::SeededRandom random(4);
+  const storage::SigningPlace place{copy.data / "signing.key", copy.data / "checkpoint.keys"};
+  const auto next = storage::CheckpointSigner::make(kOrigin, random);
+  REQUIRE(next);
+  REQUIRE(storage::rotate_signing_key(place, *next, kHead - 1));
+  CHECK(says(copy.refused(), "was replaced at entry " + std::to_string(kHead - 1)));
 }
 
 TEST_CASE("a ledger of before there were tiles gets them, and says so") {

@@ -145,6 +145,11 @@ TEST_CASE("a restore up to an entry honours the erasures behind it, and gives no
   const BackedUpHub old;
   auto options = old.options("late", "early");
   options.to = old.gone;
+  options.given_out = 200 + server::kGivenOutAheadMax;
+  const auto mistyped = server::restore_hub(options);
+  REQUIRE(!mistyped);
+  CHECK(mistyped.error().kind == ErrorKind::invalid);
+  CHECK(mistyped.error().text.find("mistyped") != std::string::npos);
   options.given_out = 200;
   const auto restored = server::restore_hub(options);
   if (!restored) FAIL(restored.error().text);

@@ -269,6 +269,15 @@ TEST_CASE("a configuration's witnesses are read, and each fault of theirs has it
   CHECK(told("[hub]\nwitness_within_s = 900\n", "there is no [[witness]]"));
   CHECK(told(witness("March", "one.example+00000000+AAAA"), "hub.toml:3"));
   CHECK(told(witness("March", log->public_text()), "signs as a log"));
+  std::string many;
+  for (int at = 0; at <= 32; ++at) {
+    faults.clear();
+    CHECK(read(many, faults).known.size() == static_cast<std::size_t>(at));
+    CHECK(faults.empty());
+    const auto next = storage::Cosigner::make("w" + std::to_string(at) + ".example", random);
+    many += witness("w" + std::to_string(at), next->public_text());
+  }
+  CHECK(told(many, "more witnesses than one checkpoint carries (32)"));
   CHECK(told(witness("March", one->public_text()) + witness("Other", one->public_text()),
              "the key is another witness's"));
 }

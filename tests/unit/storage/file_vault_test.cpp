@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <set>
+#include <thread>
 
 #include "broker/base/limits.hpp"
 #include "tests/fakes/temporary_directory.hpp"
@@ -212,6 +213,29 @@ TEST_CASE("a vault in use is refused, and one that cannot grow says so") {
   CHECK(place.open().error().kind == ErrorKind::unavailable);
   CHECK(open_vault("/proc/carehub/vault", place.master, place.random).error().text.find("/proc/carehub") !=
         std::string::npos);
+}
+
+TEST_CASE("keys are read and minted while a copy of the vault waits for its disk, and none is destroyed") {
+  Place place;
+  const auto opened = place.open();
+  REQUIRE(opened);
+  auto& vault = *opened->vault;
+  const KeyId kept = vault.mint().value();
+  const KeyId gone = vault.mint().value();
+  std::thread eraser;
+  bool erased = false;
+  const auto copied = opened->copy(place.directory.path() / "copy", {}, [&]() -> Result<void> {
+    eraser = std::thread([&] { erased = vault.destroy({gone}).has_value(); });
+    for (std::size_t at = 0; at < 2 * limits::kVaultBlockKeys; ++at) CHECK(vault.key(vault.mint().value()));
+    CHECK(vault.key(kept));
+    CHECK(vault.key(gone));
+    return {};
+  });
+  eraser.join();
+  CHECK(copied);
+  CHECK(erased);
+  CHECK(!vault.key(gone));
+  CHECK(vault.key(kept));
 }
 
 TEST_CASE("a destroyed key's bytes are in no file any more, and the vault has another wrapping key") {

@@ -13,6 +13,7 @@ namespace fs = std::filesystem;
 namespace {
 
 const std::string kOrigin = "carehub/northmarch";
+constexpr Sequence kReplacedAt = 7;
 
 struct Bench {
   fakes::TemporaryDirectory work;
@@ -25,7 +26,7 @@ struct Bench {
   CheckpointSigner rotate(const std::string& origin = kOrigin) {
     auto next = CheckpointSigner::make(origin, random);
     REQUIRE(next);
-    REQUIRE(rotate_signing_key(place, *next));
+    REQUIRE(rotate_signing_key(place, *next, kReplacedAt));
     return *next;
   }
   std::string list() const {
@@ -65,6 +66,14 @@ TEST_CASE("after a rotation what the old key signed still verifies, and the old 
   REQUIRE(keys->size() == 2);
   CHECK(verify::signer_of(*verify::parse_checkpoint(checkpoint), *keys));
   CHECK(verify::signer_of(*verify::parse_checkpoint(rotated.sign(4, Hash{})), *keys));
+  const auto signed_by = [&keys](const CheckpointSigner& key, std::uint64_t size) {
+    return verify::signer_of(*verify::parse_checkpoint(key.sign(size, Hash{})), *keys);
+  };
+  CHECK(signed_by(*old, kReplacedAt));
+  const auto beyond = signed_by(*old, kReplacedAt + 1);
+  REQUIRE(!beyond);
+  CHECK_THAT(beyond.error().text, Catch::Contains("was replaced at entry 7"));
+  CHECK(signed_by(rotated, kReplacedAt + 1));
 
   fs::copy_file(saved, bench.place.secret_file, fs::copy_options::overwrite_existing);
   CHECK(bench.open().error().kind == ErrorKind::corrupt);
@@ -96,7 +105,9 @@ TEST_CASE("a list whose last line does not end is read as it stands, and is gone
   CHECK(bench.open()->public_text() == old->public_text());
   CHECK(bench.list() == old->public_text());
   const auto next = bench.rotate();
-  CHECK(bench.list() == old->public_text() + "\n" + next.public_text() + "\n");
+  const auto old_key = verify::parse_key(old->public_text()).value();
+  CHECK(bench.list() == old->public_text() + "\n" + verify::last_size_text(old_key, kReplacedAt) + "\n" +
+                            next.public_text() + "\n");
   CHECK(bench.open()->public_text() == next.public_text());
 }
 

@@ -97,8 +97,34 @@ TEST_CASE("what is no checkpoint is refused") {
   }
   // Of a note of many parts the last empty line begins the signatures.
   std::string many = kCheckpoint;
-  for (std::size_t at = 0; at < kSignaturesMax; ++at) many += "\xE2\x80\x94 w AAAAAAA=\n";
-  CHECK(!parse_checkpoint(many));
+  for (std::size_t at = 1; at < kSignaturesMax; ++at) many += "\xE2\x80\x94 w AAAAAAA=\n";
+  CHECK(parse_checkpoint(many)->signatures.size() == kSignaturesMax);
+  many += "\xE2\x80\x94 w AAAAAAA=\n";
+  const auto too_many = parse_checkpoint(many);
+  REQUIRE(!too_many);
+  CHECK_THAT(too_many.error().text, Catch::Contains("too many signatures"));
+}
+
+TEST_CASE(
+    "a key that was replaced signs no tree of more entries than there were then, wherever that stands") {
+  const Witness log;
+  Key key = log.key;
+  key.name = "log.example";
+  const std::string line = last_size_text(key, 20);
+  CHECK(line == "# log.example+01020304 signs no tree of more than 20 entries");
+  const std::string own(kPeterKey);
+  const std::string limit = "# PeterNeumann+c74f20a3 signs no tree of more than ";
+  for (const std::string& list :
+       {limit + "20 entries\n" + own + "\n", own + "\n" + limit + "20 entries\n",
+        own + "\n" + limit + "20 entries: it was replaced\n" + limit + "30 entries\n"}) {
+    CAPTURE(list);
+    const auto keys = parse_keys(list);
+    REQUIRE(keys);
+    CHECK(keys->at(0).size_max == 20);
+  }
+  CHECK(parse_keys(own + "\n" + line + "\n")->at(0).size_max == UINT64_MAX);
+  CHECK(parse_keys(own + "\n# a remark\n")->at(0).size_max == UINT64_MAX);
+  CHECK(!parse_keys(own + "\n" + limit + "twenty entries\n"));
 }
 
 TEST_CASE("a witness's cosignature says who saw the checkpoint, and when") {
