@@ -251,8 +251,11 @@ History::Impl::AnyPage History::Impl::status() const {
   return page;
 }
 
-ReplayPart History::replay(const core::AskReplay& ask, Sequence from, std::size_t deliveries_max) const {
-  return ReplayAnswers(impl_->past).answer(ask, from, deliveries_max);
+ReplayPart History::replay(const core::AskReplay& ask, Sequence from, std::size_t deliveries_max,
+                           const ReadAhead* ahead) const {
+  return ReplayAnswers(impl_->past).answer(ask, from, deliveries_max, ahead);
 }
+
+ReadAhead History::read_ahead(Sequence from) const { return ReadAhead(impl_->past, from); }
 
 }  // namespace carehub::care

@@ -38,8 +38,12 @@ class History {
   /// subscriber and type as well: for the one that it goes into, or for each that the asker may know of and,
   /// without a name, the asker.
   using ReplayPart = care::ReplayPart;
+  /// What `ahead` holds is not read again.
   ReplayPart replay(const core::AskReplay& ask, Sequence from,
-                    std::size_t deliveries_max = limits::kDeliverItemsMax) const;
+                    std::size_t deliveries_max = limits::kDeliverItemsMax,
+                    const ReadAhead* ahead = nullptr) const;
+  /// Reads and opens what a replay will come to; on whatever thread.
+  ReadAhead read_ahead(Sequence from) const;
 
  private:
   struct Impl;

@@ -4,17 +4,11 @@
 
 namespace carehub::care {
 
-Result<std::optional<PastEvent>> open_event(const storage::SealedEntry& sealed,
-                                            const storage::Sealer& sealer) {
-  const auto& header = sealed.header;
-  if (header.kind != storage::EntryKind::event) return std::optional<PastEvent>();
-  const auto body = sealer.open(sealed);
-  if (!body && body.error().kind == ErrorKind::not_found) return std::optional<PastEvent>();
-  if (!body) return tl::unexpected(body.error());
-  flatbuffers::Verifier verifier(body->data(), body->size());
+Result<PastEvent> event_in(const storage::EntryHeader& header, BytesView body) {
+  flatbuffers::Verifier verifier(body.data(), body.size());
   const bool sound = verifier.VerifyBuffer<ledger::Body>(nullptr);
   const auto* entry =
-      sound ? flatbuffers::GetRoot<ledger::Body>(body->data())->entry_as_EventEntry() : nullptr;
+      sound ? flatbuffers::GetRoot<ledger::Body>(body.data())->entry_as_EventEntry() : nullptr;
   if (entry == nullptr || entry->event() == nullptr || entry->person() == nullptr) {
     return fail(ErrorKind::corrupt, "entry " + std::to_string(header.sequence) + " opens but is no event");
   }
@@ -37,7 +31,18 @@ Result<std::optional<PastEvent>> open_event(const storage::SealedEntry& sealed,
     return fail(ErrorKind::corrupt,
                 "entry " + std::to_string(header.sequence) + " holds an event that does not verify");
   }
-  return std::optional(std::move(past));
+  return past;
+}
+
+Result<std::optional<PastEvent>> open_event(const storage::SealedEntry& sealed,
+                                            const storage::Sealer& sealer) {
+  if (sealed.header.kind != storage::EntryKind::event) return std::optional<PastEvent>();
+  const auto body = sealer.open(sealed);
+  if (!body && body.error().kind == ErrorKind::not_found) return std::optional<PastEvent>();
+  if (!body) return tl::unexpected(body.error());
+  auto event = event_in(sealed.header, *body);
+  if (!event) return tl::unexpected(event.error());
+  return std::optional(std::move(*event));
 }
 
 }  // namespace carehub::care

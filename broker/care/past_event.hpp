@@ -27,6 +27,9 @@ struct PastEvent {
   std::string mended_for;  // the subscription whose dead letter it was; empty: it is for all
 };
 
+/// Out of the body that an event entry opens to. Error `corrupt`: it does not verify.
+Result<PastEvent> event_in(const storage::EntryHeader& header, BytesView body);
+
 /// nullopt: the entry is no event, or its key is gone. Error `corrupt`: it does not open or verify.
 Result<std::optional<PastEvent>> open_event(const storage::SealedEntry& sealed,
                                             const storage::Sealer& sealer);

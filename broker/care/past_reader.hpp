@@ -48,6 +48,10 @@ class PastReader {
   Result<std::optional<PastEvent>> open(const storage::SealedEntry& sealed) const {
     return open_event(sealed, sealer_);
   }
+  /// What the entry holds. Error `not_found`: its key is gone, or an Erasure names it.
+  Result<Bytes> opened(const storage::SealedEntry& sealed) const { return sealer_.open(sealed); }
+  /// Whether an Erasure names its key by now.
+  bool is_withdrawn(const storage::EntryHeader& header) const { return sealer_.withdrawn(header.key_id); }
   /// A verified ledger::Body; no bytes where its key is gone.
   Result<Bytes> body(const storage::SealedEntry& sealed) const;
   Result<Sequence> first_since(Timestamp at) const { return care::first_since(ledger_, at); }

@@ -10,12 +10,12 @@
 
 namespace carehub::care {
 
-ReplayPart ReplayAnswers::answer(const core::AskReplay& ask, Sequence from,
-                                 std::size_t deliveries_max) const {
+ReplayPart ReplayAnswers::answer(const core::AskReplay& ask, Sequence from, std::size_t deliveries_max,
+                                 const ReadAhead* ahead) const {
   ReplayPart part;
   part.frame.number = ask.replay.number;
-  const auto replayed =
-      ask.replay.preview ? preview_some(ask, from, part) : replay_some(ask, from, deliveries_max, part);
+  const auto replayed = ask.replay.preview ? preview_some(ask, from, part)
+                                           : replay_some(ask, from, deliveries_max, ahead, part);
   part.frame.next = part.next;
   // How much is kept from an agency is kept from it, too.
   if (!ask.peer.is_operator) {
@@ -44,11 +44,51 @@ Result<bool> ReplayAnswers::asked_for(const core::AskReplay& ask, const PastEven
   return core::matches(*ask.replay.filter, *event::GetEvent(view->data()), past.channel);
 }
 
+/// What was opened before an Erasure is not shown after it.
+Result<std::optional<PastEvent>> ReplayAnswers::event_of(const ReadAhead::Entry& entry) const {
+  if (entry.body.empty() || past_.is_withdrawn(entry.header)) return std::optional<PastEvent>();
+  auto event = event_in(entry.header, entry.body);
+  if (!event) return tl::unexpected(event.error());
+  return std::optional(std::move(*event));
+}
+
+/// The entries from part.next to `last`, or as far as one part goes; part.next is behind those that `look`
+/// has said it is done with.
+template <class Look>
+Result<void> ReplayAnswers::each_entry(const ReadAhead* ahead, std::size_t entries_max, Sequence last,
+                                       ReplayPart& part, Look look) const {
+  const auto step = [&](Result<std::optional<PastEvent>> event) -> Result<bool> {
+    if (!event) return tl::unexpected(event.error());
+    auto done = *event ? look(**event) : Result<bool>(true);
+    if (done && *done) ++part.next;
+    return done;
+  };
+  if (ahead != nullptr && ahead->holds(part.next)) {
+    while (ahead->holds(part.next) && part.next <= last) {
+      const auto done = step(event_of(ahead->at(part.next)));
+      if (!done) return tl::unexpected(done.error());
+      if (!*done) return {};
+    }
+    part.frame.last = part.next > last;
+    return {};
+  }
+  const auto entries = past_.ledger().read(part.next, entries_max, kScanBytes);
+  if (!entries) return tl::unexpected(entries.error());
+  for (const auto& sealed : *entries) {
+    if (part.next > last) break;
+    const auto done = step(past_.open(sealed));
+    if (!done) return tl::unexpected(done.error());
+    if (!*done) return {};
+  }
+  part.frame.last = part.next > last || entries->empty();
+  return {};
+}
+
 /// The events of a replay's next part that its person and its filter let through. `take` says whether the
 /// part goes on behind this one, or begins again with it.
 template <class Take>
 Result<void> ReplayAnswers::each_of_part(const core::AskReplay& ask, Sequence from, std::size_t entries_max,
-                                         ReplayPart& part, Take take) const {
+                                         const ReadAhead* ahead, ReplayPart& part, Take take) const {
   const auto& wanted = ask.replay;
   std::optional<PersonKey> person;
   if (!wanted.person.empty()) {
@@ -63,34 +103,19 @@ Result<void> ReplayAnswers::each_of_part(const core::AskReplay& ask, Sequence fr
   part.next = std::max({from, wanted.first, Sequence{1}});
   const bool to_the_end = wanted.last == 0 || kFault == Fault::replays_past_the_end;
   const auto last = to_the_end ? past_.ledger().head() : std::min(wanted.last, past_.ledger().head());
-  const auto entries = past_.ledger().read(part.next, entries_max, kScanBytes);
-  if (!entries) return tl::unexpected(entries.error());
-  for (const auto& sealed : *entries) {
-    if (part.next > last) break;
-    auto event = past_.open(sealed);
-    if (!event) return tl::unexpected(event.error());
-    bool wants = *event && (!person || (*event)->person == *person);
-    if (wants) {
-      auto let_through = asked_for(ask, **event);
-      if (!let_through) return tl::unexpected(let_through.error());
-      wants = *let_through;
-    }
-    if (wants) {
-      auto taken = take(**event);
-      if (!taken) return tl::unexpected(taken.error());
-      if (!*taken) return {};
-    }
-    part.next = sealed.header.sequence + 1;
-  }
-  part.frame.last = part.next > last || entries->empty();
-  return {};
+  return each_entry(ahead, entries_max, last, part, [&](const PastEvent& event) -> Result<bool> {
+    if (person && event.person != *person) return true;
+    const auto let_through = asked_for(ask, event);
+    if (!let_through) return tl::unexpected(let_through.error());
+    return *let_through ? take(event) : Result<bool>(true);
+  });
 }
 
 Result<void> ReplayAnswers::replay_some(const core::AskReplay& ask, Sequence from, std::size_t deliveries_max,
-                                        ReplayPart& part) const {
+                                        const ReadAhead* ahead, ReplayPart& part) const {
   std::size_t bytes = 0;
   auto& deliveries = part.frame.deliveries;
-  return each_of_part(ask, from, kScanEntries, part, [&](const PastEvent& past) -> Result<bool> {
+  return each_of_part(ask, from, kScanEntries, ahead, part, [&](const PastEvent& past) -> Result<bool> {
     if (deliveries.size() >= deliveries_max) return false;
     auto one = replay_one(ask, past, part.frame);
     if (!one) return tl::unexpected(one.error());
@@ -114,15 +139,16 @@ Result<void> ReplayAnswers::preview_some(const core::AskReplay& ask, Sequence fr
   ReplayPreview preview(
       past_.policy(), [this](const std::string& id) -> const core::Agency& { return past_.agency_of(id); },
       std::move(*subscribed));
-  auto counted =
-      each_of_part(ask, from, preview.entries_max(), part, [&](const PastEvent& past) -> Result<bool> {
-        preview.count(past);
-        if (!into.empty() || !past.mended_for.empty()) return true;
-        const auto before = part.frame.matched;
-        if (auto one = replay_one(ask, past, part.frame); !one) return tl::unexpected(one.error());
-        preview.count(past.event->type(), part.frame.matched > before);
-        return true;
-      });
+  auto counted = each_of_part(ask, from, preview.entries_max(), nullptr, part,
+                              [&](const PastEvent& past) -> Result<bool> {
+                                preview.count(past);
+                                if (!into.empty() || !past.mended_for.empty()) return true;
+                                const auto before = part.frame.matched;
+                                if (auto one = replay_one(ask, past, part.frame); !one)
+                                  return tl::unexpected(one.error());
+                                preview.count(past.event->type(), part.frame.matched > before);
+                                return true;
+                              });
   part.frame.counts = preview.counts();
   for (const auto& count : part.frame.counts) {
     if (into.empty()) break;

@@ -81,6 +81,7 @@ struct Hub::Impl {
   std::unique_ptr<care::State> state;
   std::unique_ptr<Worker> state_writer;
   std::unique_ptr<Worker> batch_sealer;
+  std::unique_ptr<Worker> replay_reader;
   std::unique_ptr<core::Engine> engine;
   std::unique_ptr<care::History> history;
   std::unique_ptr<Witnesses> witnesses;
@@ -263,6 +264,7 @@ Result<void> Hub::Impl::stop() {
   stopping = true;
   if (transport != nullptr) transport->wake();
   if (thread.joinable()) thread.join();
+  replay_reader.reset();
   batch_sealer.reset();                     // what it has still to seal goes through the loop into the ledger
   if (backups != nullptr) backups->stop();  // it keeps the ledger from being closed
   if (scrubbing != nullptr) scrubbing->stop();
@@ -303,24 +305,35 @@ tl::expected<std::unique_ptr<Hub>, StartError> Hub::start(HubOptions options) {
   if (!started) return failed(started.error(), Part::decisions);
   if (auto opened = impl->open_network(); !opened) return failed(opened.error(), Part::network);
   impl->batch_sealer = std::make_unique<Worker>("seal");
+  impl->replay_reader = std::make_unique<Worker>("replay");
   impl->prepare_backups();
   impl->scrubbing = std::make_unique<Scrubbing>(
       *impl->ledger, impl->options.data / kScrubFile,
       Scrubbing::Pace{std::chrono::hours(24) * impl->options.scrub_days}, impl->verify_vault);
-  impl->loop = std::make_unique<Loop>(
-      LoopParts{*impl->transport, *impl->engine, *impl->state, *impl->history, *impl->ledger, *impl->sealer,
-                *impl->clock, impl->options.name, apart(*impl->batch_sealer),
-                [self = impl.get()](Statistics& to) {
-                  to.frames_unaddressed = self->transport->unaddressed();
-                  to.frames_beyond_limit = self->transport->beyond_limit();
-                  to.keys_refused = self->authenticator->refused();
-                  to.scrub = self->scrubbing->far();
-                },
-                [self = impl.get()](std::string person) {
-                  return std::make_unique<care::ErasureSearch>(*self->ledger, *self->sealer, *self->store,
-                                                               *self->vault, std::move(person));
-                },
-                impl->backups.get(), impl->witnesses.get()});
+  impl->loop = std::make_unique<Loop>(LoopParts{*impl->transport,
+                                                *impl->engine,
+                                                *impl->state,
+                                                *impl->history,
+                                                *impl->ledger,
+                                                *impl->sealer,
+                                                *impl->clock,
+                                                impl->options.name,
+                                                apart(*impl->batch_sealer),
+                                                [self = impl.get()](Statistics& to) {
+                                                  to.frames_unaddressed = self->transport->unaddressed();
+                                                  to.frames_beyond_limit = self->transport->beyond_limit();
+                                                  to.keys_refused = self->authenticator->refused();
+                                                  to.scrub = self->scrubbing->far();
+                                                },
+                                                [self = impl.get()](std::string person) {
+                                                  return std::make_unique<care::ErasureSearch>(
+                                                      *self->ledger, *self->sealer, *self->store,
+                                                      *self->vault, std::move(person));
+                                                },
+                                                impl->backups.get(),
+                                                impl->witnesses.get(),
+                                                {},
+                                                apart(*impl->replay_reader)});
   impl->state_writer = std::make_unique<Worker>("state");
   impl->state->set_pace(
       {kStateRowsMin, apart(*impl->state_writer), [to = impl->transport.get()] { to->wake(); }});

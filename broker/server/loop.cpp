@@ -52,7 +52,7 @@ Loop::Loop(LoopParts parts)
           [this](const wire::QueryT& query, wire::PageT& page) {
             if (parts_.witnesses != nullptr) parts_.witnesses->complete(query, page);
           }),
-      replays_(parts_.history, backlog_),
+      replays_(parts_.history, backlog_, parts_.read_apart, [this] { parts_.transport.wake(); }),
       erasures_(
           parts_.engine, parts_.state, parts_.search, [this] { parts_.transport.wake(); }, parts_.look_apart),
       completions_(std::make_shared<Completions>()),

@@ -50,6 +50,8 @@ struct LoopParts {
   /// Runs the look for older copies of the vault; what has not run goes before the loop does. Empty: on a
   /// thread of the loop's own.
   Erasures::Apart look_apart = {};
+  /// Reads ahead for replays; what has not run goes before the loop does. Empty: on the loop's own.
+  Replays::Apart read_apart = {};
 };
 
 /// Drain, decide, append one batch with one sync, send (decisions 3 and 4). Nothing leaves before all that

@@ -21,7 +21,7 @@ std::optional<Bytes> Replays::start(core::AskReplay ask) {
                                 "too many replays run now; ask again when one has ended");
   }
   const Sequence first = ask.replay.first;
-  active_.push_back({std::move(ask), first, {}, {}});
+  active_.push_back({.ask = std::move(ask), .next = first});
   return std::nullopt;
 }
 
@@ -42,6 +42,48 @@ void Replays::take(Active& replay, std::size_t deliveries, Timestamp now) {
                           static_cast<std::int64_t>(deliveries) * kMinuteUs / rate;
 }
 
+/// One that waits for its rate would keep what is in clear in memory for long, and a preview sends nothing.
+bool Replays::reads_ahead(const Active& replay) const {
+  if (!apart_ || replay.ask.replay.rate_per_minute != 0 || replay.ask.replay.preview) return false;
+  if (replay.coming) return true;
+  const auto ahead =
+      std::ranges::count_if(active_, [](const Active& each) { return each.coming != nullptr; });
+  return static_cast<std::size_t>(ahead) < kAheadMax;
+}
+
+void Replays::read(Active& replay, Sequence from) {
+  replay.coming = std::make_shared<Coming>();
+  apart_([coming = replay.coming, from, this] {
+    auto read = history_.read_ahead(from);
+    {
+      const std::lock_guard lock(coming->mutex);
+      coming->read = std::move(read);
+    }
+    wake_();
+  });
+}
+
+/// Whether the next part can be made without waiting for what is being read. The one behind is begun on.
+bool Replays::is_read(Active& replay) {
+  if (replay.here.holds(replay.next)) return true;
+  if (!replay.coming) {
+    read(replay, replay.next);
+    return false;
+  }
+  {
+    const std::lock_guard lock(replay.coming->mutex);
+    if (!replay.coming->read) return false;
+    replay.here = std::move(*replay.coming->read);
+  }
+  // Where it is not in there, it is at the ledger's end or does not open: the part itself finds out.
+  if (replay.here.holds(replay.next)) {
+    read(replay, replay.here.behind());
+  } else {
+    replay.coming.reset();
+  }
+  return true;
+}
+
 std::optional<ConnectionId> Replays::advance(Timestamp now, bool& sent) {
   sent = false;
   for (auto each = active_.begin(); each != active_.end(); ++each) {
@@ -50,7 +92,8 @@ std::optional<ConnectionId> Replays::advance(Timestamp now, bool& sent) {
     const auto deliveries_max = allowed(*each, now);
     care::History::ReplayPart part;
     if (deliveries_max > 0) {
-      part = history_.replay(each->ask, each->next, deliveries_max);
+      if (reads_ahead(*each) && !is_read(*each)) continue;
+      part = history_.replay(each->ask, each->next, deliveries_max, &each->here);
       take(*each, part.frame.deliveries.size(), now);
       each->next = part.next;
     } else if (now.us - each->heard.us < kSilenceUs) {

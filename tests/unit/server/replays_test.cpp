@@ -1,6 +1,7 @@
 #include "broker/server/replays.hpp"
 
 #include <catch2/catch.hpp>
+#include <deque>
 
 #include "broker/core/disclosure.hpp"
 #include "tests/fakes/engine_harness.hpp"
@@ -29,6 +30,18 @@ struct Replayed {
     history->use_policy(*core::Disclosure::parse_policy(hub.rules.policy_text, "policy.toml", 1));
     replays.emplace(*history, backlog);
   }
+  /// From now on the ledger is read ahead, whenever the test says so.
+  void read_apart() {
+    replays.emplace(
+        *history, backlog, [this](std::function<void()> work) { apart.push_back(std::move(work)); },
+        [this] { ++woken; });
+  }
+  void read_all() {
+    while (!apart.empty()) {
+      apart.front()();
+      apart.pop_front();
+    }
+  }
 
   bool start(ConnectionId connection, std::uint32_t rate_per_minute, std::uint64_t number = 1) {
     core::AskReplay ask;
@@ -56,6 +69,8 @@ struct Replayed {
   FakeTransport transport;
   Backlog backlog{transport};
   std::optional<Replays> replays;
+  std::deque<std::function<void()>> apart;
+  int woken = 0;
   bool last = false;
 };
 
@@ -118,4 +133,68 @@ TEST_CASE("a peer has a few replays at once and is told when it is too many") {
   CHECK(past.start(kOther, 1));
   past.replays->forget(kReader);
   CHECK(past.start(kReader, 1));
+}
+
+TEST_CASE("a replay at full speed is read ahead on another thread, and sends when that has read") {
+  Replayed past(30);
+  past.read_apart();
+  REQUIRE(past.start(kReader, 0));
+  CHECK(past.sent_at(1) == 0);
+  REQUIRE(past.apart.size() == 1);
+  past.read_all();
+  CHECK(past.woken == 1);
+  // The next stretch is asked for before this one is sent; it has nothing, and so that was all.
+  CHECK(past.sent_at(1) == 30);
+  CHECK(past.last);
+  CHECK(past.replays->empty());
+}
+
+TEST_CASE("what was published after it was read ahead is replayed, too") {
+  Replayed past(3);
+  past.read_apart();
+  REQUIRE(past.start(kReader, 0));
+  CHECK(past.sent_at(1) == 0);
+  past.read_all();
+  EventSpec spec;
+  spec.child = 4;
+  past.hub.publish_one(kHospital, item_of(spec));
+  std::size_t sent = 0;
+  for (int turn = 0; turn < 9 && !past.last; ++turn) {
+    sent += past.sent_at(1);
+    past.read_all();
+  }
+  CHECK(past.last);
+  CHECK(sent == 4);
+}
+
+TEST_CASE("what was read ahead is not shown after an Erasure") {
+  Replayed past(5);
+  past.read_apart();
+  REQUIRE(past.start(kReader, 0));
+  CHECK(past.sent_at(1) == 0);
+  past.read_all();
+  std::vector<KeyId> keys;
+  const auto entries = past.hub.ledger.read(1, 100, limits::kBatchBytesMax);
+  for (const auto& entry : *entries) {
+    if (entry.header.kind == storage::EntryKind::event) keys.push_back(entry.header.key_id);
+  }
+  REQUIRE(keys.size() == 5);
+  past.hub.sealer->withdraw({keys[1], keys[3]});
+  CHECK(past.sent_at(1) == 3);
+}
+
+TEST_CASE("only a few replays are read ahead, and none that waits for its rate or only counts") {
+  Replayed past(10);
+  past.read_apart();
+  REQUIRE(past.start(kReader, 600));
+  CHECK(past.sent_at(1'000 * kSecondUs) == 10);
+  CHECK(past.apart.empty());
+  for (ConnectionId connection = 20; connection < 20 + Replays::kAheadMax + 2; ++connection)
+    REQUIRE(past.start(connection, 0));
+  CHECK(past.sent_at(1'000 * kSecondUs, 20 + Replays::kAheadMax) == 10);  // which reads for itself
+  CHECK(past.apart.size() == Replays::kAheadMax);
+  past.replays->forget(20);
+  past.read_all();
+  CHECK(past.sent_at(1'000 * kSecondUs, 21) == 10);
+  CHECK(past.transport.sent_count(20) == 0);
 }
