@@ -8,7 +8,7 @@ namespace carehub::care {
 namespace {
 
 constexpr std::size_t kOfSet = 8;
-constexpr std::size_t kSets = std::size_t{1} << 18U;  // some 100 MB in all; a child has two rows or three
+constexpr std::size_t kSets = std::size_t{1} << 17U;  // some 50 MB in all; a child has two rows or three
 
 }  // namespace
 
