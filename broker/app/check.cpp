@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <ostream>
 #include <set>
 
@@ -16,8 +17,27 @@ std::string fault_json(const ConfigFault& fault) {
   return line.add("text", fault.text).add("remedy", fault.remedy).text();
 }
 
-/// Roles that are shown what may be cancelled later and never that it was: right as a file, and rarely meant.
-std::vector<std::string> doubts_about(const core::Policy& policy) {
+/// Marks of a protected child that keep every safeguarding flag about them from everybody.
+void doubt_flags_for_nobody(const core::Policy& policy, std::vector<std::string>& doubts) {
+  core::RestrictionSet seen = 0;
+  bool told = false;
+  for (const auto& rule : policy.rules()) {
+    if (std::ranges::find(rule.types, event::EventType::safeguarding_flag) == rule.types.end()) continue;
+    told = true;
+    seen = static_cast<core::RestrictionSet>(seen | rule.sees_restricted);
+  }
+  for (const auto mark : event::EnumValuesRestriction()) {
+    const auto bit = core::bit_of(mark);
+    if (!told || mark == event::Restriction::unknown || !core::withholds_all(bit) || (seen & bit) != 0)
+      continue;
+    doubts.push_back("a safeguarding flag about a child who is marked `" +
+                     std::string(event::EnumNameRestriction(mark)) +
+                     "` reaches nobody: add the mark to `sees_restricted` of the rule of whoever must act");
+  }
+}
+
+/// Roles that are shown what may be cancelled later and never that it was.
+void doubt_cancels_for_nobody(const core::Policy& policy, std::vector<std::string>& doubts) {
   std::set<std::string> told;
   std::set<std::string> told_of_cancels;
   for (const auto& rule : policy.rules()) {
@@ -26,13 +46,19 @@ std::vector<std::string> doubts_about(const core::Policy& policy) {
       if (type == event::EventType::admission || type == event::EventType::discharge) told.insert(rule.role);
     }
   }
-  std::vector<std::string> doubts;
   for (const auto& role : told) {
     if (told_of_cancels.contains(role)) continue;
     doubts.push_back("role `" + role +
                      "` is shown admissions or discharges, and never that one was cancelled: add "
                      "`correction` to the types of its rule");
   }
+}
+
+/// What is right as a file, and rarely meant.
+std::vector<std::string> doubts_about(const core::Policy& policy) {
+  std::vector<std::string> doubts;
+  doubt_cancels_for_nobody(policy, doubts);
+  doubt_flags_for_nobody(policy, doubts);
   return doubts;
 }
 

@@ -31,6 +31,13 @@ constexpr std::array kCoarsenings{Word<Coarsening>{"to_date", Coarsening::to_dat
                                   Word<Coarsening>{"to_district", Coarsening::to_district},
                                   Word<Coarsening>{"replaced", Coarsening::replaced}};
 
+constexpr std::array kRestrictions{
+    Word<event::Restriction>{"sensitive_address", event::Restriction::sensitive_address},
+    Word<event::Restriction>{"adopted", event::Restriction::adopted},
+    Word<event::Restriction>{"witness_protection", event::Restriction::witness_protection},
+    Word<event::Restriction>{"sealed_record", event::Restriction::sealed_record},
+    Word<event::Restriction>{"other", event::Restriction::other}};
+
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
   for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
@@ -107,6 +114,7 @@ class RuleReader {
     }
     std::ranges::sort(rule_.tiers);
     read_relationship();
+    read_restricted();
     read_show();
     for (auto& coarsened : table_.tables("coarsen")) read_coarsened(coarsened);
     if (good_ && rule_.show.empty() && rule_.coarsen.empty()) {
@@ -163,6 +171,19 @@ class RuleReader {
       return;
     }
     rule_.relationship = *relationship;
+  }
+
+  void read_restricted() {
+    for (const auto& name : table_.texts("sees_restricted")) {
+      const auto restriction = look_up(kRestrictions, name);
+      if (!restriction && name != kEverything) {
+        fault("sees_restricted", "unknown mark `" + name + "`.", suggestion(name, names_of(kRestrictions)));
+      }
+      for (const auto& each : kRestrictions) {
+        if (name != kEverything && restriction != each.value) continue;
+        rule_.sees_restricted = static_cast<RestrictionSet>(rule_.sees_restricted | bit_of(each.value));
+      }
+    }
   }
 
   void read_show() {
@@ -251,7 +272,7 @@ class RuleReader {
 
 bool same_condition(const DisclosureRule& left, const DisclosureRule& right) {
   return left.role == right.role && left.types == right.types && left.tiers == right.tiers &&
-         left.relationship == right.relationship;
+         left.relationship == right.relationship && left.sees_restricted == right.sees_restricted;
 }
 
 bool related(Relationship relationship, const Agency& agency, const event::Event& event) {
@@ -269,10 +290,16 @@ bool related(Relationship relationship, const Agency& agency, const event::Event
   return false;
 }
 
+/// The marks that the rule does not see.
+RestrictionSet hiding(const event::Event& event, const DisclosureRule& rule) {
+  return static_cast<RestrictionSet>(restrictions_of(event) & ~rule.sees_restricted);
+}
+
 bool fits(const DisclosureRule& rule, const Agency& agency, const event::Event& event) {
   if (std::ranges::find(rule.types, event.type()) == rule.types.end()) return false;
   const auto tier = static_cast<std::uint8_t>(tier_of(event));
   if (!rule.tiers.empty() && std::ranges::find(rule.tiers, tier) == rule.tiers.end()) return false;
+  if (withholds_all(hiding(event, rule))) return false;
   return related(rule.relationship, agency, event);
 }
 

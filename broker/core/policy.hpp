@@ -8,6 +8,7 @@
 
 #include "broker/base/config_reader.hpp"
 #include "broker/base/event_fields.hpp"
+#include "broker/core/restrictions.hpp"
 #include "broker/core/rules.hpp"
 
 /// Disclosure: what a role may see of an event type, and under which legal basis. What no rule names is
@@ -44,6 +45,7 @@ struct DisclosureRule {
   Relationship relationship = Relationship::any;
   std::vector<FieldPath> show;  // a path shows all that lies below it
   std::vector<CoarsenedField> coarsen;
+  RestrictionSet sees_restricted = 0;  // marks of a protected child that keep nothing from this rule
   std::string legal_basis;
 };
 
@@ -54,7 +56,8 @@ class Policy {
   /// default deny.
   static Policy read(ConfigDocument& document, std::uint64_t version);
 
-  /// The first rule of the role that fits the event, or nullptr: withhold.
+  /// The first rule of the role that fits the event, or nullptr: withhold. A rule does not fit where a mark
+  /// of a protected child withholds the event whole and the rule does not see such marks.
   const DisclosureRule* rule_for(const std::string& role, const Agency& agency,
                                  const event::Event& event) const;
 
@@ -72,7 +75,7 @@ class Policy {
 /// shown. occurred_at and received_at only where the rule shows them. Of the payloads, only the one that
 /// `type` names. A list holds only elements of which something is shown; where a field is shown and
 /// coarsened, coarsened wins. `replaced` puts its text also where the event has none, so that its presence
-/// says nothing.
+/// says nothing. What a mark of a protected child hides (restrictions.hpp) is as though the event had none.
 Result<Bytes> redact(const event::Event& event, const DisclosureRule& rule);
 
 }  // namespace carehub::core

@@ -161,6 +161,7 @@ class Redactor {
   Redactor(const event::Event& event, const DisclosureRule& rule, Workspace& workspace)
       : event_(event),
         rule_(rule),
+        marks_(static_cast<RestrictionSet>(restrictions_of(event) & ~rule.sees_restricted)),
         payload_(event_schema::event_table().find(event_type_name(event.type()))),
         builder_(workspace.builder),
         slots_(workspace.slots),
@@ -207,7 +208,8 @@ class Redactor {
       return claim.coarsened != nullptr && claim.coarsened->how == Coarsening::replaced;
     });
     for (const auto& field : type.fields) {
-      const auto* address = table == nullptr ? nullptr : table->GetAddressOf(field.offset);
+      const bool hidden = table == nullptr || (marks_ != 0 && hides_field(marks_, field.name));
+      const auto* address = hidden ? nullptr : table->GetAddressOf(field.offset);
       if (address == nullptr && !replaces) continue;  // only what is replaced shows where nothing is
       below->clear();
       for (const auto& claim : claims) {
@@ -322,7 +324,9 @@ class Redactor {
   std::optional<uoffset_t> list_of(const std::uint8_t* address, const Field& field, const Claims& claims,
                                    std::size_t depth, bool all_shown) {
     const auto* list = address == nullptr ? nullptr : follow(address);
-    const auto size = list == nullptr ? 0 : flatbuffers::ReadScalar<uoffset_t>(list);
+    auto size = list == nullptr ? 0 : flatbuffers::ReadScalar<uoffset_t>(list);
+    if (marks_ != 0 && field.name == "names" && hides_other_names(marks_))
+      size = std::min(size, uoffset_t{1});
     std::vector<uoffset_t> offsets;
     std::vector<std::uint8_t> numbers;
     Lists<Claim>::Loan here(claims_);
@@ -409,6 +413,7 @@ class Redactor {
 
   const event::Event& event_;
   const DisclosureRule& rule_;
+  const RestrictionSet marks_;  // that hide something from this rule
   const Field* payload_;
   flatbuffers::FlatBufferBuilder& builder_;
   Lists<Slot>& slots_;

@@ -369,7 +369,7 @@ def segment(name, fields):
 
 def admission(control_id, number, event="A01", facility="RZX01", ward="SUNFLOWER", bed="3", visit=None,
               family="Testchild", given="Robin", born="20120503", authority="E10000099", school="", extra=(), accept="",
-              application="", when="20260302091000"):
+              application="", when="20260302091000", protected=""):
     """An ADT message of an acute hospital or a mental health trust, as a PAS would send it."""
     segments = [
         f"MSH|^~\\&|PAS|{facility}|CAREHUB|NORTHMARCH|{when}||ADT^{event}^ADT_A01|{control_id}|P|2.4|||{accept}|"
@@ -378,7 +378,7 @@ def admission(control_id, number, event="A01", facility="RZX01", ward="SUNFLOWER
         segment("PID", {1: 1, 3: f"{number}^^^NHS^NH~{control_id[-6:]}^^^{facility}^MR", 5: f"{family}^{given}^^^^^L",
                         7: born, 8: "M", 11: f"1 Sample Lane^^Elwick^^NM1 1AA^GBR^H", 13: "07700900001",
                         32: "01"}),
-        segment("PD1", {4: "G1234567"}),
+        segment("PD1", {4: "G1234567", 12: protected}),
         segment("PV1", {1: 1, 2: "I", 3: f"{ward}^BAY 1^{bed}^{facility}", 7: "C9999999^Example^Alex", 10: "420", 14: 1,
                         19: f"{visit or 'V' + control_id}^^^{facility}", 44: when}),
         segment("ZXX", {1: school, 2: authority}),

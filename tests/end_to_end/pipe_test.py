@@ -75,6 +75,16 @@ class Pipe(unittest.TestCase):
         wait_until(lambda: self.duty_desk(acute), "the duty desk's event")
         self.assertFalse([n for n in self.receiver.at("/tier4-notices") if n["data"]["person"]["nhs_number"] == acute])
 
+    def test_a_child_at_a_sensitive_address_is_told_of_without_anything_that_tells_where(self):
+        number = nhs_number(117)
+        ack = self.send(admission("PIPE0017", number, family="Larkspur", school=SCHOOL, protected="Y"))
+        self.assertEqual(str(ack.segment("MSA")[1]), "AA")
+        wait_until(lambda: self.duty_desk(number), "the duty desk's event")
+        told = json.dumps(self.duty_desk(number))
+        self.assertIn("Larkspur", told)
+        for withheld in ("Sample Lane", "NM1", "07700900001", "G1234567", "900101", "Holm Lane", AUTHORITY):
+            self.assertNotIn(withheld, told)
+
     def test_the_same_message_twice_is_told_once_and_gets_the_old_receipt(self):
         number = nhs_number(104)
         message = admission("PIPE0004", number)

@@ -49,3 +49,18 @@ TEST_CASE("a role that would never hear of a cancelled admission is pointed out"
   CHECK(app::check({county.config(), true}, json.surroundings) == ExitCode::ok);
   CHECK(json.out.str().starts_with("{\"doubt\":\"role `desk`"));
 }
+
+TEST_CASE("a safeguarding flag about a protected child that would reach nobody is pointed out") {
+  const SmallCounty county;
+  const auto policy = county.folder.read("policy.toml");
+  const std::string all = R"(sees_restricted = ["*"])";
+  const auto at = policy.find(all);
+  REQUIRE(at != std::string::npos);
+  county.folder.write("policy.toml", std::string(policy).replace(
+                                         at, all.size(), R"(sees_restricted = ["sealed_record", "other"])"));
+  Told told;
+  CHECK(app::check({county.config(), false}, told.surroundings) == ExitCode::ok);
+  CHECK(told.said(
+      "doubtful: a safeguarding flag about a child who is marked `witness_protection` reaches nobody"));
+  CHECK_FALSE(told.said("`sealed_record` reaches nobody"));
+}

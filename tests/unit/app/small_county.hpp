@@ -82,6 +82,7 @@ role = "desk"
 types = ["safeguarding_flag"]
 relationship = "resident"
 show = ["person.names", "safeguarding_flag"]
+sees_restricted = ["*"]
 legal_basis = "Children Act 1989 s.47"
 [[rule]]
 name = "auditor reads the record"

@@ -248,3 +248,31 @@ legal_basis = "b"
   CHECK(rule_name(policy, "x", agency_with("A"), tier4) == "tier 4");
   CHECK(rule_name(policy, "x", agency_with("A"), tier3) == "the rest");
 }
+
+TEST_CASE("a protected child's event is withheld from a rule that does not see such marks") {
+  const std::string blind(kGoodRule);
+  auto seeing = std::string(kGoodRule) + "sees_restricted = [\"witness_protection\", \"sealed_record\"]\n";
+  const auto agency = agency_with("900101");
+  const auto marked = [](const char* mark) {
+    return event_of({{"type", "admission"},
+                     {"person.school.code", "900101"},
+                     {"restrictions[0]", "sensitive_address"},
+                     {"restrictions[1]", mark}});
+  };
+  for (const auto* mark : {"witness_protection", "sealed_record"}) {
+    CHECK(rule_name(policy_of(blind), "school-pastoral", agency, marked(mark)) == "withheld");
+    CHECK(rule_name(policy_of(seeing), "school-pastoral", agency, marked(mark)) == "school knows of absence");
+  }
+  CHECK(rule_name(policy_of(seeing), "school-pastoral", agency, marked("other")) == "withheld");
+  CHECK(rule_name(policy_of(blind), "school-pastoral", agency, marked("adopted")) ==
+        "school knows of absence");
+}
+
+TEST_CASE("a mark that nobody knows is named with its place and the nearest word, and `*` is all of them") {
+  CHECK(one_fault_in(std::string(kGoodRule) + "sees_restricted = [\"sealed_records\"]\n") ==
+        "policy.toml:8:19: unknown mark `sealed_records`. Did you mean `sealed_record`?");
+  const auto all = policy_of(std::string(kGoodRule) + "sees_restricted = [\"*\"]\n");
+  for (const auto mark : event::EnumValuesRestriction()) {
+    CHECK((all.rules()[0].sees_restricted & bit_of(mark)) != 0);
+  }
+}

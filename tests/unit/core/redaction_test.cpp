@@ -313,11 +313,32 @@ DisclosureRule random_rule(fakes::SeededRandom& random) {
   for (auto paths = random.below(20); paths > 0; --paths) {
     if (auto coarsened = random_coarsening(random)) rule.coarsen.push_back(std::move(*coarsened));
   }
+  rule.sees_restricted =
+      random.below(2) == 0 ? RestrictionSet{0xFF} : static_cast<RestrictionSet>(random.below(32));
   return rule;
 }
 
-bool shows(const DisclosureRule& rule, const FieldPath& leaf) {
+/// Whether one of these marks hides what stands at the path, by the words of the path alone.
+bool is_hidden(RestrictionSet marks, const std::string& at) {
+  if (hides_other_names(marks) && at.starts_with("person.names[") && !at.starts_with("person.names[0]"))
+    return true;
+  for (std::size_t from = 0; from < at.size();) {
+    const auto dot = std::min(at.find('.', from), at.size());
+    const auto word = std::string_view(at).substr(from, dot - from);
+    if (hides_field(marks, word.substr(0, word.find('[')))) return true;
+    from = dot + 1;
+  }
+  return false;
+}
+
+/// The marks of the event that this rule does not see.
+RestrictionSet marks_against(const Bytes& event, const DisclosureRule& rule) {
+  return static_cast<RestrictionSet>(restrictions_of(*verified_event(event)) & ~rule.sees_restricted);
+}
+
+bool shows(const DisclosureRule& rule, RestrictionSet marks, const FieldPath& leaf) {
   if (leaf.text() == "id" || leaf.text() == "type") return true;
+  if (is_hidden(marks, leaf.text())) return false;
   const auto covers = [&leaf](const FieldPath& other) { return other.covers(leaf); };
   if (std::ranges::any_of(rule.coarsen, covers, &CoarsenedField::path)) return false;
   return std::ranges::any_of(rule.show, covers);
@@ -352,12 +373,13 @@ TEST_CASE("no withheld value appears anywhere in a view's bytes, for random poli
   for (int round = 0; round < 300; ++round) {
     const auto event = random_event(random);
     const auto rule = random_rule(random);
+    const auto marks = marks_against(event.bytes, rule);
     const auto view = view_of(event.bytes, rule);
     const auto in_view = values_in(view);
     for (const auto& [at, value] : event.values) {
       const auto leaf = path(at);
       const auto trace = trace_of(leaf, value);
-      if (shows(rule, leaf)) {
+      if (shows(rule, marks, leaf)) {
         ++shown;
         if (std::ranges::find(in_view, value) == in_view.end()) FAIL("round " << round << " lost " << at);
       } else if (!trace.empty()) {
@@ -378,13 +400,15 @@ TEST_CASE("changing what is withheld changes no byte of the view") {
   for (int round = 0; round < 200; ++round) {
     const auto event = random_event(random);
     const auto rule = random_rule(random);
+    const auto marks = marks_against(event.bytes, rule);
     EventBuilder builder;
     for (const auto& [at, value] : event.values) {
       const auto leaf = path(at);
-      const bool by_rule = shows(rule, leaf) || std::ranges::any_of(rule.coarsen, [&leaf](const auto& c) {
-                             return c.path.covers(leaf);
-                           });
-      const bool keeps = by_rule || leaf.kind() == FieldKind::integer || at == "source_agency";
+      const bool by_rule =
+          shows(rule, marks, leaf) ||
+          std::ranges::any_of(rule.coarsen, [&leaf](const auto& c) { return c.path.covers(leaf); });
+      const bool matters = (by_rule && !is_hidden(marks, at)) || at.starts_with("restrictions[");
+      const bool keeps = matters || leaf.kind() == FieldKind::integer || at == "source_agency";
       REQUIRE(builder.set(leaf, keeps ? value : random_value(leaf, random)));
     }
     const auto changed = builder.finish();
@@ -392,4 +416,75 @@ TEST_CASE("changing what is withheld changes no byte of the view") {
     if (view_of(event.bytes, rule) != view_of(*changed, rule))
       FAIL("round " << round << " tells what it withholds");
   }
+}
+
+namespace {
+
+/// A child's event with something unlike all else in each field that could tell where the child is.
+Bytes protected_child(const char* mark) {
+  return event_of({{"type", "referral"},
+                   {"restrictions[0]", mark},
+                   {"person.nhs_number", "9990000018"},
+                   {"person.local_identifiers[0].value", "LOCAL-7731"},
+                   {"person.names[0].family", "Alder"},
+                   {"person.names[1].family", "Birthname"},
+                   {"person.addresses[0].lines[0]", "12 Hidden Row"},
+                   {"person.addresses[0].postcode", "QX9 4ZZ"},
+                   {"person.telecoms[0].value", "01632 960001"},
+                   {"person.gp_practice.name", "Hidden Surgery"},
+                   {"person.gp.name", "Dr Hidden"},
+                   {"person.school.name", "Hidden School"},
+                   {"person.home_authority.code", "E06999999"},
+                   {"person.contacts[0].name.family", "Motherhidden"},
+                   {"referral.number", "R-1"},
+                   {"referral.narrative", "moved to Hidden Row"},
+                   {"referral.reason_text", "because of Hidden Row"},
+                   {"referral.referrer_organisation.name", "Hidden Practice"},
+                   {"referral.documents[0].text", "letter from Hidden Row"},
+                   {"referral.tier", "4"}});
+}
+
+DisclosureRule showing_all() {
+  DisclosureRule rule;
+  for (const auto& name : event_field_names())
+    rule.show.push_back(path(name.substr(0, name.find_first_of(".["))));
+  return rule;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a child with a sensitive address is shown to nobody with an address, a contact or a word that tells "
+    "it") {
+  const auto view = view_of(protected_child("sensitive_address"), showing_all());
+  for (const auto* told : {"idden", "QX9", "4ZZ", "960001", "E06999999"}) {
+    INFO(told);
+    CHECK_FALSE(holds(view, told));
+  }
+  for (const auto* shown : {"Alder", "R-1", "LOCAL-7731"}) CHECK(holds(view, shown));
+  CHECK(verified_event(view)->referral()->tier() == 4);
+}
+
+TEST_CASE("a path into what a mark hides shows nothing, and a fixed text there stays") {
+  auto rule = showing({"person.addresses[0].postcode", "person.school.name", "referral.number"});
+  rule.coarsen.push_back({path("person.addresses[].postcode"), Coarsening::to_district, ""});
+  rule.coarsen.push_back({path("referral.reason_text"), Coarsening::replaced, "has been referred"});
+  CHECK(json_of(view_of(protected_child("sensitive_address"), rule)) ==
+        R"({"id":"00000000-0000-4000-8000-000000000001","type":"referral","source_agency":"",)"
+        R"("referral":{"number":"R-1","reason_text":"has been referred"}})");
+}
+
+TEST_CASE("an adopted child is shown without what was before") {
+  const auto view = view_of(protected_child("adopted"), showing_all());
+  for (const auto* told : {"LOCAL-7731", "Birthname", "Motherhidden", "12 Hidden", "moved to"})
+    CHECK_FALSE(holds(view, told));
+  for (const auto* shown : {"Alder", "Hidden School"}) CHECK(holds(view, shown));
+}
+
+TEST_CASE("a rule that sees a mark shows what it hides from others") {
+  auto rule = showing_all();
+  rule.sees_restricted = bit_of(event::Restriction::sensitive_address);
+  const auto event = protected_child("sensitive_address");
+  CHECK(json_of(view_of(event, rule)) == json_of(event));
+  CHECK_FALSE(holds(view_of(protected_child("adopted"), rule), "Birthname"));
 }
