@@ -118,7 +118,8 @@ struct State::Impl {
     if (writing.valid()) writing.wait();
   }
 
-  Result<void> catch_up_some(Sequence all);
+  Result<void> catch_up_some(Sequence all, core::WorkNote& note);
+  Result<void> fold_past(const storage::SealedEntry& sealed, const PastBodies& past);
   Result<void> fold_in(const FoldEntry& entry, const PastBodies& past);
   Result<core::StoredBody> body(Sequence sequence, bool withdrawn_too) const;
   void seal_rows();
@@ -174,7 +175,14 @@ Result<void> State::Impl::fold_in(const FoldEntry& entry, const PastBodies& past
   return folded;
 }
 
-Result<void> State::Impl::catch_up_some(Sequence all) {
+Result<void> State::Impl::fold_past(const storage::SealedEntry& sealed, const PastBodies& past) {
+  const auto body = open(sealed, sealer);
+  if (!body) return tl::unexpected(body.error());
+  const auto& header = sealed.header;
+  return fold_in({header.sequence, header.appended_at, header.kind, header.key_id, *body}, past);
+}
+
+Result<void> State::Impl::catch_up_some(Sequence all, core::WorkNote& note) {
   auto entries = ledger.read(head + 1, kCatchUpEntries, kCatchUpBytes);
   if (!entries) return tl::unexpected(entries.error());
   if (entries->empty()) {
@@ -190,13 +198,11 @@ Result<void> State::Impl::catch_up_some(Sequence all) {
     return core::StoredBody{std::move(*body), found->front().header.appended_at, {}};
   };
   for (const auto& sealed : *entries) {
-    const auto body = open(sealed, sealer);
-    if (!body) return tl::unexpected(body.error());
-    const auto& header = sealed.header;
-    const FoldEntry entry{header.sequence, header.appended_at, header.kind, header.key_id, *body};
-    if (auto folded = fold_in(entry, past); !folded) return folded;
-    head = header.sequence;
-    newest = header.appended_at;
+    if (const auto at_work = note.begin({core::Step::fold, sealed.header.sequence})) {
+      if (auto folded = fold_past(sealed, past); !folded) return folded;
+    }
+    head = sealed.header.sequence;
+    newest = sealed.header.appended_at;
   }
   if (head < all && rows.gathered() < kCatchUpRows) return {};
   seal_rows();
@@ -210,7 +216,9 @@ void State::Impl::seal_rows() {
   rows.seal(head);
 }
 
-Result<void> State::catch_up(const std::function<void(Sequence, Sequence)>& progress) {
+Result<void> State::catch_up(const std::function<void(Sequence, Sequence)>& progress, core::WorkNote* note) {
+  core::WorkNote own_note;
+  if (note == nullptr) note = &own_note;
   const auto all = impl_->ledger.head();
   impl_->head = impl_->state_store.applied();
   if (impl_->head > all) {
@@ -224,7 +232,7 @@ Result<void> State::catch_up(const std::function<void(Sequence, Sequence)>& prog
   if (!newest) return tl::unexpected(newest.error());
   if (*newest) impl_->newest = {RowReader(**newest).time()};
   while (impl_->head < all) {
-    if (auto done = impl_->catch_up_some(all); !done) return done;
+    if (auto done = impl_->catch_up_some(all, *note); !done) return done;
     if (progress) progress(impl_->head, all);
   }
   impl_->durable = all;

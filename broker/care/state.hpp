@@ -6,6 +6,7 @@
 
 #include "broker/care/fold_entry.hpp"
 #include "broker/core/state_reader.hpp"
+#include "broker/core/work_note.hpp"
 #include "broker/storage/ledger.hpp"
 #include "broker/storage/sealer.hpp"
 #include "broker/storage/state_store.hpp"
@@ -25,7 +26,9 @@ class State final : public core::StateReader, public core::Journal {
   /// Folds in what the ledger holds beyond the store's applied sequence; `progress(done, all)` now and then.
   /// Call it once, before anything else. Error `corrupt`: the store is ahead of the ledger, or an entry, or
   /// one of the newest whether folded or not, does not open: the vault may be older than the ledger.
-  Result<void> catch_up(const std::function<void(Sequence, Sequence)>& progress);
+  /// What `note` says is not to be begun again is passed over: as if that entry could not be read.
+  Result<void> catch_up(const std::function<void(Sequence, Sequence)>& progress,
+                        core::WorkNote* note = nullptr);
 
   /// Keys that the ledger says are to be gone; the vault may still have them: it may have been cut short, or
   /// be an older one. Destroy them before anything is served.

@@ -1,6 +1,7 @@
 #include "broker/core/admission.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "broker/base/ledger_keys.hpp"
 #include "broker/core/corrections.hpp"
@@ -43,6 +44,15 @@ class Parts {
   Bytes bytes_;
 };
 
+wire::PublishOutcomeT unsealed_outcome(const wire::PublishItem& item) {
+  wire::PublishOutcomeT outcome;
+  outcome.number = item.number();
+  outcome.outcome = wire::Outcome::failed;
+  outcome.kind = wire::ErrorKind::unavailable;
+  outcome.text = "the hub cannot seal new entries now: publish again later";
+  return outcome;
+}
+
 bool about_a_stay(const event::Event& event) {
   if (event.type() == event::EventType::discharge) return true;
   const auto corrected = corrected_type(event);
@@ -78,9 +88,20 @@ struct Admission::Subject {
   std::vector<ledger::Mark> marks;
 };
 
+wire::PublishOutcomeT Admission::refused_outcome(const wire::PublishItem& item, const Fault& fault) {
+  wire::PublishOutcomeT outcome;
+  outcome.number = item.number();
+  outcome.outcome = wire::Outcome::refused;
+  outcome.kind = to_wire(fault.kind);
+  outcome.code = bounded(fault.code, limits::kNameBytesMax);
+  outcome.place = bounded(fault.place, limits::kNameBytesMax);
+  outcome.text = fault.text;
+  return outcome;
+}
+
 Admission::Admission(const HubRules& rules, const StateReader& state, Journal& journal, storage::Vault& vault,
                      DayKeys& day_keys, Random& random, Counters& counters, RepeatCounts& repeats,
-                     Admitted admitted)
+                     WorkNote& note, Admitted admitted)
     : state_(state),
       journal_(journal),
       vault_(vault),
@@ -88,7 +109,10 @@ Admission::Admission(const HubRules& rules, const StateReader& state, Journal& j
       random_(random),
       counters_(counters),
       repeats_(repeats),
+      note_(note),
       admitted_(std::move(admitted)) {
+  const auto secret = storage::keyed_hash(vault.index_key(), "what the hub is at");
+  std::memcpy(&secret_, secret.bytes.data(), sizeof secret_);
   for (const auto& channel : rules.inbound) channels_.emplace(channel.name, channel);
   for (const auto& agency : rules.agencies) may_publish_.emplace(agency.id, agency.may_publish);
 }
@@ -145,21 +169,57 @@ Result<wire::PublishOutcomeT> Admission::admit(const Peer& peer, const wire::Pub
   const bool its_own = subject.channel.empty() || (channel != nullptr && channel->agency == peer.agency);
   if (peer.agency.empty() || !its_own) {
     ++counters_.refused;
-    wire::PublishOutcomeT outcome;
-    outcome.number = item.number();
-    outcome.outcome = wire::Outcome::refused;
-    outcome.kind = wire::ErrorKind::denied;
-    outcome.code = "not_its_channel";
-    outcome.place = "channel";
-    outcome.text = "no inbound channel of this name belongs to the connection's agency";
-    return outcome;
+    return refused_outcome(item, {ErrorKind::denied, "not_its_channel", "channel",
+                                  "no inbound channel of this name belongs to the connection's agency"});
   }
   if (channel != nullptr) subject.scope = &channel->scope;
+  const auto hash = hash_of(subject);
+  if (const auto at_work = note_.begin({Step::admit, 0, hash})) return admit_item(subject);
+  return go_round(subject, hash);
+}
+
+/// Of what a pack calls the same message, else of its bytes.
+std::uint64_t Admission::hash_of(const Subject& subject) const {
+  const auto& item = subject.item;
+  const auto identity = bytes_of(item.identity());
+  const auto content = bytes_of(item.content_hash());
+  const auto agency = carehub::bytes_of(subject.agency);
+  const auto channel = carehub::bytes_of(subject.channel);
+  if (!identity.empty() && !content.empty())
+    return hash_of_parts(secret_, {agency, channel, identity, content});
+  return hash_of_parts(
+      secret_, {agency, channel, identity, content, bytes_of(item.event()), bytes_of(item.original())});
+}
+
+/// The hub has fallen over this message, again and again: it is kept as it came, unless that is what it falls
+/// over, too.
+Result<wire::PublishOutcomeT> Admission::go_round(Subject& subject, std::uint64_t hash) {
+  const Fault fault{ErrorKind::invalid, kHubFellOverCode, "event",
+                    "the hub fell over this message again and again, and does not try it any more: its "
+                    "operator has been told"};
+  const auto tell = [&](const char* kept) {
+    subject.out.alarms.push_back({"hub_falls_over", "channel " + subject.channel + " of " + subject.agency +
+                                                        ": a message is refused, " + kept +
+                                                        ", because the hub fell over it again and again"});
+  };
+  if (const auto at_work = note_.begin({Step::admit, 1, hash})) {
+    auto refused = refuse(subject, fault);
+    if (subject.refused_anew)
+      tell(subject.original_kept ? "its original kept" : "its original too large to be kept");
+    return refused;
+  }
+  tell("and not kept");
+  ++counters_.refused;
+  return refused_outcome(subject.item, fault);
+}
+
+Result<wire::PublishOutcomeT> Admission::admit_item(Subject& subject) {
+  const auto& item = subject.item;
   if (const auto* problem = item.problem()) {
     auto refused = refuse(subject, {ErrorKind::invalid, text_of(problem->code()), text_of(problem->place()),
                                     bounded(text_of(problem->text()), limits::kErrorTextBytesMax)});
     if (subject.refused_anew) {
-      out.alarms.push_back(
+      subject.out.alarms.push_back(
           {"message_refused", "channel " + subject.channel + " of " + subject.agency +
                                   ": a message could not be mapped; its original is " +
                                   (subject.original_kept ? "kept" : "too large to be kept")});
@@ -236,12 +296,7 @@ Result<wire::PublishOutcomeT> Admission::admit_new(Subject& subject, const Finge
     if (found.error().kind != ErrorKind::unavailable) return tl::unexpected(found.error());
     subject.out.alarms.push_back(
         {"vault_unavailable", "the vault cannot be extended: " + found.error().text});
-    wire::PublishOutcomeT outcome;
-    outcome.number = subject.item.number();
-    outcome.outcome = wire::Outcome::failed;
-    outcome.kind = wire::ErrorKind::unavailable;
-    outcome.text = "the hub cannot seal new entries now: publish again later";
-    return outcome;
+    return unsealed_outcome(subject.item);
   }
   mark(subject);
   if (corrected_type(*subject.event) != event::EventType::unknown) {
@@ -371,7 +426,9 @@ std::optional<Fingerprint> Admission::refusal_fingerprint(const Subject& subject
   const auto& item = subject.item;
   auto name = bytes_of(item.identity());
   if (name.empty() && subject.event != nullptr) name = carehub::bytes_of(subject.event->id()->string_view());
-  if (name.empty() || name.size() > limits::kIdentityBytesMax) return std::nullopt;
+  // Of what the hub fell over nothing has been read: its bytes say that it is the same.
+  if (name.empty() && fault.code != kHubFellOverCode) return std::nullopt;
+  if (name.size() > limits::kIdentityBytesMax) return std::nullopt;
   auto content = bytes_of(item.content_hash());
   if (content.empty()) content = bytes_of(item.event());
   if (content.empty()) content = bytes_of(item.original());
@@ -422,8 +479,6 @@ Result<wire::PublishOutcomeT> Admission::refuse(Subject& subject, const Fault& f
     if (!known) return tl::unexpected(known.error());
     recorded = {known->same, known->appended_at};
   }
-  wire::PublishOutcomeT outcome;
-  outcome.number = subject.item.number();
   if (recorded.sequence != 0) {
     ++counters_.duplicates;
     repeats_.add(subject.agency, subject.channel);
@@ -431,22 +486,13 @@ Result<wire::PublishOutcomeT> Admission::refuse(Subject& subject, const Fault& f
     ++counters_.refused;
     auto written = record_refusal(subject, fault, fingerprint);
     if (!written && written.error().kind != ErrorKind::unavailable) return tl::unexpected(written.error());
-    if (!written) {
-      outcome.outcome = wire::Outcome::failed;
-      outcome.kind = wire::ErrorKind::unavailable;
-      outcome.text = "the hub cannot seal new entries now: publish again later";
-      return outcome;
-    }
+    if (!written) return unsealed_outcome(subject.item);
     recorded = *written;
     subject.refused_anew = true;
   }
+  auto outcome = refused_outcome(subject.item, fault);
   outcome.sequence = recorded.sequence;
   outcome.appended_at = recorded.appended_at.us;
-  outcome.outcome = wire::Outcome::refused;
-  outcome.kind = to_wire(fault.kind);
-  outcome.code = bounded(fault.code, limits::kNameBytesMax);
-  outcome.place = bounded(fault.place, limits::kNameBytesMax);
-  outcome.text = fault.text;
   return outcome;
 }
 

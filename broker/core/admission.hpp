@@ -8,6 +8,7 @@
 #include "broker/core/engine.hpp"
 #include "broker/core/repeats.hpp"
 #include "broker/core/rules.hpp"
+#include "broker/core/work_note.hpp"
 
 namespace carehub::core {
 
@@ -19,7 +20,8 @@ class Admission {
   using Admitted = std::function<Result<void>(const RecordedEvent&)>;
 
   Admission(const HubRules& rules, const StateReader& state, Journal& journal, storage::Vault& vault,
-            DayKeys& day_keys, Random& random, Counters& counters, RepeatCounts& repeats, Admitted admitted);
+            DayKeys& day_keys, Random& random, Counters& counters, RepeatCounts& repeats, WorkNote& note,
+            Admitted admitted);
 
   /// What becomes of one message from this peer. An error means that the state could not be read, or a
   /// decision not be made: stop.
@@ -34,6 +36,10 @@ class Admission {
     Timestamp appended_at;
   };
 
+  static wire::PublishOutcomeT refused_outcome(const wire::PublishItem& item, const Fault& fault);
+  std::uint64_t hash_of(const Subject& subject) const;
+  Result<wire::PublishOutcomeT> go_round(Subject& subject, std::uint64_t hash);
+  Result<wire::PublishOutcomeT> admit_item(Subject& subject);
   const InboundChannel* channel_of(const std::string& name) const;
   Result<wire::PublishOutcomeT> admit_event(Subject& subject);
   Result<wire::PublishOutcomeT> admit_new(Subject& subject, const Fingerprint& fingerprint,
@@ -57,6 +63,8 @@ class Admission {
   Random& random_;
   Counters& counters_;
   RepeatCounts& repeats_;
+  WorkNote& note_;
+  std::uint64_t secret_;  // no message can be told by its hash
   Admitted admitted_;
   std::unordered_map<std::string, InboundChannel> channels_;
   std::unordered_map<std::string, std::vector<event::EventType>> may_publish_;  // by agency

@@ -222,7 +222,7 @@ bool may_look(const Delivery& delivery) {
 
 }  // namespace
 
-Result<void> Courses::advance(Sequence head, Timestamp now) {
+Result<void> Courses::advance(Sequence head, Timestamp now, Decision& out) {
   const auto growth = seen_head_ == 0 ? 0 : static_cast<std::size_t>(head - std::min(seen_head_, head));
   seen_head_ = head;
   const auto count = static_cast<std::size_t>(std::ranges::count_if(deliveries_.all(), is_moving));
@@ -242,7 +242,7 @@ Result<void> Courses::advance(Sequence head, Timestamp now) {
     if (delivery->course().skip_before != 0) {
       done = skip(*delivery, share, now);
     } else if (may_look(*delivery)) {
-      done = look(*delivery, share, head, now);
+      done = look(*delivery, share, head, now, out);
     }
     if (!done) return done;
   }
@@ -269,14 +269,17 @@ Result<void> Courses::skip(Delivery& delivery, std::size_t rows_max, Timestamp n
   return {};
 }
 
-Result<void> Courses::look(Delivery& delivery, std::size_t entries_max, Sequence head, Timestamp now) {
+Result<void> Courses::look(Delivery& delivery, std::size_t entries_max, Sequence head, Timestamp now,
+                           Decision& out) {
   const auto course = delivery.course();
   const auto end = course.through == 0 ? head : std::min(course.through, head);
   auto next = course.next;
   const bool replay = delivery.subscription().replay.has_value();
   for (std::size_t looked = 0; next <= end && looked < entries_max; ++looked, ++next) {
     if (replay && !delivery.wants_more(kReplayAheadMax)) break;
-    if (auto done = look_at(delivery, next); !done) return done;
+    const auto at_work = context_.note.begin(delivery.work(Step::offer, next));
+    auto done = at_work ? look_at(delivery, next) : pass_over(delivery, next, now, out);
+    if (!done) return done;
   }
   if (next > head + 1) return {};  // it begins with an entry that is still to come
   // Behind what it offered: an end that is lost may make it offer again, never leave out.
@@ -285,6 +288,27 @@ Result<void> Courses::look(Delivery& delivery, std::size_t entries_max, Sequence
       delivery.subscription(), ledger::SubscriptionChange::advanced, kByHub, {}, next > end ? 0 : next, 0};
   auto recorded = change(delivery, record, now);
   if (!recorded) return tl::unexpected(recorded.error());
+  return {};
+}
+
+/// The hub has fallen over it, again and again: it is not offered here.
+Result<void> Courses::pass_over(const Delivery& delivery, Sequence sequence, Timestamp now, Decision& out) {
+  auto key = context_.day_keys.key(kHubPurpose, now);
+  if (!key) return tl::unexpected(key.error());
+  ledger::OperatorActionT action;
+  action.action = kPassOverAction;
+  action.by = kByHub;
+  action.reason = kHubFellOverCode;
+  action.sequence = sequence;
+  action.subscription = delivery.subscription().name;
+  action.detail = "not offered";
+  flatbuffers::FlatBufferBuilder builder;
+  auto body = finish_body(builder, ledger::OperatorAction::Pack(builder, &action));
+  context_.journal.append({storage::EntryKind::operator_action, *key, std::move(body)}, now);
+  out.alarms.push_back(
+      {"hub_falls_over",
+       "subscription " + action.subscription + ": event " + std::to_string(sequence) +
+           " is not offered to it, because the hub fell over looking at it again and again"});
   return {};
 }
 

@@ -48,7 +48,7 @@ class Courses {
                       Decision& out);
 
   /// Skips and offers a bounded part.
-  Result<void> advance(Sequence head, Timestamp now);
+  Result<void> advance(Sequence head, Timestamp now, Decision& out);
   /// There is more to do at once.
   bool has_more(Sequence head) const;
 
@@ -71,7 +71,8 @@ class Courses {
              const SubscriptionRecord& record, Timestamp now);
   Result<Sequence> change(Delivery& delivery, const SubscriptionRecord& record, Timestamp now);
   Result<void> skip(Delivery& delivery, std::size_t rows_max, Timestamp now);
-  Result<void> look(Delivery& delivery, std::size_t entries_max, Sequence head, Timestamp now);
+  Result<void> look(Delivery& delivery, std::size_t entries_max, Sequence head, Timestamp now, Decision& out);
+  Result<void> pass_over(const Delivery& delivery, Sequence sequence, Timestamp now, Decision& out);
   Result<void> look_at(Delivery& delivery, Sequence sequence);
   bool is_for(const Subscription& subscription, const ledger::EventEntry& entry, const event::Event& event);
 

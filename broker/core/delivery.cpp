@@ -25,6 +25,7 @@ Waiting waiting_from_disk(const Pending& pending) {
 
 Delivery::Delivery(Subscription subscription, std::string label, const DeliveryContext& context)
     : subscription_(std::move(subscription)),
+      name_hash_(hash_of_name(subscription_.name)),
       label_(std::move(label)),
       context_(context),
       breaker_(subscription_.retry, context.random),
@@ -60,6 +61,8 @@ void Delivery::offer_late(Pending pending, const std::string& legal_basis) {
   pending.counted = 0;
   pending.nacked = false;
   pending.after_gap = false;
+  // What an operator sends again is tried again.
+  context_.note.forget(work(Step::deliver, pending.sequence));
   records_.offered(pending, pending.attempt, legal_basis);
   waiting_alarm_.offered();
   ++context_.counters.offered;
@@ -422,7 +425,9 @@ Result<void> Delivery::send_ready(Timestamp now, Decision& out) {
     }
     const bool probe = breaker_.gate(now) == Breaker::Gate::probe;
     auto waiting = children_.take(acks_, probe);
-    auto shown = ready_view(*waiting, out);
+    const auto at_work = context_.note.begin(work(Step::deliver, waiting->pending.sequence));
+    if (!at_work) go_round(*waiting, out);
+    auto shown = at_work ? ready_view(*waiting, out) : Result<bool>(false);
     if (!shown) return tl::unexpected(shown.error());
     if (!*shown) {
       // The child's next one goes after a gap, which is known once it is folded.

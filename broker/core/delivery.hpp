@@ -15,6 +15,7 @@
 #include "broker/core/rules.hpp"
 #include "broker/core/waiting_alarm.hpp"
 #include "broker/core/watch_names.hpp"
+#include "broker/core/work_note.hpp"
 
 namespace carehub::core {
 
@@ -27,6 +28,7 @@ struct DeliveryContext {
   Random& random;
   const storage::SecretKey& index_key;
   Counters& counters;
+  WorkNote& note;
 };
 
 /// One subscription: what waits for it, what is in flight, and what becomes of an answer. A watch is a
@@ -51,6 +53,8 @@ class Delivery {
 
   /// Where it stands; what is folded at start, and each change as it is recorded.
   const Course& course() const { return course_; }
+  /// What the hub does to an event for this subscription, as it is noted.
+  Work work(Step step, Sequence sequence) const { return {step, sequence, name_hash_}; }
   bool paused() const { return course_.paused_since.has_value(); }
   void take_course(const Course& course) { course_ = course; }
   void follow(const CourseChange& change);
@@ -141,6 +145,7 @@ class Delivery {
   InFlight land(Flights::iterator flight);
   Result<void> load();
   Result<void> refill();
+  void go_round(const Waiting& waiting, Decision& out);
   Result<bool> ready_view(Waiting& waiting, Decision& out);
   Result<void> read_gap(Pending& pending);
   void launch(Waiting waiting, Timestamp now, std::vector<wire::DeliveryT>& batch);
@@ -153,6 +158,7 @@ class Delivery {
   }
 
   Subscription subscription_;
+  std::uint64_t name_hash_;
   std::string label_;
   DeliveryContext context_;
   Breaker breaker_;

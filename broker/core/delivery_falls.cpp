@@ -46,6 +46,20 @@ void Delivery::tell_of_blame(const Waiting& delivery, const char* what, Decision
                                                    ", while others are taken: that counts as failed"});
 }
 
+/// The hub itself has fallen over it, again and again.
+void Delivery::go_round(const Waiting& waiting, Decision& out) {
+  if (!watch()) {
+    give_up(waiting, kHubFellOverCode, out);
+    out.alarms.push_back(
+        {"hub_falls_over", "subscription " + subscription_.name + ": event " +
+                               std::to_string(waiting.pending.sequence) +
+                               " is a dead letter, because the hub fell over delivering it again "
+                               "and again"});
+  }
+  children_.settled(waiting.pending.person);
+  more_now_ = true;
+}
+
 /// What is behind the client may have fallen over it. Where the receiver itself says how long to wait, it has
 /// not; and nothing is said about an event while its receiver is unavailable (see lose()).
 bool Delivery::felled(Suspicion& suspicion, const wire::NakItem& item, bool alone) const {

@@ -71,6 +71,8 @@ constexpr const char* kSendAgainAction = "send dead letter again";
 constexpr const char* kDiscardAction = "discard dead letter";
 constexpr const char* kMendAction = "mend dead letter";  // `detail`: the event that stands in for it
 
+constexpr const char* kPassOverAction = "pass over entry";  // by the hub, which fell over it
+
 /// A finished ledger::Body that holds `entry`.
 template <class Table>
 Bytes finish_body(flatbuffers::FlatBufferBuilder& builder, flatbuffers::Offset<Table> entry) {

@@ -62,10 +62,12 @@ class CountingJournal final : public Journal {
 }  // namespace
 
 struct Engine::Impl {
-  Impl(const StateReader& state_in, Journal& journal_in, storage::Vault& vault_in, Random& random_in)
+  Impl(const StateReader& state_in, Journal& journal_in, storage::Vault& vault_in, Random& random_in,
+       WorkNote* note_in)
       : state(state_in),
         vault(vault_in),
         random(random_in),
+        note(note_in != nullptr ? *note_in : own_note),
         journal(journal_in),
         day_keys(state_in, vault_in) {}
 
@@ -73,8 +75,8 @@ struct Engine::Impl {
   struct Started {
     Started(Impl& impl, const HubRules& rules)
         : disclosure(rules.agencies),
-          context{impl.state,  impl.journal,           disclosure,   impl.day_keys,
-                  impl.random, impl.vault.index_key(), impl.counters},
+          context{impl.state,  impl.journal,           disclosure,    impl.day_keys,
+                  impl.random, impl.vault.index_key(), impl.counters, impl.note},
           deliveries(context),
           refused(impl.journal, impl.day_keys),
           replays(context, deliveries, refused),
@@ -86,7 +88,8 @@ struct Engine::Impl {
           questions(context, deliveries, refused),
           repeats(impl.journal, impl.day_keys),
           admission(rules, impl.state, impl.journal, impl.vault, impl.day_keys, impl.random, impl.counters,
-                    repeats, [this](const RecordedEvent& recorded) { return deliveries.route(recorded); }) {}
+                    repeats, impl.note,
+                    [this](const RecordedEvent& recorded) { return deliveries.route(recorded); }) {}
 
     Disclosure disclosure;
     DeliveryContext context;
@@ -106,6 +109,8 @@ struct Engine::Impl {
   const StateReader& state;
   storage::Vault& vault;
   Random& random;
+  WorkNote own_note;
+  WorkNote& note;
   CountingJournal journal;
   DayKeys day_keys;
   Counters counters;
@@ -130,8 +135,9 @@ struct Engine::Impl {
   Result<void> replay(const Peer& peer, const wire::Replay& frame, Timestamp now, Decision& out);
 };
 
-Engine::Engine(const StateReader& state, Journal& journal, storage::Vault& vault, Random& random)
-    : impl_(std::make_unique<Impl>(state, journal, vault, random)) {}
+Engine::Engine(const StateReader& state, Journal& journal, storage::Vault& vault, Random& random,
+               WorkNote* note)
+    : impl_(std::make_unique<Impl>(state, journal, vault, random, note)) {}
 Engine::~Engine() = default;
 
 Result<void> Engine::Impl::use_policies(const HubRules& rules, const EngineState& known, Timestamp now) {
@@ -301,7 +307,8 @@ Result<Timestamp> Engine::advance(Timestamp now, Decision& out) {
   std::vector<std::string> overflowed;
   Timestamp due{std::numeric_limits<std::int64_t>::max()};
   auto& courses = impl_->running().courses;
-  if (auto moved = courses.advance(impl_->journal.head(), at); !moved) return tl::unexpected(moved.error());
+  if (auto moved = courses.advance(impl_->journal.head(), at, out); !moved)
+    return tl::unexpected(moved.error());
   for (const auto& delivery : deliveries.all()) {
     delivery->expire(at, out);
     if (auto written = delivery->write_records(at); !written) return tl::unexpected(written.error());

@@ -100,9 +100,13 @@ struct Counters {
                 excess_credit = 0;  // grants that went beyond what a subscription may hold
 };
 
+class WorkNote;
+
 class Engine {
  public:
-  Engine(const StateReader& state, Journal& journal, storage::Vault& vault, Random& random);
+  /// `note`: where it says what it is at; nullptr: on a page that dies with it.
+  Engine(const StateReader& state, Journal& journal, storage::Vault& vault, Random& random,
+         WorkNote* note = nullptr);
   ~Engine();
 
   /// Takes the configuration and the folded state: records what changed (PolicyChanged, ConfigChanged,

@@ -12,6 +12,7 @@
 #include "broker/base/limits.hpp"
 #include "broker/core/disclosure.hpp"
 #include "broker/server/erasures.hpp"
+#include "broker/server/falls.hpp"
 #include "broker/server/log.hpp"
 #include "broker/server/loop.hpp"
 #include "broker/server/recover.hpp"
@@ -57,9 +58,11 @@ struct Hub::Impl {
   Result<void> open_storage();
   Result<void> open_vault();
   Result<void> open_state();
+  Result<void> record_passed();
   Result<void> catch_up();
   Result<core::Decision> start_engine();
   Result<void> open_network();
+  core::WorkNote* note() { return work_note != nullptr ? &work_note->note() : nullptr; }
   void prepare_backups();
   void serve();
   void publish_statistics();
@@ -76,6 +79,7 @@ struct Hub::Impl {
   std::unique_ptr<storage::Vault> vault;
   storage::CopyVault copy_vault;
   storage::VerifyVault verify_vault;
+  std::unique_ptr<WorkNoteFile> work_note;
   std::unique_ptr<storage::StateStore> store;
   std::unique_ptr<storage::Sealer> sealer;
   std::unique_ptr<care::State> state;
@@ -123,6 +127,7 @@ Result<void> Hub::Impl::open_storage() {
   ledger = std::move(opened->ledger);
   if (auto vaulted = open_vault(); !vaulted) return vaulted;
   sealer = std::make_unique<storage::Sealer>(*vault, *random);
+  work_note = open_work_note(options.data);
   return open_state();
 }
 
@@ -150,6 +155,7 @@ Result<void> Hub::Impl::open_state() {
   Result<void> caught;
   if (opened) {
     store = std::move(*opened);
+    if (auto recorded = record_passed(); !recorded) return recorded;
     caught = catch_up();
   } else {
     caught = tl::unexpected(opened.error());
@@ -164,12 +170,18 @@ Result<void> Hub::Impl::open_state() {
   opened = storage::RocksStateStore::open(options.data);
   if (!opened) return tl::unexpected(opened.error());
   store = std::move(*opened);
+  if (auto recorded = record_passed(); !recorded) return recorded;
   return catch_up();
+}
+
+Result<void> Hub::Impl::record_passed() {
+  if (work_note == nullptr) return {};
+  return record_passed_over(*note(), *ledger, *sealer, *vault, *store, clock->now());
 }
 
 Result<void> Hub::Impl::catch_up() {
   state = std::make_unique<care::State>(*store, *ledger, *sealer);
-  auto caught = state->catch_up(options.progress ? options.progress : [](Sequence, Sequence) {});
+  auto caught = state->catch_up(options.progress ? options.progress : [](Sequence, Sequence) {}, note());
   if (!caught) return caught;
   auto finished = finish_erasures(*state, *vault);
   if (!finished) return tl::unexpected(finished.error());
@@ -182,7 +194,7 @@ Result<void> Hub::Impl::catch_up() {
 }
 
 Result<core::Decision> Hub::Impl::start_engine() {
-  engine = std::make_unique<core::Engine>(*state, *state, *vault, *random);
+  engine = std::make_unique<core::Engine>(*state, *state, *vault, *random, note());
   auto folded = state->engine_state();
   if (!folded) return tl::unexpected(folded.error());
   core::Decision decision;
@@ -288,6 +300,7 @@ Result<void> Hub::Impl::stop() {
     if (auto closed = store->close(); !closed && outcome) outcome = closed;
   }
   store.reset();
+  work_note.reset();
   sealer.reset();
   vault.reset();
   ledger.reset();

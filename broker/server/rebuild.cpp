@@ -2,6 +2,7 @@
 
 #include "broker/care/state.hpp"
 #include "broker/server/erasures.hpp"
+#include "broker/server/falls.hpp"
 #include "broker/server/hub.hpp"
 #include "broker/server/log.hpp"
 #include "broker/storage/file_vault.hpp"
@@ -35,9 +36,16 @@ Result<Sequence> rebuild_state(const RebuildOptions& options) {
   auto store = storage::RocksStateStore::open(options.data);
   if (!store) return tl::unexpected(store.error());
   storage::Sealer sealer(*vault->vault, random);
+  const auto work_note = open_work_note(options.data);
+  if (work_note != nullptr) {
+    auto recorded = record_passed_over(work_note->note(), *ledger->ledger, sealer, *vault->vault, **store,
+                                       SystemClock().now());
+    if (!recorded) return tl::unexpected(recorded.error());
+  }
   {
     care::State state(**store, *ledger->ledger, sealer);
-    if (auto folded = state.catch_up(options.progress); !folded) return tl::unexpected(folded.error());
+    auto folded = state.catch_up(options.progress, work_note != nullptr ? &work_note->note() : nullptr);
+    if (!folded) return tl::unexpected(folded.error());
     if (auto finished = finish_erasures(state, *vault->vault); !finished)
       return tl::unexpected(finished.error());
   }

@@ -102,11 +102,12 @@ EngineHarness::~EngineHarness() = default;
 Result<void> EngineHarness::start() {
   engine.reset();
   sealer = std::make_unique<storage::Sealer>(vault, random);
+  note = std::make_unique<core::WorkNote>(note_page);
   state = std::make_unique<care::State>(store, ledger, *sealer);
-  if (auto caught_up = state->catch_up({}); !caught_up) return caught_up;
+  if (auto caught_up = state->catch_up({}, note.get()); !caught_up) return caught_up;
   auto known = state->engine_state();
   if (!known) return tl::unexpected(known.error());
-  engine = std::make_unique<core::Engine>(*state, *state, vault, random);
+  engine = std::make_unique<core::Engine>(*state, *state, vault, random, note.get());
   core::Decision decision;
   if (auto started = engine->start(rules, std::move(*known), clock.now(), decision); !started) return started;
   commit(std::move(decision));

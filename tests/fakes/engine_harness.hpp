@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -7,6 +8,7 @@
 #include "broker/base/assert.hpp"
 #include "broker/care/state.hpp"
 #include "broker/core/engine.hpp"
+#include "broker/core/work_note.hpp"
 #include "broker/storage/memory_ledger.hpp"
 #include "broker/storage/memory_state_store.hpp"
 #include "broker/storage/memory_vault.hpp"
@@ -38,6 +40,8 @@ class EngineHarness {
   storage::MemoryLedger ledger;
   storage::MemoryStateStore store;
   storage::MemoryVault vault;
+  alignas(64) std::array<std::byte, core::WorkNote::kBytes> note_page{};  // outlives every restart
+  std::unique_ptr<core::WorkNote> note;
   std::unique_ptr<storage::Sealer> sealer;
   std::unique_ptr<care::State> state;
   std::unique_ptr<core::Engine> engine;

@@ -21,8 +21,9 @@ struct Desks {
   Disclosure disclosure{hub.rules.agencies};
   DayKeys day_keys{*hub.state, hub.vault};
   Counters counters;
+  WorkNote note;
   DeliveryContext context{*hub.state, *hub.state, disclosure, day_keys, hub.random, hub.vault.index_key(),
-                          counters};
+                          counters, note};
   Deliveries deliveries{context};
   Decision out;
 

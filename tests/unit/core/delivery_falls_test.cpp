@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kApart = 3;  // numbers so far apart are surely different children
 constexpr std::int64_t kSliceMs = 250;
-constexpr std::int64_t kLongMs = 2 * limits::kBackoffMaxMs;
+constexpr std::int64_t kLongMs = std::int64_t{2} * limits::kBackoffMaxMs;
 
 /// The desk as a channel with a server behind it. The server falls over when it is sent certain events and
 /// needs a while to come up again; the channel stays connected and calls it unavailable.

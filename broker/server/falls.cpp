@@ -1,0 +1,153 @@
+#include "broker/server/falls.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "broker/core/courses.hpp"
+#include "broker/server/log.hpp"
+#include "broker/server/own_entries.hpp"
+#include "broker/storage/file.hpp"
+
+namespace carehub::server {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+const char* name_of(core::Step step) {
+  switch (step) {
+    case core::Step::fold: return "folding";
+    case core::Step::offer: return "offering";
+    case core::Step::deliver: return "delivering";
+    case core::Step::admit: return "admitting";
+    default: return "at";
+  }
+}
+
+void tell_of_last(const core::WorkNote& note) {
+  const auto& fall = note.last_fall();
+  if (!fall) return;
+  const auto& work = fall->work;
+  const std::string what =
+      work.step == core::Step::admit ? "a message" : "entry " + std::to_string(work.sequence);
+  log_notice("hub-ended-at-work", std::string("the hub ended while it was ") + name_of(work.step) + " " +
+                                      what + ", " + std::to_string(fall->times) + " of " +
+                                      std::to_string(core::WorkNote::kFallsMax) +
+                                      " times that it may before it goes round that");
+}
+
+/// What is lost with it is one event, one delivery or one line of a report; nobody sees or does more for it.
+bool may_be_passed_over(storage::EntryKind kind) {
+  using storage::EntryKind;
+  switch (kind) {
+    case EntryKind::event:
+    case EntryKind::refusal:
+    case EntryKind::offered:
+    case EntryKind::acked:
+    case EntryKind::nacked:
+    case EntryKind::withheld:
+    case EntryKind::dead_letter:
+    case EntryKind::notice_step:
+    case EntryKind::access: return true;
+    default: return false;
+  }
+}
+
+Bytes record_of(Sequence sequence) {
+  ledger::OperatorActionT action;
+  action.action = core::kPassOverAction;
+  action.by = core::kByHub;
+  action.reason = core::kHubFellOverCode;
+  action.sequence = sequence;
+  action.detail = "not folded";
+  return body_bytes(std::move(action));
+}
+
+}  // namespace
+
+WorkNoteFile::WorkNoteFile(void* page)
+    : page_(page),
+      note_(std::make_unique<core::WorkNote>(
+          std::span(static_cast<std::byte*>(page), core::WorkNote::kBytes))) {}
+
+WorkNoteFile::~WorkNoteFile() {
+  note_.reset();
+  ::munmap(page_, core::WorkNote::kBytes);
+}
+
+/// Its bytes are written first, so that a full disk is an error here and not a signal later.
+Result<std::unique_ptr<WorkNoteFile>> WorkNoteFile::open(const fs::path& path) {
+  auto file = storage::File::open(path);
+  if (!file && file.error().kind == ErrorKind::not_found) file = storage::File::create(path);
+  if (!file) return tl::unexpected(file.error());
+  const auto size = file->size();
+  if (!size) return tl::unexpected(size.error());
+  if (*size != core::WorkNote::kBytes) {
+    if (auto cut = file->truncate(0); !cut) return tl::unexpected(cut.error());
+    if (auto written = file->write_at(0, Bytes(core::WorkNote::kBytes)); !written)
+      return tl::unexpected(written.error());
+  }
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  void* page = descriptor < 0 ? MAP_FAILED
+                              : ::mmap(nullptr, core::WorkNote::kBytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+                                       descriptor, 0);
+  if (descriptor >= 0) ::close(descriptor);
+  if (page == MAP_FAILED) {
+    return fail(ErrorKind::unavailable, "`" + path.string() + "` cannot be mapped: look at the file system");
+  }
+  return std::unique_ptr<WorkNoteFile>(new WorkNoteFile(page));
+}
+
+std::unique_ptr<WorkNoteFile> open_work_note(const fs::path& data) {
+  auto opened = WorkNoteFile::open(data / kWorkNoteFile);
+  if (!opened) {
+    log_notice("work-note",
+               "what the hub falls over will not be known at its next start: " + opened.error().text);
+    return nullptr;
+  }
+  tell_of_last((*opened)->note());
+  return std::move(*opened);
+}
+
+Result<void> record_passed_over(const core::WorkNote& note, storage::Ledger& ledger, storage::Sealer& sealer,
+                                storage::Vault& vault, const storage::StateStore& store, Timestamp now) {
+  std::vector<Sequence> passed;
+  for (const core::Work& work : note.given_up()) {
+    const bool due = work.sequence > store.applied() && work.sequence <= ledger.head();
+    if (work.step == core::Step::fold && due) passed.push_back(work.sequence);
+  }
+  if (passed.empty()) return {};
+  std::ranges::sort(passed);
+  for (const Sequence sequence : passed) {
+    const auto found = ledger.read(sequence, 1, 1);
+    if (!found) return tl::unexpected(found.error());
+    if (!found->empty() && may_be_passed_over(found->front().header.kind)) continue;
+    return fail(ErrorKind::corrupt,
+                "the hub fell over entry " + std::to_string(sequence) +
+                    " each time that it folded it, and without it might show or do what nobody may: keep "
+                    "the data directory as it is and ask for help");
+  }
+  const auto newest = ledger.read(ledger.head(), 1, 1);
+  if (!newest) return tl::unexpected(newest.error());
+  if (!newest->empty()) now = std::max(now, newest->front().header.appended_at);
+  // The day's key is known once all is folded.
+  const auto key = vault.mint();
+  if (!key) return tl::unexpected(key.error());
+  OwnEntries entries(ledger, sealer, *key, now);
+  for (const Sequence sequence : passed) {
+    if (auto added = entries.add(storage::EntryKind::operator_action, record_of(sequence)); !added)
+      return added;
+  }
+  if (auto flushed = entries.flush(); !flushed) return flushed;
+  for (const Sequence sequence : passed) {
+    log_alarm("hub_falls_over", "entry " + std::to_string(sequence) +
+                                    " is not folded into the state, because the hub fell over it again and "
+                                    "again");
+  }
+  return {};
+}
+
+}  // namespace carehub::server
