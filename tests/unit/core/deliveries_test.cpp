@@ -23,7 +23,7 @@ struct Desks {
   Counters counters;
   WorkNote note;
   DeliveryContext context{*hub.state, *hub.state, disclosure, day_keys, hub.random, hub.vault.index_key(),
-                          counters, note};
+                          counters,   note};
   Deliveries deliveries{context};
   Decision out;
 
