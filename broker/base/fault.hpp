@@ -43,6 +43,11 @@ enum class Fault {
   says_complete_too_early,
   erases_what_was_taken_back,
   leaves_linked_records,
+  takes_answers_of_the_connection_before,
+  takes_an_answer_under_any_name,
+  keeps_the_overdue_on_reconnect,
+  keeps_credit_on_reconnect,
+  ignores_answers_uncounted,
 };
 
 #ifdef CAREHUB_FAULT

@@ -35,9 +35,17 @@ Delivery* Deliveries::of_connection(ConnectionId connection, const std::string& 
   auto* durable = find(label);
   if (durable != nullptr && (durable->connection() == connection || kFault == Fault::takes_anyones_ack))
     return durable;
+  if (kFault == Fault::takes_answers_of_the_connection_before && durable != nullptr &&
+      durable->in_flight_on(connection) > 0)
+    return durable;
   const auto watch = std::ranges::find_if(all_, [&](const auto& delivery) {
     return delivery->watch() && delivery->connection() == connection && delivery->label() == label;
   });
+  if (kFault == Fault::takes_an_answer_under_any_name && watch == all_.end()) {
+    const auto any = std::ranges::find_if(
+        all_, [&](const auto& delivery) { return delivery->connection() == connection; });
+    return any == all_.end() ? nullptr : any->get();
+  }
   return watch == all_.end() ? nullptr : watch->get();
 }
 

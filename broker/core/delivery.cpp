@@ -103,9 +103,9 @@ void Delivery::detach(Timestamp now) {
     children_.given_back(std::move(flight.delivery), flight.not_before, now);
   }
   deadlines_.clear();
-  overdue_.clear();
+  if (kFault != Fault::keeps_the_overdue_on_reconnect) overdue_.clear();
   connection_.reset();
-  credit_ = 0;
+  if (kFault != Fault::keeps_credit_on_reconnect) credit_ = 0;
   breaker_.disconnected(now);
   children_.trim();
   if (kFault != Fault::loses_unacked_on_reconnect) loaded_through_ = 0;
@@ -178,7 +178,7 @@ void Delivery::ack(Sequence first, Sequence last, Timestamp now, Decision&) {
     children_.drop_head(person);
     any = true;
   }
-  if (!any) ++context_.counters.ignored_answers;
+  if (!any && kFault != Fault::ignores_answers_uncounted) ++context_.counters.ignored_answers;
 }
 
 void Delivery::nak(const wire::NakItem& item, bool alone, Timestamp now, Decision& out) {

@@ -47,7 +47,16 @@ void Session::leave(Dice& dice) {
   drop(dice);
 }
 
+std::optional<LinkId> Session::step_aside() {
+  const auto link = std::exchange(link_, std::nullopt);
+  welcomed_ = false;
+  not_before_us_ = clock_.steady_us();
+  on_lost();
+  return link;
+}
+
 void Session::turn(Dice& dice) {
+  on_any_turn(dice);
   if (!link_) {
     if (away_ || clock_.steady_us() < not_before_us_) return;
     connect();
@@ -85,6 +94,7 @@ void Publisher::come_back_with_old_state(Dice& dice) {
   const std::size_t from = dice.below(ever_.size());
   const std::size_t until = std::min(ever_.size(), from + 1 + dice.below(8));
   for (std::size_t each = from; each < until; ++each) waiting_.push_back({++last_number_, ever_[each]});
+  if (dice.one_in(2)) last_receipt_ = dice.below(last_receipt_ + 1);
 }
 
 void Publisher::repeat_all() {
@@ -146,12 +156,14 @@ Subscriber::Subscriber(const Interest& interest, Network& network, fakes::HandCl
 void Subscriber::on_lost() {
   falls_ = false;
   shown_.clear();
+  answered_.clear();
   to_return_.clear();
   subscribed_ = false;
   rate_ = next_rate_;
 }
 
-void Subscriber::on_welcome(Dice&) {
+void Subscriber::on_welcome(Dice& dice) {
+  if (!former_.empty() && dice.one_in(3)) say_old(dice);
   wire::SubscribeT subscribe;
   subscribe.name = interest_.name;
   subscribe.role = interest_.reader.role;
@@ -195,7 +207,10 @@ void Subscriber::answer(std::size_t which, Dice& dice) {
   ++to_return_[shown.stream];
   if (mood_ == Mood::silent) return;
   const Taste taste = taste_of(shown.id);
-  if (mood_ == Mood::well && taste == Taste::good) {
+  const bool takes = mood_ == Mood::well && taste == Taste::good;
+  if (answered_.size() == kRememberedMax) answered_.pop_front();
+  answered_.push_back({shown, true, takes});
+  if (takes) {
     taken_.insert({shown.stream, shown.sequence});
     wire::AckT ack;
     ack.subscription = shown.stream;
@@ -221,6 +236,7 @@ void Subscriber::on_turn(Dice& dice) {
     resubscribe_ = false;
     on_welcome(dice);
   }
+  if (!former_.empty() && dice.one_in(3)) say_old(dice);
   const std::size_t count = shown_.empty() ? 0 : dice.below(shown_.size() + 1);
   for (std::size_t each = 0; each < count; ++each) answer(dice.below(shown_.size()), dice);
   if (to_return_.empty() || !dice.one_in(2)) return;

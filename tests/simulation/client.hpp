@@ -43,8 +43,12 @@ class Session {
   virtual void on_turn(Dice& dice) = 0;
   virtual void on_lost() = 0;
   virtual Sequence last_receipt() const { return 0; }
+  /// Whatever its connection is like.
+  virtual void on_any_turn(Dice&) {}
   /// The connection is gone. It is back soon.
   void drop(Dice& dice);
+  /// Begins another connection; this one goes on living, and is the caller's now.
+  std::optional<LinkId> step_aside();
   Network& network_;
   fakes::HandClock& clock_;
 
@@ -99,6 +103,9 @@ class Publisher final : public Session {
 /// How its receiver is.
 enum class Mood : std::uint8_t { well, unavailable, failing, silent };
 
+/// Of so many deliveries a subscriber remembers what it said.
+constexpr std::size_t kRememberedMax = 24;
+
 /// Reads one subscription.
 class Subscriber final : public Session {
  public:
@@ -115,6 +122,11 @@ class Subscriber final : public Session {
     return taken_.contains({stream, sequence});
   }
 
+  /// Is back on another connection, with what it remembers of this one; or this one lives on beside it.
+  void come_back_with_old_state(Dice& dice);
+  /// All is well: nothing of former connections is left.
+  void forget_old_state(Dice& dice);
+
   /// Another filter, the next time that it subscribes.
   void want_other() { wants_ = (wants_ + 1) % interest_.wants.size(); }
 
@@ -128,6 +140,7 @@ class Subscriber final : public Session {
   void on_frame(const wire::Frame& frame, Dice& dice) override;
   void on_turn(Dice& dice) override;
   void on_lost() override;
+  void on_any_turn(Dice& dice) override;
   void answer(std::size_t which, Dice& dice);
   Taste taste_of(const std::string& id);
 
@@ -136,6 +149,20 @@ class Subscriber final : public Session {
     std::string id;
     std::string stream;  // the subscription, or a replay into it
   };
+  /// What it was shown on a connection before.
+  struct Former {
+    Shown shown;
+    bool answered = false;
+    bool taken = false;
+  };
+
+  // What it remembers (old_state.cpp)
+  void remember(const Former& former);
+  void say_old(Dice& dice);
+  void answer_old(Former former, Dice& dice);
+  void say_there(Bytes bytes, Dice& dice);
+  void hear_former_link();
+
   const Interest& interest_;
   const std::deque<Publication>& publications_;
   std::size_t wants_ = 0;
@@ -151,7 +178,11 @@ class Subscriber final : public Session {
   std::int64_t retry_us_ = 0;
   bool subscribed_ = false;
   bool resubscribe_ = false;
-  bool falls_ = false;  // over what it was just shown
+  bool falls_ = false;           // over what it was just shown
+  std::deque<Former> answered_;  // the newest on this connection
+  std::deque<Former> former_;    // of connections before
+  std::map<std::string, std::uint32_t> former_credit_;
+  std::optional<LinkId> former_link_;  // that still lives
 };
 
 }  // namespace carehub::simulation

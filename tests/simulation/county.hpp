@@ -96,6 +96,8 @@ const Interest* interest_named(const std::string& name);
 
 /// What a receiver says why it does not take something.
 constexpr const char* kReceiversCode = "simulated";
+/// Likewise, of what it remembers from before.
+constexpr const char* kOldCode = "simulated-before";
 
 /// After how many failures an event is given up.
 constexpr std::uint32_t kAttemptsConfigured = 4;

@@ -57,7 +57,9 @@ class Hub {
   /// Whatever was decided so far is on the ledger's disk; only while it is up.
   bool all_synced() const { return state_->head() == ledger_.head(); }
   /// The loop's own counts; only while it is up.
-  const server::Statistics& statistics() { return loop_->statistics(); }
+  const server::Statistics& statistics() const { return loop_->statistics(); }
+  /// The newest entry that was decided on; only while it is up.
+  Sequence decided() const { return state_->head(); }
   /// All rows of the state, in key order.
   std::vector<storage::Row> rows() const;
   /// Whether the store has the rows of every entry that is synced.

@@ -46,6 +46,9 @@ class Model final : public Wiretap {
   void hub_crashed();
   /// It serves from here on.
   void hub_started();
+  /// The hub does a step. `all_has_left`: once it has sent what is synced, nothing that it decided is with
+  /// it.
+  void hub_steps(bool all_has_left) { all_has_left_ = all_has_left; }
   /// The hub has done a step and is still there.
   void hub_stepped();
   /// Nothing that was decided before now is held back any more.
@@ -99,10 +102,7 @@ class Model final : public Wiretap {
     std::uint32_t attempt = 0;  // of the newest Offered; 0: none yet
     std::uint32_t counted = 0;
     std::uint32_t sent_attempt = 0;  // the highest that left
-    bool left_before = false;        // before it was offered again by an operator
-    // Answers may come in when it has been offered anew: these count over all its lives.
-    std::uint32_t counted_ever = 0;
-    std::uint32_t failed_naks = 0;  // frames
+    std::uint32_t old_noes = 0;      // that it was answered of late, by who remembered it
     std::uint64_t outages_before = 0;
     std::uint32_t losses = 0;           // sessions in a row that were lost with it in flight
     std::uint32_t uncounted = 0;        // of these, in a row, while others were taken
@@ -121,22 +121,26 @@ class Model final : public Wiretap {
     Sequence policy = 0;      // the version under which it was offered
     bool late = false;
     bool after_gap = false;
-    bool ack_seen = false;
     Sequence offered_at = 0;  // the entry that offered it first, in this life
-    Serial sent_on = 0;       // the newest connection
-    bool answered = false;    // no, since it was sent
-    Asked asked;              // with that
     Asked not_before;         // before the next attempt
   };
-  struct AckAhead {
+  /// What was said of events on one connection.
+  struct Answer {
+    Serial serial = 0;
+    std::uint64_t session = 0;          // of its connection, by what that had asked for by then
+    std::optional<ledger::NakKind> no;  // nullopt: an ack
     Sequence first = 0;
     Sequence last = 0;
-    Serial serial = 0;
+    Asked asks;                       // to be left alone
+    Sequence after = 0;               // what was decided when it came in,
+    std::optional<Sequence> through;  // and once it was handled
   };
+  /// The hub took an answer to what has not been seen to leave.
   struct Unexplained {
     const Interest* interest = nullptr;
     Sequence sequence = 0;
-    Serial serial = 0;
+    std::uint32_t attempt = 0;
+    std::vector<Answer> answers;  // one of these
   };
   struct Book {
     Sequence since = 0;  // the entry that made the subscription; 0: it is not there
@@ -154,22 +158,38 @@ class Model final : public Wiretap {
     std::map<int, std::set<Sequence>> open;  // by child
     std::set<int> gap_waits;                 // children whose next event comes after a gap
     std::set<Sequence> owed;                 // neither Offered nor Withheld yet
-    std::vector<AckAhead> acks_ahead;        // of what had not been delivered
+    std::vector<Answer> answers;             // that may have an effect yet
     std::uint64_t outages = 0;
     std::uint64_t sessions = 0;
     std::uint64_t acks = 0;
     Pace pace;
     Asked asked;  // by its receiver as a whole
   };
+  /// To subscribe; not answered yet.
+  struct Wish {
+    std::uint64_t session = 0;
+    std::uint64_t credit = 0;  // with what was granted since
+    std::uint32_t rate_per_minute = 0;
+  };
+  /// A delivery that left and is not answered.
+  struct Shown {
+    std::uint64_t session = 0;
+    std::uint32_t attempt = 0;
+    bool overdue = false;  // an ack of it still counts, and a no does not
+  };
   /// What one connection was given under one name.
   struct Attachment {
     bool subscribed = false;  // Subscribed has left
     Sequence since = 0;       // what was synced then
-    std::uint32_t rate_asked = 0;
+    std::deque<Wish> wishes;
+    std::uint64_t said = 0;     // Subscribes and Unsubscribes that were taken
+    std::uint64_t session = 0;  // `said` as of the Subscribe that holds
     std::uint32_t rate_per_minute = 0;
-    std::uint64_t credit = 0;
+    std::uint64_t credit = 0;  // of this session
+    std::uint64_t early = 0;   // granted to a replay before its subscription's Subscribed has left
     std::uint64_t sent = 0;
     std::map<Sequence, std::uint32_t> in_flight;  // attempt
+    std::map<Sequence, Shown> shown;
   };
   /// A part of history that goes once more to a subscription's receiver.
   struct ReplayInto {
@@ -219,6 +239,7 @@ class Model final : public Wiretap {
     std::map<std::string, Attachment> attachments;
     std::map<std::uint64_t, std::size_t> published;  // number -> publication
     PushedBack pushed_back;
+    bool welcomed = false;
     bool said_goodbye = false;
     std::map<std::uint64_t, Replay> replays;  // by number
     std::size_t erasures = 0;                 // asked for and not answered
@@ -277,8 +298,6 @@ class Model final : public Wiretap {
 
   // Frames (model_frames.cpp)
   void took_publish(Connection& connection, const wire::Publish& frame);
-  void took_ack(Serial serial, Connection& connection, const std::string& agency, const wire::Ack& frame);
-  void took_nak(Connection& connection, const std::string& agency, const wire::Nak& frame);
   void sent_published(Connection& connection, const wire::Published& frame, bool late);
   void sent_outcome(const Publication& publication, const wire::PublishOutcome& outcome);
   void sent_deliver(Connection& connection, const std::string& agency, const wire::Deliver& frame, bool late);
@@ -288,6 +307,24 @@ class Model final : public Wiretap {
   void check_view(const std::string& what, const Reader& reader, int policy, const Publication& publication,
                   const wire::Delivery& delivery);
   void sent_handled(const std::string& agency, const wire::Handled& frame);
+
+  // What readers say, and what comes of it (model_answers.cpp)
+  void took_subscribe(Connection& connection, const std::string& agency, const wire::Subscribe& frame);
+  void took_unsubscribe(Connection& connection, const wire::Unsubscribe& frame);
+  void took_credit(Connection& connection, const wire::Credit& frame);
+  void took_ack(Connection& connection, const std::string& agency, const wire::Ack& frame);
+  void took_nak(Connection& connection, const std::string& agency, const wire::Nak& frame);
+  void took_answer(Book& book, const Connection& connection, const Interest& interest, Answer answer);
+  void sent_subscribed(Connection& connection, const wire::Subscribed& frame);
+  void sent_rejected(Connection& connection, const wire::Rejected& frame);
+  void shown_on(Connection& connection, const Interest& interest, const wire::Delivery& delivery);
+  bool is_nobodys(const Connection& connection, const std::string& name) const;
+  bool is_idle(const Connection& connection, const Interest& interest, Sequence first, Sequence last) const;
+  bool explain(const Interest& interest, Sequence sequence, std::optional<ledger::NakKind> no, Sequence at);
+  bool is_explained(const Unexplained& taken);
+  void no_answer_came(const Interest& interest, Sequence sequence);
+  void land(const Interest& interest, Sequence sequence, std::uint32_t attempt);
+  void check_answers();
 
   // What stands in for a dead letter (model_mending.cpp)
   void read_mended(Sequence sequence, const Publication& publication, const ledger::EventEntry& entry);
@@ -306,8 +343,7 @@ class Model final : public Wiretap {
                   Sequence sequence);
   void check_precedence(const Interest& interest, const Attachment& attachment, const Line& line,
                         Sequence sequence);
-  void asks_to_wait(Line& line, const wire::NakItem& item);
-  static void answer_taken(Book& book, Line& line, const ledger::NackedItem& item);
+  static void answer_taken(Book& book, Line& line, const Answer& answer);
 
   // What makes its receiver fall over (model_losses.cpp)
   void session_lost(const Connection& connection, const std::string& name, bool taken_over);
@@ -370,7 +406,7 @@ class Model final : public Wiretap {
   void read_offered(Sequence at, const ledger::Offered& entry);
   void read_withheld(Sequence at, const ledger::Withheld& entry);
   void read_acked(Sequence at, const ledger::Acked& entry);
-  void read_nacked(const ledger::Nacked& entry);
+  void read_nacked(Sequence at, const ledger::Nacked& entry);
   void read_dead_letter(Sequence at, const ledger::DeadLetter& entry);
   void read_policy(Sequence at, const ledger::PolicyChanged& entry);
   void read_operator_action(Sequence at, const ledger::OperatorAction& entry);
@@ -429,9 +465,13 @@ class Model final : public Wiretap {
   std::map<std::size_t, Sequence> receipts_;  // what was said, by publication
   std::array<Book, kInterests> books_;
   std::map<Serial, Connection> connections_;
-  std::vector<Unexplained> unexplained_;                      // acked before they were seen to leave
-  std::map<std::string, ReplayInto> replays_into_;            // by name
-  std::map<std::string, AskReplayInto> asks_into_;            // by reason
+  std::vector<Unexplained> unexplained_;
+  std::vector<Serial> idle_;                        // said what has no effect, and is not handled yet
+  std::uint64_t idle_counted_ = 0;                  // likewise, handled, since the hub's start
+  std::uint64_t taken_since_start_ = 0;             // frames
+  bool all_has_left_ = false;                       // whatever was decided, at this step's beginning
+  std::map<std::string, ReplayInto> replays_into_;  // by name
+  std::map<std::string, AskReplayInto> asks_into_;  // by reason
   std::vector<std::pair<const Interest*, Sequence>> doomed_;  // failed often enough in this batch
   std::map<Sequence, int> policies_;                          // by version
   std::vector<std::int64_t> appended_;                        // when, by entry

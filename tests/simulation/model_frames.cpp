@@ -33,37 +33,18 @@ Sequence Model::entry_of(std::size_t publication) const {
 }
 
 void Model::hub_took(Serial serial, const std::string& agency, BytesView bytes) {
+  ++taken_since_start_;
   const wire::Frame* frame = read_frame(bytes);
   if (frame == nullptr) return;
   ++frames_taken_;
   Connection& connection = connections_[serial];
   connection.serial = serial;
   if (const auto* publish = frame->message_as_Publish()) took_publish(connection, *publish);
-  if (const auto* subscribe = frame->message_as_Subscribe()) {
-    Attachment& attachment = connection.attachments[text_of(subscribe->name())];
-    attachment.credit += subscribe->credit();
-    attachment.rate_asked = subscribe->rate_per_minute();
-    if (!subscribe->durable()) took_watch(serial, agency, *subscribe);
-    const Interest* interest = interest_named(text_of(subscribe->name()));
-    if (interest != nullptr && agency == interest->reader.agency) {
-      ++books_[interest->number].sessions;
-      for (auto& [name, replay] : replays_into_) {
-        if (replay.into == interest->number) ++replay.book.sessions;
-      }
-    }
-  }
-  if (const auto* credit = frame->message_as_Credit())
-    connection.attachments[text_of(credit->subscription())].credit += credit->amount();
-  if (const auto* ack = frame->message_as_Ack()) took_ack(serial, connection, agency, *ack);
+  if (const auto* subscribe = frame->message_as_Subscribe()) took_subscribe(connection, agency, *subscribe);
+  if (const auto* credit = frame->message_as_Credit()) took_credit(connection, *credit);
+  if (const auto* ack = frame->message_as_Ack()) took_ack(connection, agency, *ack);
   if (const auto* nak = frame->message_as_Nak()) took_nak(connection, agency, *nak);
-  // What the hub says now is no longer for the connection's subscription of before.
-  if (const auto* leave = frame->message_as_Unsubscribe()) {
-    for (auto& [name, attachment] : connection.attachments) {
-      if (name == text_of(leave->name()) || name.starts_with(text_of(leave->name()) + "/"))
-        attachment.in_flight.clear();
-    }
-    watches_end(serial, text_of(leave->name()));
-  }
+  if (const auto* leave = frame->message_as_Unsubscribe()) took_unsubscribe(connection, *leave);
   if (frame->message_as_Goodbye() != nullptr) connection.said_goodbye = true;
   if (const auto* erase = frame->message_as_Erase()) took_erase(connection, agency, *erase);
   if (const auto* replay = frame->message_as_Replay()) {
@@ -89,45 +70,6 @@ void Model::took_publish(Connection& connection, const wire::Publish& frame) {
   }
 }
 
-void Model::took_ack(Serial serial, Connection& connection, const std::string& agency,
-                     const wire::Ack& frame) {
-  const Interest* interest = interest_of(text_of(frame.subscription()));
-  if (interest == nullptr || agency != interest->reader.agency || frame.ranges() == nullptr) return;
-  const auto found = connection.attachments.find(interest->name);
-  if (found == connection.attachments.end()) return;
-  Book& book = book_for(*interest);
-  for (const auto* range : *frame.ranges()) {
-    const auto one = book.lines.find(range->first());
-    // What is offered anew may be acked by what was said before.
-    const bool unsent = one != book.lines.end() && (one->second.sent_attempt == 0 || one->second.settled);
-    if (range->first() != range->last() || unsent)
-      book.acks_ahead.push_back({range->first(), range->last(), serial});
-    for (auto line = book.lines.lower_bound(range->first());
-         line != book.lines.end() && line->first <= range->last(); ++line) {
-      if (line->second.sent_attempt == 0) continue;
-      line->second.ack_seen = true;
-      found->second.in_flight.erase(line->first);
-    }
-  }
-}
-
-void Model::took_nak(Connection& connection, const std::string& agency, const wire::Nak& frame) {
-  const Interest* interest = interest_of(text_of(frame.subscription()));
-  if (interest == nullptr || agency != interest->reader.agency || frame.items() == nullptr) return;
-  const auto found = connection.attachments.find(interest->name);
-  if (found == connection.attachments.end()) return;
-  Book& book = book_for(*interest);
-  for (const auto* item : *frame.items()) {
-    const auto line = book.lines.find(item->sequence());
-    if (line == book.lines.end()) continue;
-    if (item->kind() == ledger::NakKind::rejected) line->second.rejected = true;
-    if (item->kind() == ledger::NakKind::failed) ++line->second.failed_naks;
-    line->second.losses = line->second.uncounted = 0;
-    if (line->second.sent_on == connection.serial) asks_to_wait(line->second, *item);
-    found->second.in_flight.erase(item->sequence());
-  }
-}
-
 void Model::hub_sent(Serial serial, const std::string& agency, BytesView bytes, bool late) {
   read_ledger();
   const wire::Frame* frame = read_frame(bytes);
@@ -147,17 +89,9 @@ void Model::hub_sent(Serial serial, const std::string& agency, BytesView bytes, 
   if (const auto* replayed = frame->message_as_Replayed()) sent_replayed(connection, *replayed, late);
   if (const auto* erased = frame->message_as_Erased()) sent_erased(connection, agency, *erased);
   if (const auto* handled = frame->message_as_Handled()) sent_handled(agency, *handled);
-  if (const auto* subscribed = frame->message_as_Subscribed()) {
-    Attachment& attachment = connection.attachments[text_of(subscribed->name())];
-    attachment.subscribed = true;
-    attachment.since = read_through_;
-    attachment.rate_per_minute = attachment.rate_asked;
-    attachment.in_flight.clear();
-    attach_replays(connection, text_of(subscribed->name()));
-  }
-  if (const auto* rejected = frame->message_as_Rejected()) {
-    if (rejected->subscription() != nullptr) taken_over(connection, rejected->subscription()->str());
-  }
+  if (frame->message_as_Welcome() != nullptr) connection.welcomed = true;
+  if (const auto* subscribed = frame->message_as_Subscribed()) sent_subscribed(connection, *subscribed);
+  if (const auto* rejected = frame->message_as_Rejected()) sent_rejected(connection, *rejected);
 }
 
 void Model::hub_forgot(Serial serial) {
@@ -175,9 +109,10 @@ void Model::hub_crashed() {
   const auto begin_anew = [](Book& book) {
     for (auto& [sequence, line] : book.lines) {
       line.losses = line.uncounted = 0;
-      line.asked = line.not_before = {};
+      line.not_before = {};
     }
     book.asked = {};
+    book.answers.clear();
   };
   for (Book& book : books_) begin_anew(book);
   for (auto& [name, replay] : replays_into_) begin_anew(replay.book);
@@ -185,19 +120,12 @@ void Model::hub_crashed() {
   connections_.clear();
   watches_.clear();
   unexplained_.clear();
+  idle_.clear();
+  idle_counted_ = taken_since_start_ = 0;
   erasures_adrift_ = false;
 }
 
-void Model::hub_stepped() {
-  for (const auto& [interest, sequence, serial] : unexplained_) {
-    const auto& line = book_for(*interest).lines.at(sequence);
-    // What was on its way to a connection that is gone never leaves; and an answer that comes twice may be to
-    // what left before an operator had it offered again.
-    if (line.sent_attempt == 0 && !line.left_before && connections_.contains(serial))
-      broken("only what was delivered can be acked", named(*interest, sequence));
-  }
-  unexplained_.clear();
-}
+void Model::hub_stepped() { check_answers(); }
 
 void Model::sent_published(Connection& connection, const wire::Published& frame, bool late) {
   if (frame.outcomes() == nullptr) return;
@@ -282,15 +210,14 @@ void Model::sent_delivery(const Interest& interest, Connection& connection, cons
   if (!late && flying != attachment.in_flight.end() && flying->second >= delivery.attempt())
     return broken("what is in flight is not sent again as the same attempt", what);
   attachment.in_flight[sequence] = delivery.attempt();
+  shown_on(connection, interest, delivery);
   if (++attachment.sent > attachment.credit || attachment.in_flight.size() > kInFlightMax)
     broken("credit bounds what is in flight", what + ", credit " + std::to_string(attachment.credit));
   if (!late) {
     check_pace(interest, connection, line, sequence);
     check_precedence(interest, attachment, line, sequence);
   }
-  line.sent_on = connection.serial;
-  line.answered = false;
-  line.asked = line.not_before = {};
+  line.not_before = {};
   if (line.sent_attempt == 0) line.outages_before = book.outages;
   line.sent_attempt = std::max(line.sent_attempt, delivery.attempt());
   check_view(what, interest.reader, policy_of(line.policy), *line.publication, delivery);

@@ -47,7 +47,7 @@ void Model::read_entry(Sequence sequence, std::int64_t appended_at, const ledger
     case Entry::Offered: return read_offered(sequence, *body.entry_as_Offered());
     case Entry::Withheld: return read_withheld(sequence, *body.entry_as_Withheld());
     case Entry::Acked: return read_acked(sequence, *body.entry_as_Acked());
-    case Entry::Nacked: return read_nacked(*body.entry_as_Nacked());
+    case Entry::Nacked: return read_nacked(sequence, *body.entry_as_Nacked());
     case Entry::DeadLetter: return read_dead_letter(sequence, *body.entry_as_DeadLetter());
     case Entry::PolicyChanged: return read_policy(sequence, *body.entry_as_PolicyChanged());
     case Entry::OperatorAction: return read_operator_action(sequence, *body.entry_as_OperatorAction());
@@ -230,14 +230,12 @@ void Model::begin_life(Sequence at, Book& book, Sequence sequence, const ledger:
   line.policy = entry.policy_version();
   line.attempt = 1;
   line.offered_at = at;
-  line.answered = false;
-  line.asked = line.not_before = {};
-  line.left_before = line.left_before || line.sent_attempt > 0;
-  line.counted = line.sent_attempt = line.losses = line.uncounted = line.blames = 0;
+  line.not_before = {};
+  line.counted = line.sent_attempt = line.losses = line.uncounted = line.blames = line.old_noes = 0;
   line.unavailable = 0;
   line.sessions_before = book.sessions;
   line.acks_at_blame = book.acks;
-  line.nacked = line.settled = line.dead = line.discarded = line.skipped = line.ack_seen = false;
+  line.nacked = line.settled = line.dead = line.discarded = line.skipped = line.rejected = false;
   line.late = entry.late();
   if (line.late) line.after_gap = false;
   book.open[line.child].insert(sequence);
@@ -290,27 +288,16 @@ void Model::read_acked(Sequence at, const ledger::Acked& entry) {
       if (line == nullptr) return;
       const std::string what = named(entry.subscription(), sequence);
       if (line->settled || line->attempt == 0) return broken("an event is acked once", what);
-      if (!line->ack_seen) {
-        const auto ahead =
-            std::find_if(book->acks_ahead.rbegin(), book->acks_ahead.rend(),
-                         [&](const auto& each) { return each.first <= sequence && sequence <= each.last; });
-        if (ahead == book->acks_ahead.rend()) return broken("only its subscriber acks an event", what);
-        // It was on its way out when the ack came in.
-        unexplained_.push_back({interest_of(entry.subscription()->str()), sequence, ahead->serial});
-      }
+      if (!explain(*interest_of(entry.subscription()->str()), sequence, std::nullopt, at))
+        return broken("only its subscriber acks an event", what);
       ++book->acks;
       settle(at, *book, *line, sequence);
-      // Acked by what was said of its attempt before, while the next was on its way out.
-      for (auto& [serial, connection] : connections_) {
-        const auto attachment = connection.attachments.find(entry.subscription()->str());
-        if (attachment != connection.attachments.end()) attachment->second.in_flight.erase(sequence);
-      }
       verdict_.tell("ledger: " + what + " is acked");
     }
   }
 }
 
-void Model::read_nacked(const ledger::Nacked& entry) {
+void Model::read_nacked(Sequence at, const ledger::Nacked& entry) {
   for (const auto* item : *entry.items()) {
     Line* line = line_of(entry.subscription(), item->sequence(), "a Nacked");
     if (line == nullptr) return;
@@ -320,7 +307,20 @@ void Model::read_nacked(const ledger::Nacked& entry) {
     line->nacked = true;
     const Interest& interest = *interest_of(entry.subscription()->str());
     Book& book = book_for(interest);
-    answer_taken(book, *line, *item);
+    const auto code = item->code() == nullptr ? std::string_view() : item->code()->string_view();
+    const bool hubs_own = code == "connection_lost" || code == "no_answer" || code == "cursor_reset";
+    // What its receiver became unavailable over counts as failed.
+    const auto said = code == "receiver_fell_over" ? ledger::NakKind::unavailable : item->kind();
+    if (code == "no_answer") {
+      no_answer_came(interest, item->sequence());
+    } else if (hubs_own) {
+      land(interest, item->sequence(), line->attempt);
+    } else if (!explain(interest, item->sequence(), said, at)) {
+      return broken("only its subscriber answers for an event", what);
+    } else {
+      line->losses = line->uncounted = 0;
+      if (item->kind() == ledger::NakKind::rejected) line->rejected = true;
+    }
     verdict_.tell("ledger: " + what + " is nacked " + ledger::EnumNameNakKind(item->kind()) +
                   (item->counted() ? ", counted" : ""));
     if (!item->counted()) {
@@ -330,15 +330,10 @@ void Model::read_nacked(const ledger::Nacked& entry) {
       continue;
     }
     ++line->counted;
-    const auto code = item->code() == nullptr ? std::string_view() : item->code()->string_view();
-    if (code == "connection_lost") {
-      blamed(book, *line, what);
-    } else if (code == "receiver_fell_over") {
-      felled(book, *line, what);
-    } else {
-      ++line->counted_ever;
-    }
-    if (item->kind() != ledger::NakKind::failed || line->counted_ever > line->failed_naks)
+    if (code == "connection_lost") blamed(book, *line, what);
+    if (code == "receiver_fell_over") felled(book, *line, what);
+    if (code == kOldCode) ++line->old_noes;
+    if (item->kind() != ledger::NakKind::failed)
       broken("a receiver that is unavailable fails no attempt", what);
     if (line->counted >= attempts_max(book)) doomed_.emplace_back(&interest, item->sequence());
   }
@@ -356,7 +351,8 @@ void Model::read_dead_letter(Sequence at, const ledger::DeadLetter& entry) {
   if (!line->rejected && line->counted < attempts_max(*book))
     return broken("an event is given up only when its receiver refuses it, or it failed often enough", what);
   const bool blameless = line->publication->taste[interest.number] == Taste::good && interest.honest;
-  if (blameless && !uncertain_ && book->outages - line->outages_before + line->blames < attempts_max(*book))
+  const std::uint64_t excused = book->outages - line->outages_before + line->blames + line->old_noes;
+  if (blameless && !uncertain_ && !line->rejected && excused < attempts_max(*book))
     return broken("an outage makes no dead letter", what);
   settle(at, *book, *line, entry.sequence());
   line->dead = true;

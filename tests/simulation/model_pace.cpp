@@ -83,20 +83,11 @@ void Model::check_precedence(const Interest& interest, const Attachment& attachm
   }
 }
 
-/// What a receiver says of when it wants to be tried again; the hub has not decided on it yet.
-void Model::asks_to_wait(Line& line, const wire::NakItem& item) {
-  if (line.answered) return;
-  line.answered = true;
-  line.asked = {clock_.steady_us(), std::int64_t{item.retry_after_ms()} * kMillisecondUs};
-}
-
-/// The hub has taken that answer.
-void Model::answer_taken(Book& book, Line& line, const ledger::NackedItem& item) {
-  const bool receivers_own = item.code() != nullptr && item.code()->string_view() == kReceiversCode;
-  if (!receivers_own || !line.answered) return;
-  if (item.kind() == ledger::NakKind::failed) line.not_before = line.asked;
-  const bool later = line.asked.at_us + line.asked.wait_us > book.asked.at_us + book.asked.wait_us;
-  if (item.kind() == ledger::NakKind::unavailable && later) book.asked = line.asked;
+/// The hub has taken a no, and what its receiver said with it of when it wants to be tried again.
+void Model::answer_taken(Book& book, Line& line, const Answer& answer) {
+  if (answer.no == ledger::NakKind::failed) line.not_before = answer.asks;
+  const bool later = answer.asks.at_us + answer.asks.wait_us > book.asked.at_us + book.asked.wait_us;
+  if (answer.no == ledger::NakKind::unavailable && later) book.asked = answer.asks;
 }
 
 }  // namespace carehub::simulation

@@ -81,8 +81,11 @@ void Model::attach_replays(Connection& connection, const std::string& name) {
     Attachment& attachment = connection.attachments[each];
     attachment.subscribed = true;
     attachment.since = read_through_;
-    attachment.credit += kCredit;
+    attachment.credit = kCredit + attachment.early;
+    attachment.sent = 0;
+    if (connection.attachments[name].wishes.empty()) attachment.early = 0;
     attachment.in_flight.clear();
+    attachment.shown.clear();
   }
 }
 

@@ -23,6 +23,7 @@ constexpr std::array<std::uint64_t, kKinds> kWeights = {
     6,  9, 4,           // pause reset remove
     3,  5, 2, 4, 3, 8,  // configure erase old_vault watch replay replay_into
     5,  5, 4,           // double swap drop
+    8,                  // old state
 };
 
 constexpr std::size_t kAlways = 2;
@@ -36,7 +37,7 @@ const char* name_of(Kind kind) {
       "credit",      "rate",         "lie",         "rogue",      "twin",      "stall", "fail sync",
       "crash",       "lose state",   "vault full",  "wall clock", "operate",   "mend",  "pause",
       "reset",       "remove",       "configure",   "erase",      "old vault", "watch", "replay",
-      "replay into", "double frame", "swap frames", "drop frame"};
+      "replay into", "double frame", "swap frames", "drop frame", "old state"};
   return names[static_cast<std::size_t>(kind)];
 }
 

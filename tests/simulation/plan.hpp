@@ -47,6 +47,7 @@ enum class Kind : std::uint8_t {
   double_frame,
   swap_frames,
   drop_frame,
+  old_state,  // a subscriber is back with what it remembers of its connection before, which may still live
   count
 };
 const char* name_of(Kind kind);

@@ -209,6 +209,7 @@ void World::act(const Action& action) {
     case Kind::rate: return change_rate(dice);
     case Kind::lie: return lie(dice);
     case Kind::rogue: return rogue_.misbehave(dice);
+    case Kind::old_state: return some_subscriber(dice).come_back_with_old_state(dice);
     case Kind::twin: return twin_->stay_away(dice.one_in(2));
     case Kind::wall_clock: return change_wall_clock(dice);
     case Kind::operate: return operate(dice);
@@ -312,6 +313,7 @@ void World::start_hub() {
 void World::step_hub() {
   if (!hub_.up() || verdict_.failed()) return;
   const bool all_synced = hub_.all_synced();
+  model_.hub_steps(all_synced && hub_.statistics().sends_held_back == 0);
   hub_.step();
   stepped_since_sync_ = true;
   if (hub_.up()) {
@@ -352,6 +354,7 @@ void World::heal(Dice& dice) {
     if (!absent) session->stay_away(false);
     session->leave(dice);
   }
+  for (const auto& subscriber : subscribers_) subscriber->forget_old_state(dice);
   network_.calm();
   for (const auto& subscriber : subscribers_) {
     subscriber->feel(Mood::well);
