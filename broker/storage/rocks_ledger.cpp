@@ -23,7 +23,6 @@ namespace {
 
 constexpr std::size_t kQueueBatchesMax = 64;
 constexpr std::size_t kSyncBytesMax = limits::kBatchBytesMax;  // of the batches that share one sync
-constexpr auto kCheckpointEvery = std::chrono::seconds(1);
 
 tl::unexpected<Error> closed_error() { return fail(ErrorKind::unavailable, "the ledger is closed"); }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -17,6 +18,9 @@ namespace carehub::storage {
 /// are `overloaded`.
 class RocksLedger final : public Ledger {
  public:
+  /// While entries arrive, no more time than this passes between two signed checkpoints.
+  static constexpr std::chrono::seconds kCheckpointEvery{1};
+
   struct Opened {
     std::unique_ptr<RocksLedger> ledger;
     std::vector<std::string> notices;  // what was mended at start; for the operator's log
@@ -26,7 +30,7 @@ class RocksLedger final : public Ledger {
   /// reach mark and checkpoint and the entries since the checkpoint hash to the mark's root. An unfinished
   /// batch above the mark is dropped, with a notice. `corrupt` names the first sequence that is missing or
   /// differs; `unavailable`: not writable, full, or in use by another hub.
-  /// With a signer, a checkpoint is signed at start, at least once a second while entries arrive, and at
+  /// With a signer, a checkpoint is signed at start, every kCheckpointEvery while entries arrive, and at
   /// close; it lies in the database and in <data>/checkpoint. With and without one the ledger must extend
   /// the last that was signed, by a key that <data>/checkpoint.keys lists.
   static Result<Opened> open(const std::filesystem::path& data_directory,
