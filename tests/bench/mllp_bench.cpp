@@ -18,6 +18,7 @@
 
 #include "broker/client/hub_client.hpp"
 #include "tests/bench/admissions.hpp"
+#include "tests/fakes/free_port.hpp"
 #include "tests/fakes/tcp_peer.hpp"
 #include "tests/fakes/temporary_directory.hpp"
 

@@ -167,7 +167,7 @@ class Commands(unittest.TestCase):
 
         def audit(*arguments, check=True):
             done = subprocess.run([CAREHUB, "audit", arguments[0], str(county.config), *arguments[1:], *asked],
-                                  capture_output=True, text=True, timeout=120)
+                                  capture_output=True, text=True, timeout=300)
             if check:
                 self.assertEqual(done.returncode, 0, done.stderr)
             return done
@@ -210,7 +210,7 @@ class Commands(unittest.TestCase):
 
         def report(quarter, *arguments):
             done = subprocess.run([CAREHUB, "audit", "report", str(county.config), "--quarter", quarter, *arguments, "--by",
-                                   "a tester", "--reason", "the board"], capture_output=True, text=True, timeout=120)
+                                   "a tester", "--reason", "the board"], capture_output=True, text=True, timeout=300)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertNotIn(number, done.stdout + done.stderr)
             return done
@@ -239,7 +239,7 @@ class Commands(unittest.TestCase):
         county.start()
         self.assertEqual(figures("2001-Q1")[0]["sequence"], first["sequence"])
         trail = subprocess.run([CAREHUB, "audit", "trail", str(county.config), "--json", "--by", "a tester", "--reason",
-                                "the board"], capture_output=True, text=True, timeout=120)
+                                "the board"], capture_output=True, text=True, timeout=300)
         rows = [json.loads(line) for line in trail.stdout.splitlines()]
         asked = [row["text"] for row in rows if row["kind"] == "access" and row.get("act") == "report"]
         self.assertIn("2001-Q1, definition 1", asked)

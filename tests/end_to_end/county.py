@@ -2,6 +2,7 @@
 import atexit
 import ctypes
 import ctypes.util
+import fcntl
 import http.server
 import json
 import os
@@ -25,26 +26,31 @@ START, END = b"\x0b", b"\x1c\r"
 TOKEN = "a-token-for-this-test-only"
 
 
-_given = set()
+_given = {}
 _counties = []
 _passed = False
 
 
 def free_port():
-    """A port that nobody listens on, that this test has not given out before, and that no connection on its way out
-    takes: those have the ephemeral range."""
+    """A port that nobody listens on, that no test has been given that still runs, on this machine, and that no connection
+    on its way out takes: those have the ephemeral range."""
     with open("/proc/sys/net/ipv4/ip_local_port_range") as range_file:
         ephemeral = int(range_file.read().split()[0])
+    locks = pathlib.Path(tempfile.gettempdir()) / f"carehub-ports-{os.getuid()}"
+    locks.mkdir(exist_ok=True)
     while True:
         port = random.randrange(10_000, max(ephemeral, 11_000))
         if port in _given:
             continue
+        lock = open(locks / str(port), "w")  # goes with this process
         try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", port))
         except OSError:
+            lock.close()
             continue
-        _given.add(port)
+        _given[port] = lock
         return port
 
 
@@ -72,7 +78,7 @@ def _clear():
             print(f"kept: {county.directory}", flush=True)
 
 
-def wait_until(condition, what, seconds=30):
+def wait_until(condition, what, seconds=120):
     """Waits for a condition; fails with what was waited for. The bound only ends a test that hangs."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -249,7 +255,7 @@ class County:
             if self.hub.poll() is not None:
                 raise AssertionError(f"the hub ended with {self.hub.returncode}:\n{self.log.read_text()[-4000:]}")
             return re.search(rb"(?m)^ready\b|\bready$", self.log.read_bytes()[at:])
-        wait_until(ready, "the hub's line `ready`", 60)
+        wait_until(ready, "the hub's line `ready`", 300)
         return self
 
     def kill(self):
@@ -260,7 +266,7 @@ class County:
         if self.hub and self.hub.poll() is None:
             self.hub.terminate()
             try:
-                self.hub.wait(30)
+                self.hub.wait(120)
             except subprocess.TimeoutExpired:
                 self.hub.kill()
                 self.hub.wait()
@@ -269,7 +275,7 @@ class County:
 
     def carehub(self, command, *arguments, check=True, **options):
         done = subprocess.run([CAREHUB, command, str(self.config), *arguments], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=120, **options)
+                              stdin=subprocess.DEVNULL, timeout=300, **options)
         if check and done.returncode:
             raise AssertionError(f"carehub {command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done
@@ -307,7 +313,7 @@ class Watch:
             self.process.terminate()
             self.process.send_signal(signal.SIGCONT)
         try:
-            return self.process.wait(30)
+            return self.process.wait(120)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -318,13 +324,13 @@ class Mllp:
     """A bare MLLP connection, for what a well-behaved client library would not do."""
 
     def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=120)
         self.buffer = b""
 
     def send(self, message):
         self.socket.sendall(START + message + END)
 
-    def receive(self, seconds=30):
+    def receive(self, seconds=120):
         """The next frame's bytes, or None when the connection ended or nothing came in time."""
         self.socket.settimeout(seconds)
         try:
@@ -338,7 +344,7 @@ class Mllp:
         frame, self.buffer = self.buffer.split(END, 1)
         return frame[frame.index(START) + 1:]
 
-    def ask(self, message, seconds=30):
+    def ask(self, message, seconds=120):
         self.send(message)
         return self.receive(seconds)
 

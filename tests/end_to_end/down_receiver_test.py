@@ -36,7 +36,7 @@ class DownReceiver(unittest.TestCase):
         everything = CHILDREN * ROUNDS
         def distinct():
             return {e["id"]: e for e in receiver.at("/duty-desk")}
-        wait_until(lambda: len(distinct()) >= everything, "everything at the council", 120)
+        wait_until(lambda: len(distinct()) >= everything, "everything at the council", 300)
         rounds = collections.defaultdict(list)
         seen = set()
         for event in receiver.at("/duty-desk"):
@@ -51,7 +51,7 @@ class DownReceiver(unittest.TestCase):
 
     def commissioner_got_everything(self):
         wait_until(lambda: len({e["id"] for e in self.notices.at("/tier4-notices")}) >= CHILDREN * ROUNDS,
-                   "everything at the commissioner while the council is away", 120)
+                   "everything at the commissioner while the council is away", 300)
 
     def test_down(self):
         self.offset = 200
@@ -96,7 +96,7 @@ class DownReceiver(unittest.TestCase):
         self.county.stop()
         asked.clear()
         self.county.start()
-        self.assertTrue(asked.wait(60), "the hub that was started again tries again")
+        self.assertTrue(asked.wait(300), "the hub that was started again tries again")
         closing.clear()
         self.check_council(receiver)
         receiver.stop()

@@ -171,7 +171,7 @@ class Erasure(unittest.TestCase):
 
 def rotate(county):
     done = subprocess.run([CAREHUB, "vault", "rotate", str(county.config), "--by", "A Test", "--reason", "a test"],
-                          capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
     if done.returncode:
         raise AssertionError(done.stdout + done.stderr)
     return done.stdout

@@ -83,7 +83,7 @@ class Export(unittest.TestCase):
         into = self.county.directory / name
         done = subprocess.run([CAREHUB, "audit", "export", str(self.county.config), "--into", str(into), *ASKED,
                                *arguments, "--json"], capture_output=True, text=True, stdin=subprocess.DEVNULL,
-                              timeout=120)
+                              timeout=300)
         if check and done.returncode:
             raise AssertionError(done.stdout + done.stderr)
         return into, done

@@ -116,21 +116,26 @@ class Peer:
         self.socket.connect(endpoint)
         self.heard = []
         self.said = time.monotonic()
+        self.greeted = False
 
     def say(self, message):
         self.socket.send(message if isinstance(message, bytes) else frame(message))
         self.said = time.monotonic()
 
+    def keep_alive(self):
+        """The hub lets go of who says nothing for ten seconds."""
+        if not self.socket.closed and time.monotonic() - self.said > 2:
+            self.say(table(Heartbeat, at=0))
+
     def read(self, seconds):
         """One more frame, if it comes in time: its verb's name and its message."""
-        if time.monotonic() - self.said > 2:
-            self.say(table(Heartbeat, at=0))
+        self.keep_alive()
         if not self.socket.poll(int(seconds * 1000)):
             return False
         self.heard.append(heard(self.socket.recv()))
         return True
 
-    def hear(self, verb, seconds=60):
+    def hear(self, verb, seconds=240):
         """The next message of that verb; what comes before it is kept."""
         end = time.monotonic() + seconds
         while True:
@@ -144,7 +149,9 @@ class Peer:
 
     def greet(self, agency="", client="test"):
         self.say(table(Hello, client=client, agency=agency))
-        return self.hear("Welcome")
+        welcome = self.hear("Welcome")
+        self.greeted = True
+        return welcome
 
     def subscribe(self, name, **options):
         self.say(subscribe(name, **options))

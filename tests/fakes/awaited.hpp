@@ -20,12 +20,12 @@ class Awaited {
     shared_->values.push_back(std::move(value));
     shared_->given.notify_all();
   }
-  /// The value number `index`; throws when it does not come within half a minute.
+  /// The value number `index`; throws when it does not come within two minutes.
   T get(std::size_t index = 0) const {
     std::unique_lock lock(shared_->mutex);
-    if (!shared_->given.wait_for(lock, std::chrono::seconds(30),
+    if (!shared_->given.wait_for(lock, std::chrono::minutes(2),
                                  [&] { return shared_->values.size() > index; })) {
-      throw std::runtime_error("nothing came within half a minute");
+      throw std::runtime_error("nothing came within two minutes");
     }
     return shared_->values[index];
   }

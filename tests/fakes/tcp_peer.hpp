@@ -59,7 +59,7 @@ class TcpPeer {
   }
 
   /// What came up to and including `end`, or all that came before the other side closed or the time was up.
-  std::string receive_until(std::string_view end, int timeout_ms = 30'000) {
+  std::string receive_until(std::string_view end, int timeout_ms = 120'000) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
     std::size_t at = received_.find(end);
     while (at == std::string::npos && more(deadline)) at = received_.find(end);
@@ -67,7 +67,7 @@ class TcpPeer {
     return take(size);
   }
 
-  std::string receive(std::size_t size, int timeout_ms = 30'000) {
+  std::string receive(std::size_t size, int timeout_ms = 120'000) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
     while (received_.size() < size && more(deadline)) {
     }
@@ -78,7 +78,7 @@ class TcpPeer {
   bool has(std::string_view bytes) const { return received_.find(bytes) != std::string::npos; }
 
   /// True when the other side closes, after whatever it still sends, within the time.
-  bool closed_by_peer(int timeout_ms = 30'000) {
+  bool closed_by_peer(int timeout_ms = 120'000) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
     while (more(deadline)) {
     }
@@ -168,13 +168,10 @@ class RefusingPort {
   std::uint16_t port_ = 0;
 };
 
-/// A port that nobody listens on at this moment.
-inline std::uint16_t free_port() { return TcpListener().port(); }
-
 /// Waits until `holds` is true; false when it is not within the time: a bound for what never comes, wide
 /// enough for sanitizers on a busy machine.
 template <class Condition>
-bool eventually(Condition holds, int timeout_ms = 30'000) {
+bool eventually(Condition holds, int timeout_ms = 120'000) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
   while (!holds()) {
     if (std::chrono::steady_clock::now() > deadline) return false;

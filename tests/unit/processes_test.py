@@ -36,8 +36,8 @@ class Processes(unittest.TestCase):
         partners = self.start("partners", "python3", "deploy/sample/partners.py")
         self.assertEqual(self.ask("running hub && running partners && of_this_build"), 0)
         self.assertEqual(self.ask("stop hub partners"), 0)
-        self.assertLess(hub.wait(10), 0)
-        self.assertLess(partners.wait(10), 0)
+        self.assertLess(hub.wait(120), 0)
+        self.assertLess(partners.wait(120), 0)
         self.assertEqual(list((self.tree / "run").iterdir()), [])
 
     def test_a_hub_that_was_built_anew_since_is_known_as_an_old_one_and_stopped(self):
@@ -48,7 +48,7 @@ class Processes(unittest.TestCase):
         shutil.copy(shutil.which("sleep"), self.hub)
         self.assertNotEqual(self.ask("of_this_build"), 0)
         self.assertEqual(self.ask("stop hub"), 0)
-        self.assertLess(hub.wait(10), 0)
+        self.assertLess(hub.wait(120), 0)
 
     def test_strangers_with_a_stale_process_id_are_left_alone(self):
         strangers = [self.start("hub", "sleep", "600"),

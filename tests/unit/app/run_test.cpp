@@ -10,7 +10,7 @@ using Parts = app::RunOptions::Parts;
 TEST_CASE("a file that is dropped on one side arrives as a view on the other, and both ends stop when told") {
   RunningCounty county(Parts::all);
   // The hub answers before its channels have made their folders.
-  REQUIRE(fakes::eventually([&] { return county.folder.has("in"); }, 30'000));
+  REQUIRE(fakes::eventually([&] { return county.folder.has("in"); }));
   county.folder.write("in/x.json", SmallCounty::flag("e1"));
   std::set<std::string> arrived;
   REQUIRE(fakes::eventually(
@@ -40,7 +40,7 @@ TEST_CASE("a shadow beside a live channel writes down what that one sends, and s
             "shadow = \"shadow\"\n");
     std::filesystem::create_directory(before.folder.path() / "shadow");
   });
-  REQUIRE(fakes::eventually([&] { return county.folder.has("in"); }, 30'000));
+  REQUIRE(fakes::eventually([&] { return county.folder.has("in"); }));
   county.folder.write("in/x.json", SmallCounty::flag("e1"));
   std::string line;
   std::set<std::string> sent;
@@ -50,7 +50,7 @@ TEST_CASE("a shadow beside a live channel writes down what that one sends, and s
     sent = county.folder.has("out") ? county.folder.files("out") : std::set<std::string>();
     return line.ends_with("}\n") && sent.size() == 1 && sent.begin()->ends_with(".json");
   };
-  REQUIRE(fakes::eventually(both, 30'000));
+  REQUIRE(fakes::eventually(both));
   const std::size_t bytes = county.folder.read("out/" + *sent.begin()).size();
   CHECK(line.find(R"("type":"safeguarding_flag")") != std::string::npos);
   CHECK(line.find(R"("file":")" + *sent.begin() + '"') != std::string::npos);
@@ -83,7 +83,7 @@ TEST_CASE("what was published before a stop is there after the next start") {
     Told status;
     return app::status({first.config(), false}, status.surroundings) == ExitCode::ok;
   };
-  CHECK(fakes::eventually(running, 30'000));
+  CHECK(fakes::eventually(running));
   Told told(SmallCounty::flag("e1"));
   app::PublishOptions options;
   options.config = first.config();

@@ -139,7 +139,7 @@ class RunningCounty : public SmallCounty {
       Told mine;
       return app::status({config(), false}, mine.surroundings) == app::ExitCode::ok;
     };
-    if (!fakes::eventually(answers, 30'000)) {
+    if (!fakes::eventually(answers)) {
       stop();
       FAIL("the hub did not start: " + told.err.str());
     }

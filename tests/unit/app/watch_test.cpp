@@ -16,7 +16,7 @@ app::WatchOptions options_of(const SmallCounty& county, const std::string& role)
   app::WatchOptions options;
   options.config = county.config();
   options.role = role;
-  options.seconds = 30;
+  options.seconds = 300;
   return options;
 }
 

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/fakes/free_port.hpp"
 #include "tests/fakes/tcp_peer.hpp"
 #include "tests/fakes/temporary_folder.hpp"
 

@@ -96,7 +96,7 @@ struct Pipe {
     return replies.size();
   }
   bool wait_for(std::function<bool()> holds) {
-    for (int i = 0; i < 15'000 && !holds(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    for (int i = 0; i < 60'000 && !holds(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(2));
     return holds();
   }
 

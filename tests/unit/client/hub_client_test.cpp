@@ -516,7 +516,7 @@ TEST_CASE("one client serves many threads at once, and each gets every answer") 
   }
   std::set<std::uint64_t> published;
   int asked = 0;
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::minutes(4);
   while ((published.size() < kThreads * kPublications || asked < kThreads * kQuestions) &&
          std::chrono::steady_clock::now() < until) {
     const auto received = hub.any(50);

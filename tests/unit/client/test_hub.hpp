@@ -44,9 +44,9 @@ class TestHub {
     socket_ = nullptr;
   }
 
-  /// The next frame with this verb within ten seconds; others (heartbeats) are passed over.
+  /// The next frame with this verb within two minutes; others (heartbeats) are passed over.
   Received next(wire::Message verb) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::minutes(2);
     while (std::chrono::steady_clock::now() < until) {
       auto received = any(50);
       if (received && received->frame().message_type() == verb) return std::move(*received);

@@ -147,10 +147,10 @@ class Subscriber {
   std::unique_ptr<client::HubClient> client_;
 };
 
-/// Tries for a minute: a bound for what never comes, wide enough for unoptimised code on a busy machine.
+/// Tries for two minutes: a bound for what never comes, wide enough for unoptimised code on a busy machine.
 template <class Condition>
 bool eventually(Condition condition) {
-  for (int each = 0; each < 6'000; ++each) {
+  for (int each = 0; each < 12'000; ++each) {
     if (condition()) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }

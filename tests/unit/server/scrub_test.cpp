@@ -24,7 +24,7 @@ void fill(storage::MemoryLedger& ledger, std::size_t entries) {
 
 template <class Condition>
 bool eventually(Condition condition) {
-  for (int each = 0; each < 6'000; ++each) {
+  for (int each = 0; each < 12'000; ++each) {
     if (condition()) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }

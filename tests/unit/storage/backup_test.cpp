@@ -74,7 +74,7 @@ TEST_CASE("a copy that is made while the ledger is appended to is whole and hold
       if (done.get_future().get()) appended = next + 99;
     }
   });
-  for (int each = 0; each < 6'000 && appended < 3'000; ++each)
+  for (int each = 0; each < 12'000 && appended < 3'000; ++each)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   const Sequence before = appended;
   std::vector<std::string> steps;

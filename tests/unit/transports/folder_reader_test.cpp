@@ -83,7 +83,7 @@ TEST_CASE("a file that still grows is left until it has stopped") {
   TemporaryFolder folder;
   Inbox inbox;
   FolderReaderOptions slow = options(folder);
-  slow.quiet_ms = 1'000;  // far above the pauses of the writer, on a busy machine too
+  slow.quiet_ms = 4'000;  // far above the pauses of the writer, on a busy machine too
   FolderReader reader(slow);
   REQUIRE(reader.start(inbox.receive()));
   std::string text;
@@ -100,7 +100,7 @@ TEST_CASE("an upload that stalls for less than the quiet time is taken once, who
   TemporaryFolder folder;
   Inbox inbox;
   FolderReaderOptions patient = options(folder);
-  patient.quiet_ms = 2'000;
+  patient.quiet_ms = 4'000;  // far above the pause below, on a busy machine too
   FolderReader reader(patient);
   REQUIRE(reader.start(inbox.receive()));
   folder.write("stalled.csv", "first half\n");

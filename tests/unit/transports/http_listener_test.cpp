@@ -183,7 +183,7 @@ TEST_CASE("a busy hub answers 503 and says when to come back") {
 }
 
 TEST_CASE("a hub that does not answer in time gives 503, and its late answer reaches nobody else") {
-  Listening hub({.timeout_ms = 2'000});
+  Listening hub({.timeout_ms = 4'000});
   hub.hold = true;
   TcpPeer peer = hub.connect();
   peer.send(post(R"({"first":1})"));

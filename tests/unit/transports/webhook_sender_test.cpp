@@ -91,7 +91,7 @@ TEST_CASE("a host that cannot be looked up in time is unavailable, and partners 
   HttpEndpoint partner([](const auto&) { return HttpEndpoint::answer("204 No Content"); });
   const fakes::Awaited<Result<Addresses>> release;
   Sending stuck({.url = "http://stuck.example/",
-                 .timeout_ms = 1'000,
+                 .timeout_ms = 4'000,
                  .lookup = [release](const std::string&) { return release.get(); }});
   const std::string port = std::to_string(partner.port());
   Sending well({.url = "http://well.example:" + port + "/",
@@ -187,7 +187,7 @@ TEST_CASE("a partner that does not answer in time is unavailable, and holds up n
   HttpEndpoint partner([](const auto& request) {
     return request.body == "slow" ? std::string() : HttpEndpoint::answer("200 OK");
   });
-  Sending sending({.url = partner.url(), .connections_max = 2, .timeout_ms = 2'000});
+  Sending sending({.url = partner.url(), .connections_max = 2, .timeout_ms = 4'000});
   sending.send(message("slow", "slow"));
   for (int i = 0; i < 5; ++i) CHECK_FALSE(sending.send_and_wait(message(std::to_string(i))).nak);
   REQUIRE(sending.done(6));
