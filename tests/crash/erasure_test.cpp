@@ -9,11 +9,13 @@
 #include "broker/storage/sealer.hpp"
 #include "schemas/ledger_generated.h"
 #include "tests/crash/disk.hpp"
-#include "tests/unit/server/running_hub.hpp"
+#include "tests/crash/whole_hub.hpp"
 
 using namespace carehub;
 using crash::Disk;
 using crash::Fault;
+using crash::inproc;
+using crash::start_hub;
 namespace fs = std::filesystem;
 
 namespace {
@@ -22,25 +24,6 @@ constexpr int kGone = 1;
 constexpr int kStays = 2;
 constexpr std::size_t kEventsEach = 2;
 constexpr std::uint64_t kOperationsMax = 2'000;
-
-std::unique_ptr<server::Hub> start_hub(const fs::path& data) {
-  server::HubOptions options;
-  options.name = "Northmarch";
-  options.data = data;
-  options.rules = fakes::EngineHarness::county();
-  auto started = server::Hub::start(std::move(options));
-  if (!started) FAIL(started.error().text);
-  return std::move(*started);
-}
-
-client::ClientOptions inproc(const server::Hub& hub, const std::string& agency) {
-  client::ClientOptions options;
-  options.endpoint = server::kInprocEndpoint;
-  options.zmq_context = hub.zmq_context();
-  options.client = "test";
-  options.agency = agency;
-  return options;
-}
 
 /// Two children with events that a council has taken, or that wait for a school; and of each a message that
 /// is refused.

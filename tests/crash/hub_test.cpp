@@ -6,35 +6,18 @@
 
 #include "tests/crash/disk.hpp"
 #include "tests/crash/promises.hpp"
-#include "tests/unit/server/running_hub.hpp"
+#include "tests/crash/whole_hub.hpp"
 
 using namespace carehub;
 using crash::Disk;
 using crash::Fault;
+using crash::inproc;
+using crash::start_hub;
 
 namespace {
 
 constexpr std::size_t kBefore = 3;  // messages before the fault is set
 constexpr std::size_t kMessages = 10;
-
-std::unique_ptr<server::Hub> start_hub(const std::filesystem::path& data) {
-  server::HubOptions options;
-  options.name = "Northmarch";
-  options.data = data;
-  options.rules = fakes::EngineHarness::county();
-  auto started = server::Hub::start(std::move(options));
-  if (!started) FAIL(started.error().text);
-  return std::move(*started);
-}
-
-client::ClientOptions inproc(const server::Hub& hub, const std::string& agency) {
-  client::ClientOptions options;
-  options.endpoint = server::kInprocEndpoint;
-  options.zmq_context = hub.zmq_context();
-  options.client = "test";
-  options.agency = agency;
-  return options;
-}
 
 /// A hospital that publishes and a council that listens, through two lives of their hub. The messages are the
 /// same in both, so that the second life tells what the first one kept.

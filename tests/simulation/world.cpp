@@ -127,13 +127,18 @@ void World::publish_odd(Dice& dice) {
   say(std::move(other));
 }
 
-void World::publish_disliked(Dice& dice) {
+/// Of a type that most receivers want.
+Publication World::write_some(Dice& dice) {
   Draft draft;
   draft.publisher = dice.number_below(2);
   draft.id = "event-" + std::to_string(++last_id_);
   draft.type = dice.one_in(2) ? event::EventType::admission : event::EventType::referral;
   draft.child = 1 + dice.number_below(kChildren);
-  Publication publication = write_publication(draft);
+  return write_publication(draft);
+}
+
+void World::publish_disliked(Dice& dice) {
+  Publication publication = write_some(dice);
   publication.taste[dice.below(kInterests)] =
       std::array{Taste::rejected, Taste::failing, Taste::poison}[dice.below(3)];
   say(std::move(publication));

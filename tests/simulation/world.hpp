@@ -21,6 +21,7 @@ class World {
   void act(const Action& action);
   void publish(Dice& dice);
   void publish_odd(Dice& dice);
+  Publication write_some(Dice& dice);
   void publish_disliked(Dice& dice);
   void publish_refused(Dice& dice);
   void publish_link(Dice& dice);

@@ -24,12 +24,7 @@ void World::operate(Dice& dice) {
 
 /// Whose receivers refuse it, each of them.
 void World::publish_refused(Dice& dice) {
-  Draft draft;
-  draft.publisher = dice.number_below(2);
-  draft.id = "event-" + std::to_string(++last_id_);
-  draft.type = dice.one_in(2) ? event::EventType::admission : event::EventType::referral;
-  draft.child = 1 + dice.number_below(kChildren);
-  Publication publication = write_publication(draft);
+  Publication publication = write_some(dice);
   publication.taste.fill(Taste::rejected);
   say(std::move(publication));
 }
