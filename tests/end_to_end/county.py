@@ -42,13 +42,13 @@ def free_port():
         port = random.randrange(10_000, max(ephemeral, 11_000))
         if port in _given:
             continue
-        lock = open(locks / str(port), "w")  # goes with this process
+        lock = os.open(locks / str(port), os.O_RDWR | os.O_CREAT)  # held for as long as this process lives
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", port))
         except OSError:
-            lock.close()
+            os.close(lock)
             continue
         _given[port] = lock
         return port
