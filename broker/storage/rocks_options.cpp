@@ -51,7 +51,7 @@ rocksdb::BlockBasedTableOptions table_options(std::size_t cache_bytes) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(cache_bytes, kCacheShardBits);
   table.cache_index_and_filter_blocks = true;  // else their memory grows with the database
-  // Of every open table, so that a look-up takes no lock of the cache for them; there are kOpenFilesMax at most.
+  // Of every open table, so that a look-up takes no lock of the cache for them; kOpenFilesMax at most.
   table.metadata_cache_options.unpartitioned_pinning = rocksdb::PinningTier::kAll;
   table.checksum = rocksdb::kXXH3;
   table.format_version = 5;
