@@ -170,6 +170,7 @@ class Model final : public Wiretap {
     std::uint64_t session = 0;
     std::uint64_t credit = 0;  // with what was granted since
     std::uint32_t rate_per_minute = 0;
+    bool watch = false;  // of its own, though it be named like a subscription
   };
   /// A delivery that left and is not answered.
   struct Shown {

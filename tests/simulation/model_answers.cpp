@@ -29,7 +29,7 @@ std::string refused_name(const wire::Rejected& frame) {
 void Model::took_subscribe(Connection& connection, const std::string& agency, const wire::Subscribe& frame) {
   const std::string name = text_of(frame.name());
   Attachment& attachment = connection.attachments[name];
-  attachment.wishes.push_back({++attachment.said, frame.credit(), frame.rate_per_minute()});
+  attachment.wishes.push_back({++attachment.said, frame.credit(), frame.rate_per_minute(), !frame.durable()});
   if (!frame.durable()) took_watch(connection.serial, agency, frame);
   const Interest* interest = interest_named(name);
   if (interest == nullptr || agency != interest->reader.agency) return;
@@ -131,11 +131,14 @@ void Model::took_answer(Book& book, const Connection& connection, const Interest
   book.answers.push_back(answer);
 }
 
-/// What left on the connections before is not answered any more.
+/// What left on the connections before is not answered any more. A watch takes nothing from anybody.
 void Model::sent_subscribed(Connection& connection, const wire::Subscribed& frame) {
   const std::string name = text_of(frame.name());
+  const auto asked = connection.attachments.find(name);
+  const bool watch = asked != connection.attachments.end() && !asked->second.wishes.empty() &&
+                     asked->second.wishes.front().watch;
   for (auto& [serial, other] : connections_) {
-    if (serial != connection.serial && interest_named(name) == nullptr) continue;
+    if (serial != connection.serial && (watch || interest_named(name) == nullptr)) continue;
     for (auto& [each, attachment] : other.attachments) {
       if (live_name(each) == name) attachment.shown.clear();
     }
