@@ -160,7 +160,7 @@ class Model final : public Wiretap {
     std::set<Sequence> owed;                 // neither Offered nor Withheld yet
     std::vector<Answer> answers;             // that may have an effect yet
     std::uint64_t outages = 0;
-    std::uint64_t sessions = 0;
+    std::vector<Sequence> sessions;  // of each Subscribe, the newest entry that was decided before it
     std::uint64_t acks = 0;
     Pace pace;
     Asked asked;  // by its receiver as a whole

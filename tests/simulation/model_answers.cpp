@@ -33,9 +33,9 @@ void Model::took_subscribe(Connection& connection, const std::string& agency, co
   if (!frame.durable()) took_watch(connection.serial, agency, frame);
   const Interest* interest = interest_named(name);
   if (interest == nullptr || agency != interest->reader.agency) return;
-  ++books_[interest->number].sessions;
+  books_[interest->number].sessions.push_back(hub_->decided());
   for (auto& [each, replay] : replays_into_) {
-    if (replay.into == interest->number) ++replay.book.sessions;
+    if (replay.into == interest->number) replay.book.sessions.push_back(hub_->decided());
   }
 }
 

@@ -233,7 +233,9 @@ void Model::begin_life(Sequence at, Book& book, Sequence sequence, const ledger:
   line.not_before = {};
   line.counted = line.sent_attempt = line.losses = line.uncounted = line.blames = line.old_noes = 0;
   line.unavailable = 0;
-  line.sessions_before = book.sessions;
+  // Entries are read some time after they were decided.
+  line.sessions_before = static_cast<std::uint64_t>(
+      std::ranges::count_if(book.sessions, [at](Sequence decided) { return decided < at; }));
   line.acks_at_blame = book.acks;
   line.nacked = line.settled = line.dead = line.discarded = line.skipped = line.rejected = false;
   line.late = entry.late();

@@ -38,7 +38,7 @@ void Model::blamed(const Book& book, Line& line, const std::string& what) {
   ++line.blames;
   line.uncounted = 0;
   // Those that began since it was offered, and the one that went on then.
-  if (book.sessions - line.sessions_before + 1 < kSuspectedFrom + line.blames)
+  if (book.sessions.size() - line.sessions_before + 1 < kSuspectedFrom + line.blames)
     broken("an event is blamed for connections that were lost", what);
   if (book.acks == line.acks_at_blame) broken("an outage blames no event", what);
   line.acks_at_blame = book.acks;
