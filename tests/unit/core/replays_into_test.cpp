@@ -1,164 +1,7 @@
-#include "broker/core/replays_into.hpp"
-
-#include <catch2/catch.hpp>
-
-#include "tests/fakes/engine_harness.hpp"
-
-// Long because: one replay is played throughout, from its making to its end.
+#include "tests/unit/core/replay_desk.hpp"
 
 using namespace carehub;
-using namespace carehub::fakes;
-using ledger::SubscriptionChange;
-using storage::EntryKind;
-using wire::SubscriptionAction;
-
-namespace {
-
-const core::Peer kHospital = EngineHarness::peer(1, "elwick-hospital");
-const core::Peer kCouncil = EngineHarness::peer(2, "northmarch-council");
-const core::Peer kOperator = EngineHarness::operator_peer(9);
-constexpr const char* kDesk = "council-duty-desk";
-constexpr const char* kRole = "social-care-duty";
-
-wire::ReplayT replaying(const std::string& into = kDesk) {
-  wire::ReplayT frame;
-  frame.number = 7;
-  frame.into = into;
-  frame.by = "o.perator";
-  frame.reason = "their server lost a day";
-  frame.rate_per_minute = 600'000;
-  return frame;
-}
-
-wire::HandledT asked(EngineHarness& hub, wire::ReplayT frame, const core::Peer& peer = kOperator) {
-  auto received = hub.send(peer, std::move(frame));
-  auto handled = frames_of<wire::HandledT>(received);
-  REQUIRE(handled.size() == 1);
-  CHECK(handled.front().number == 7);
-  return std::move(handled.front());
-}
-
-std::string start(EngineHarness& hub, wire::ReplayT frame) {
-  const auto handled = asked(hub, std::move(frame));
-  REQUIRE(handled.error == wire::ErrorKind::unknown);
-  CHECK(handled.subscription == core::replay_name(kDesk, handled.sequence));
-  return handled.subscription;
-}
-
-wire::ErrorKind act(EngineHarness& hub, SubscriptionAction action, const std::string& name) {
-  wire::HandleSubscriptionT frame;
-  frame.action = action;
-  frame.subscription = name;
-  frame.reason = "a test";
-  auto received = hub.send(kOperator, std::move(frame));
-  return frames_of<wire::HandledT>(received).at(0).error;
-}
-
-/// Published; what leaves at once is `left`.
-Sequence admit(EngineHarness& hub, int child, std::vector<Received>& left,
-               event::EventType type = event::EventType::admission) {
-  EventSpec spec;
-  spec.child = child;
-  spec.type = type;
-  std::vector<wire::PublishItemT> items;
-  items.push_back(item_of(spec));
-  left = hub.publish(kHospital, std::move(items));
-  auto published = frames_of<wire::PublishedT>(left);
-  REQUIRE(published.size() == 1);
-  return published.front().outcomes.at(0)->sequence;
-}
-Sequence admit(EngineHarness& hub, int child) {
-  std::vector<Received> nobody;
-  return admit(hub, child, nobody);
-}
-
-/// The council's client: what it was sent in each stream, answered with yes as long as it is told to.
-struct Desk {
-  explicit Desk(EngineHarness& hub_in) : hub(hub_in) { take(hub.subscribe(kCouncil, kDesk, kRole)); }
-
-  Sequence admit(int child, event::EventType type = event::EventType::admission) {
-    std::vector<Received> left;
-    const auto sequence = ::admit(hub, child, left, type);
-    take(std::move(left));
-    return sequence;
-  }
-  wire::ErrorKind act(SubscriptionAction action, const std::string& name) {
-    wire::HandleSubscriptionT frame;
-    frame.action = action;
-    frame.subscription = name;
-    frame.reason = "a test";
-    auto received = hub.send(kOperator, std::move(frame));
-    const auto error = frames_of<wire::HandledT>(received).at(0).error;
-    take(std::move(received));
-    return error;
-  }
-  void take(std::vector<Received> received) {
-    for (auto& frame : frames_of<wire::DeliverT>(received)) {
-      for (const auto& one : frame.deliveries) {
-        CHECK(one->replay == (frame.subscription != kDesk));
-        CHECK(frame.replay_of == (one->replay ? kDesk : ""));
-        if (one->replay) replay_name = frame.subscription;
-        (one->replay ? replayed : live).push_back(*one);
-        due.emplace_back(frame.subscription, one->sequence);
-      }
-    }
-  }
-  /// Time goes on until nothing comes any more; acks what comes.
-  void drain() {
-    for (int turn = 0; turn < 2'000; ++turn) {
-      take(hub.pass_ms(200));
-      if (due.empty()) return;
-      answer();
-    }
-    FAIL("it never ends");
-  }
-  void answer() {
-    for (const auto& [stream, sequence] : std::exchange(due, {})) {
-      take(hub.ack(kCouncil, stream, sequence));
-      wire::CreditT credit;
-      credit.subscription = stream;
-      credit.amount = 1;
-      take(hub.send(kCouncil, std::move(credit)));
-    }
-  }
-
-  EngineHarness& hub;
-  std::vector<wire::DeliveryT> live, replayed;
-  std::vector<std::pair<std::string, Sequence>> due;  // not answered yet
-  std::string replay_name;
-};
-
-std::vector<Sequence> numbers(const std::vector<wire::DeliveryT>& deliveries) {
-  std::vector<Sequence> sequences;
-  for (const auto& delivery : deliveries) sequences.push_back(delivery.sequence);
-  std::sort(sequences.begin(), sequences.end());
-  return sequences;
-}
-
-/// Changes of replays, in order.
-std::vector<ledger::SubscriptionChangedT> changes(const EngineHarness& hub, SubscriptionChange change) {
-  std::vector<ledger::SubscriptionChangedT> found;
-  for (const auto& [sequence, body] : hub.entries(EntryKind::subscription_changed)) {
-    const auto& entry = entry_of<ledger::SubscriptionChangedT>(body);
-    if (entry.change == change && !entry.replay_of.empty()) found.push_back(entry);
-  }
-  return found;
-}
-
-/// The live rows, and those that a rebuild makes.
-void check_rebuilt(EngineHarness& hub) {
-  hub.restart();
-  const auto live = EngineHarness::rows(hub.store);
-  hub.restart_without_state();
-  const auto again = EngineHarness::rows(hub.store);
-  REQUIRE(live.size() == again.size());
-  for (std::size_t row = 0; row < live.size(); ++row) {
-    CHECK(live[row].key == again[row].key);
-    CHECK(live[row].value == again[row].value);
-  }
-}
-
-}  // namespace
+using namespace carehub::replay_desk;
 
 TEST_CASE(
     "a replay into a subscription sends its part of history again, marked, and ends by itself on record") {
@@ -237,43 +80,6 @@ TEST_CASE("the same sequence may be in flight in both streams, and each is answe
   CHECK(hub.state->pending(kDesk, 0, 10)->empty());
 }
 
-TEST_CASE("a replay goes on after a crash in the middle, and nothing comes twice but what was in flight") {
-  EngineHarness hub;
-  std::vector<Sequence> history;
-  for (int child = 0; child < 600; ++child) history.push_back(admit(hub, child));
-  std::map<Sequence, int> times;
-  std::size_t in_flight = 0;
-  bool state_lost = false;
-  SECTION("with the state") {}
-  SECTION("without the state") { state_lost = true; }
-  {
-    Desk desk(hub);
-    desk.drain();
-    start(hub, replaying());
-    while (desk.replayed.size() < 150) {
-      desk.take(hub.pass_ms(100));
-      if (desk.replayed.size() < 150) desk.answer();
-    }
-    in_flight = desk.due.size();
-    for (const auto& delivery : desk.replayed) ++times[delivery.sequence];
-  }
-  if (state_lost) {
-    hub.restart_without_state();
-  } else {
-    hub.restart(3);
-  }
-  Desk desk(hub);
-  desk.drain();
-  CHECK(desk.live.empty());
-  for (const auto& delivery : desk.replayed) ++times[delivery.sequence];
-  CHECK(times.size() == history.size());
-  const auto twice =
-      std::count_if(times.begin(), times.end(), [](const auto& one) { return one.second > 1; });
-  CHECK(static_cast<std::size_t>(twice) <= in_flight);
-  CHECK(changes(hub, SubscriptionChange::removed).size() == 1);
-  check_rebuilt(hub);
-}
-
 TEST_CASE("a replay waits while its subscription's reader is away, and offers no more than it may take") {
   EngineHarness hub;
   std::vector<Sequence> history;
@@ -317,32 +123,6 @@ TEST_CASE("a replay is paused and resumed, and a pause of its subscription holds
   REQUIRE(desk.act(SubscriptionAction::resume, paused) == wire::ErrorKind::unknown);
   desk.drain();
   CHECK(numbers(desk.replayed) == history);
-}
-
-TEST_CASE("a replay that is removed settles what is pending as skipped, on record, and ends") {
-  EngineHarness hub;
-  Desk desk(hub);
-  for (int child = 0; child < 100; ++child) desk.admit(child);
-  desk.drain();
-  const auto name = start(hub, replaying());
-  desk.take(hub.pass_ms(1'000));
-  REQUIRE_FALSE(hub.state->pending(name, 0, 1'000)->empty());
-  REQUIRE(desk.act(SubscriptionAction::reset, name) == wire::ErrorKind::conflict);
-  REQUIRE(desk.act(SubscriptionAction::remove, name) == wire::ErrorKind::unknown);
-  CHECK(hub.state->pending(name, 0, 1'000)->empty());
-  CHECK(changes(hub, SubscriptionChange::skipped).size() == 1);
-  const auto ended = changes(hub, SubscriptionChange::removed);
-  REQUIRE(ended.size() == 1);
-  CHECK(ended.front().by == "operator");
-  CHECK(ended.front().reason.starts_with("a test; offered 100, taken 0, withheld 0, skipped 100"));
-  const auto before = desk.replayed.size();
-  desk.drain();  // answers to what is over do nothing
-  CHECK(desk.replayed.size() == before);
-  const auto next = desk.admit(1);
-  desk.take(hub.step());
-  hub.restart();
-  CHECK(hub.state->pending(kDesk, 0, 10)->front().sequence == next);
-  check_rebuilt(hub);
 }
 
 TEST_CASE(
@@ -480,18 +260,6 @@ TEST_CASE("a notice is replayed only when that is asked for by name") {
   CHECK(changes(hub, SubscriptionChange::created).front().raise_notices);
 }
 
-TEST_CASE("a replay into what has become a notice, or is gone from the configuration, ends at the start") {
-  EngineHarness hub;
-  admit(hub, 1);
-  start(hub, replaying());
-  SECTION("a notice") { hub.rules.subscriptions[0].notice = true; }
-  SECTION("gone") { hub.rules.subscriptions.erase(hub.rules.subscriptions.begin()); }
-  hub.restart();
-  REQUIRE(changes(hub, SubscriptionChange::removed).size() == 1);
-  CHECK(changes(hub, SubscriptionChange::removed).front().by == core::kByConfiguration);
-  check_rebuilt(hub);
-}
-
 TEST_CASE(
     "only an operator replays into a subscription, with a reason, into one that is there, a few at a time") {
   EngineHarness hub;
@@ -529,49 +297,4 @@ TEST_CASE("nobody subscribes under a replay's name, and a replay holds what it g
   CHECK(act(hub, SubscriptionAction::remove, "night-desk") == wire::ErrorKind::conflict);
   REQUIRE(act(hub, SubscriptionAction::remove, handled.subscription) == wire::ErrorKind::unknown);
   CHECK(act(hub, SubscriptionAction::remove, "night-desk") == wire::ErrorKind::unknown);
-}
-
-TEST_CASE("a replay whose delivery was given up stays until an operator has handled that") {
-  EngineHarness hub;
-  Desk desk(hub);
-  const auto sequence = desk.admit(1);
-  desk.drain();
-  const auto name = start(hub, replaying());
-  desk.take(hub.pass_ms(1'000));
-  hub.nak(kCouncil, name, sequence, ledger::NakKind::rejected);
-  CHECK(changes(hub, SubscriptionChange::removed).empty());
-  wire::HandleDeadLetterT discard;
-  discard.action = wire::DeadLetterAction::discard;
-  discard.subscription = name;
-  discard.sequence = sequence;
-  discard.reason = "they have it";
-  hub.send(kOperator, std::move(discard));
-  hub.step();
-  CHECK(changes(hub, SubscriptionChange::removed).size() == 1);
-}
-
-TEST_CASE("what was mended for a replay is settled with it when the replay is removed") {
-  EngineHarness hub;
-  Desk desk(hub);
-  const auto sequence = desk.admit(1);
-  desk.drain();
-  const auto name = start(hub, replaying());
-  desk.take(hub.pass_ms(1'000));
-  hub.nak(kCouncil, name, sequence, ledger::NakKind::rejected);
-  hub.disconnect(kCouncil.connection);
-  wire::HandleDeadLetterT mend;
-  mend.action = wire::DeadLetterAction::mend;
-  mend.subscription = name;
-  mend.sequence = sequence;
-  mend.reason = "an old code";
-  EventSpec spec;
-  spec.child = 1;
-  mend.event = pack_event(make_event(spec));
-  auto received = hub.send(kOperator, std::move(mend));
-  REQUIRE(frames_of<wire::HandledT>(received).at(0).error == wire::ErrorKind::unknown);
-  REQUIRE(hub.state->pending(name, 0, 10)->size() == 1);
-  REQUIRE(act(hub, SubscriptionAction::remove, name) == wire::ErrorKind::unknown);
-  CHECK(hub.state->pending(name, 0, 10)->empty());
-  CHECK(changes(hub, SubscriptionChange::removed).front().reason.find("skipped 1,") != std::string::npos);
-  check_rebuilt(hub);
 }
