@@ -23,7 +23,7 @@ std::vector<std::uint64_t> numbers_of(const wire::Publish& publish) {
 std::optional<Bytes> Pushback::answer(ConnectionId connection, const wire::Publish& publish, bool full,
                                       Timestamp now) {
   if (!full && (!told_.contains(connection) || kFault == Fault::lets_the_told_be_overtaken))
-    return std::nullopt;
+    return take(connection, publish);
   // What is no good frame is refused where it is decided.
   if (publish.items() == nullptr || publish.items()->size() == 0 ||
       publish.items()->size() > limits::kPublishItemsMax) {
@@ -39,11 +39,11 @@ std::optional<Bytes> Pushback::answer(ConnectionId connection, const wire::Publi
     const bool given_up = now.us - told.since.us > kForgetUs;
     if (others.empty() || given_up) {
       told_.erase(connection);
-      return std::nullopt;
+      return take(connection, publish);
     }
     if (others.front() > numbers.back()) {
       told.numbers = std::move(others);
-      return std::nullopt;
+      return take(connection, publish);
     }
   }
   told.numbers.clear();
@@ -53,6 +53,10 @@ std::optional<Bytes> Pushback::answer(ConnectionId connection, const wire::Publi
   if (told.numbers.size() > limits::kClientPublishQueueMax) {
     told.numbers.resize(limits::kClientPublishQueueMax);
   }
+  if (const auto taken = taken_.find(connection); taken != taken_.end()) {
+    std::erase_if(told.numbers, [last = taken->second](std::uint64_t number) { return number <= last; });
+  }
+  if (told.numbers.empty()) told_.erase(connection);
   std::vector<wire::PublishOutcomeT> outcomes;
   for (const wire::PublishItem* item : *publish.items()) {
     wire::PublishOutcomeT outcome;
@@ -64,6 +68,21 @@ std::optional<Bytes> Pushback::answer(ConnectionId connection, const wire::Publi
   }
   items_ += outcomes.size();
   return core::published_frame(outcomes);
+}
+
+/// The frame may be decided. Its numbers rise, as a client sends them; who does otherwise harms its own
+/// order.
+std::nullopt_t Pushback::take(ConnectionId connection, const wire::Publish& publish) {
+  if (publish.items() != nullptr && publish.items()->size() != 0) {
+    auto& taken = taken_[connection];
+    taken = std::max(taken, publish.items()->Get(publish.items()->size() - 1)->number());
+  }
+  return std::nullopt;
+}
+
+void Pushback::forget(ConnectionId connection) {
+  told_.erase(connection);
+  taken_.erase(connection);
 }
 
 }  // namespace carehub::server

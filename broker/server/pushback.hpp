@@ -11,7 +11,8 @@ namespace carehub::server {
 
 /// Says `overloaded` to publishers while the hub can take nothing, and keeps each one's order afterwards: as
 /// long as an item that was told so has not come again, no later one of that connection is taken, or it would
-/// overtake an earlier one of the same child. For one thread.
+/// overtake an earlier one of the same child. A second copy of what was taken before is not waited for: who
+/// reads the first one's outcome does not send it again. For one thread.
 class Pushback {
  public:
   /// The answer to a frame that is not to be decided; nothing of it is kept, and its items are to be sent
@@ -19,7 +20,7 @@ class Pushback {
   std::optional<Bytes> answer(ConnectionId connection, const wire::Publish& publish, bool full,
                               Timestamp now);
 
-  void forget(ConnectionId connection) { told_.erase(connection); }
+  void forget(ConnectionId connection);
 
   /// Items that were told so.
   std::uint64_t items() const { return items_; }
@@ -33,7 +34,10 @@ class Pushback {
     Timestamp since;
   };
 
+  std::nullopt_t take(ConnectionId connection, const wire::Publish& publish);
+
   std::unordered_map<ConnectionId, Told> told_;
+  std::unordered_map<ConnectionId, std::uint64_t> taken_;  // the highest number that may have been decided
   std::uint64_t items_ = 0;
 };
 

@@ -118,6 +118,21 @@ TEST_CASE("who never sends again what was told to come again is heard all the sa
   CHECK(hub.tell(kOne, {4}, false) == 0);
 }
 
+TEST_CASE("a second copy of what was taken before is told to come again, and holds nothing up") {
+  Told hub;
+  CHECK(hub.tell(kOne, {1, 2}, false) == 0);
+  CHECK(hub.tell(kOne, {1, 2}, true) == 2);
+  CHECK(hub.tell(kOne, {3}, false) == 0);
+  CHECK(hub.tell(kOne, {2, 3, 4}, true) == 3);
+  CHECK(hub.tell(kOne, {5}, false) == 1);  // it would overtake 4
+  CHECK(hub.tell(kOne, {2, 3}, false) == 0);
+  CHECK(hub.tell(kOne, {4, 5}, false) == 0);
+  CHECK(hub.tell(kOne, {6}, false) == 0);
+  hub.pushback.forget(kOne);  // numbers begin again with the next connection
+  CHECK(hub.tell(kOne, {1}, true) == 1);
+  CHECK(hub.tell(kOne, {2}, false) == 1);
+}
+
 TEST_CASE("a connection that is gone leaves nothing behind, and one that asks too much only what it may") {
   Told hub;
   CHECK(hub.tell(kOne, {1}, true) == 1);
