@@ -22,8 +22,11 @@ int main(int count, char** values) {
 
   carehub::app::StopSignals signals;
   carehub::app::Surroundings surroundings{
-      std::cin, std::cout, std::cerr,
+      std::cin,
+      std::cout,
+      std::cerr,
       [&signals](std::chrono::milliseconds wait) { return signals.stopped_within(wait); },
-      ::isatty(STDIN_FILENO) == 1};
+      ::isatty(STDIN_FILENO) == 1,
+      [&signals] { return signals.reload_asked(); }};
   return static_cast<int>(carehub::app::run_program({values + 1, values + count}, surroundings));
 }

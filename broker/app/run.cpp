@@ -7,6 +7,7 @@
 #include "broker/app/configuration.hpp"
 #include "broker/app/hub_connection.hpp"
 #include "broker/app/hub_options.hpp"
+#include "broker/app/reload.hpp"
 #include "broker/server/log.hpp"
 
 /// run, broker, adapter: the processes that stay.
@@ -83,8 +84,10 @@ ExitCode run_adapter(const Configuration& configuration, const std::vector<adapt
   return ExitCode::ok;
 }
 
-ExitCode run_hub(const Configuration& configuration, const std::vector<adapters::ChannelConfig>& channels,
+ExitCode run_hub(const RunOptions& run, const Configuration& configuration,
+                 const std::vector<adapters::ChannelConfig>& channels,
                  const std::optional<adapters::TileListenerOptions>& tiles, Surroundings& surroundings) {
+  (void)surroundings.reload_asked();  // from here on; this configuration is as new as it gets
   auto options = hub_options(configuration.hub);
   if (!options) return complain(surroundings, options.error());
   const auto opening = std::make_shared<StillBusy>(surroundings.err, "opening and checking the ledger");
@@ -115,7 +118,9 @@ ExitCode run_hub(const Configuration& configuration, const std::vector<adapters:
     surroundings.out << "checkpoint and tiles on http://" << tiles->address << ":" << tiles->port << '\n';
   }
   say_ready(configuration.hub, channels, true, surroundings);
+  std::vector<server::AllowedKey> allowed = configuration.hub.clients;
   while (hub.running() && !surroundings.stopped_within(kTurn)) {
+    if (surroundings.reload_asked()) reload(run.config, hub, allowed);
   }
   // What is under way gets its receipt first; the hub goes last.
   if (set) set->stop();
@@ -137,11 +142,11 @@ ExitCode run(const RunOptions& options, Surroundings& surroundings) {
   if (auto log = server::start_log({}); !log)
     return complain(surroundings, ExitCode::storage, log.error().text);
   if (options.parts == RunOptions::Parts::broker)
-    return run_hub(configuration, {}, std::nullopt, surroundings);
+    return run_hub(options, configuration, {}, std::nullopt, surroundings);
   const auto channels = chosen_channels(options, configuration, surroundings);
   if (!channels) return ExitCode::not_found;
   if (options.parts == RunOptions::Parts::adapter) return run_adapter(configuration, *channels, surroundings);
-  return run_hub(configuration, *channels, configuration.tiles, surroundings);
+  return run_hub(options, configuration, *channels, configuration.tiles, surroundings);
 }
 
 }  // namespace carehub::app

@@ -20,6 +20,13 @@ sigset_t stop_signals() {
   return signals;
 }
 
+sigset_t reload_signal() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGHUP);
+  return signals;
+}
+
 }  // namespace
 
 ExitCode complain(Surroundings& surroundings, const Error& error) {
@@ -62,6 +69,13 @@ bool StopSignals::stopped_within(std::chrono::milliseconds wait) {
     }
   }
   return stopped_;
+}
+
+bool StopSignals::reload_asked() {
+  const sigset_t signals = reload_signal();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const timespec at_once = {0, 0};
+  return sigtimedwait(&signals, nullptr, &at_once) == SIGHUP;
 }
 
 }  // namespace carehub::app

@@ -18,6 +18,8 @@ struct Surroundings {
   /// Waits at most so long; true when the program has been asked to stop.
   std::function<bool(std::chrono::milliseconds)> stopped_within;
   bool somebody_to_ask = false;  // `in` is a terminal
+  /// True once after each wish to read the configuration again. Who asks takes such wishes from then on.
+  std::function<bool()> reload_asked = [] { return false; };
 };
 
 /// One line on standard error, "carehub: TEXT", and the code to leave with.
@@ -34,6 +36,10 @@ class StopSignals {
  public:
   StopSignals();
   bool stopped_within(std::chrono::milliseconds wait);
+
+  /// Whether SIGHUP has come since it was asked last. From the first question on it is blocked as the others
+  /// are; before, it ends the program, as it does when a terminal closes.
+  bool reload_asked();
 
  private:
   bool stopped_ = false;

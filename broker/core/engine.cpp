@@ -87,6 +87,7 @@ struct Engine::Impl {
           reports(context),
           questions(context, deliveries, refused),
           repeats(impl.journal, impl.day_keys),
+          strangers(impl.journal, impl.day_keys),
           admission(rules, impl.state, impl.journal, impl.vault, impl.day_keys, impl.random, impl.counters,
                     repeats, impl.note,
                     [this](const RecordedEvent& recorded) { return deliveries.route(recorded); }) {}
@@ -103,6 +104,7 @@ struct Engine::Impl {
     Reports reports;
     Questions questions;
     RepeatCounts repeats;
+    Strangers strangers;
     Admission admission;
   };
 
@@ -348,6 +350,10 @@ Result<Timestamp> Engine::advance(Timestamp now, Decision& out) {
 Result<void> Engine::erase(const AskErasure& ask, ErasureFindings findings, Timestamp now, Decision& out) {
   return impl_->running().erasures.erase(ask, std::move(findings), impl_->journal.head(), impl_->tick(now),
                                          out);
+}
+
+Result<void> Engine::note_strangers(const StrangerCounts& totals, Timestamp now) {
+  return impl_->running().strangers.note(totals, impl_->tick(now));
 }
 
 Result<void> Engine::destroy(const std::vector<KeyId>& keys) { return impl_->vault.destroy(keys); }

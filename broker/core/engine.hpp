@@ -6,6 +6,7 @@
 
 #include "broker/base/random.hpp"
 #include "broker/core/state_reader.hpp"
+#include "broker/core/strangers.hpp"
 #include "broker/storage/vault.hpp"
 #include "schemas/wire_generated.h"
 
@@ -144,6 +145,10 @@ class Engine {
   /// Answers with the figures that a question for a report has brought together (care::Report), once they are
   /// written down where they were made for the first time.
   Result<void> end_report(const Ask& ask, wire::PageT page, Timestamp now, Decision& out);
+
+  /// Writes down how often those knocked whom the hub does not know: one entry a minute and cause. `totals`
+  /// are since start.
+  Result<void> note_strangers(const StrangerCounts& totals, Timestamp now);
 
   const Counters& counters() const;
 

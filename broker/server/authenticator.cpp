@@ -78,7 +78,6 @@ void send_parts(void* socket, const std::vector<std::string>& parts) {
 
 Result<std::unique_ptr<Authenticator>> Authenticator::open(void* context,
                                                            const std::vector<AllowedKey>& keys) {
-  if (auto checked = check(keys); !checked) return tl::unexpected(checked.error());
   Socket socket(zmq_socket(context, ZMQ_REP), &zmq_close);
   const int linger = 0;
   if (socket == nullptr || zmq_setsockopt(socket.get(), ZMQ_LINGER, &linger, sizeof linger) != 0 ||
@@ -86,7 +85,7 @@ Result<std::unique_ptr<Authenticator>> Authenticator::open(void* context,
     return fail(ErrorKind::unavailable, "cannot answer for keys: another hub runs in this ZeroMQ context");
   }
   auto authenticator = std::unique_ptr<Authenticator>(new Authenticator(std::move(socket)));
-  authenticator->allow(keys);
+  if (auto allowed = authenticator->allow(keys); !allowed) return tl::unexpected(allowed.error());
   return authenticator;
 }
 
@@ -111,10 +110,12 @@ void Authenticator::answer() {
   }
 }
 
-void Authenticator::allow(const std::vector<AllowedKey>& keys) {
+Result<void> Authenticator::allow(const std::vector<AllowedKey>& keys) {
+  if (auto checked = check(keys); !checked) return tl::unexpected(checked.error());
   auto users = users_of(keys);
   const std::lock_guard lock(mutex_);
   users_.swap(users);
+  return {};
 }
 
 bool Authenticator::allows(const std::string& user_id) const {

@@ -32,8 +32,8 @@ class Authenticator {
   void* socket() const { return socket_.get(); }
   void answer();
 
-  /// Replaces the list. Thread-safe; malformed keys are left out.
-  void allow(const std::vector<AllowedKey>& keys);
+  /// Replaces the list. Error `invalid`, as of open(): the list stays what it was. Thread-safe.
+  Result<void> allow(const std::vector<AllowedKey>& keys);
 
   /// Whether this User-Id is still on the list. Thread-safe.
   bool allows(const std::string& user_id) const;

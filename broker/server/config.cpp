@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t kIpcPathBytesMax = 107;  // sockaddr_un.sun_path without its ending zero
 constexpr std::size_t kCurveKeyCharacters = 40;
+constexpr std::size_t kKeysOfClientMax = 2;  // the one that it has, and the next
 constexpr std::uintmax_t kPolicyBytesMax = limits::kEventBytesMax;
 constexpr std::size_t kCommandWordsMax = 64;
 constexpr std::int64_t kRatePerMinuteMax = 6'000'000;
@@ -271,9 +272,16 @@ class Reader {
         table.fault("", "the client names no agency", "Add agency = \"...\", or operator = true.");
       }
       check_agency(table, "agency", client.agency);
-      client.public_key = table.text("public_key");
-      if (!client.public_key.empty()) check_key(table, client.public_key);
-      config_.clients.push_back(std::move(client));
+      const auto keys = table.text_or_texts("public_key");
+      if (keys.empty() || keys.size() > kKeysOfClientMax) {
+        table.fault("public_key", "the client has no key, or more than two",
+                    "Give the one that it has, or that one and the next: public_key = [\"...\", \"...\"].");
+      }
+      for (const auto& key : keys) {
+        check_key(table, key);
+        client.public_key = key;
+        config_.clients.push_back(client);
+      }
     }
     if (listens_on_tcp_ && config_.clients.empty()) {
       root_.fault("broker", "the broker listens on tcp:// but no [[client]] may connect",

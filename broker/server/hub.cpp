@@ -379,9 +379,10 @@ std::vector<std::string> Hub::endpoints() const { return impl_->transport->endpo
 
 void* Hub::zmq_context() const { return impl_->context.get(); }
 
-void Hub::allow(const std::vector<AllowedKey>& keys) {
-  impl_->authenticator->allow(keys);
+Result<void> Hub::allow(const std::vector<AllowedKey>& keys) {
+  if (auto allowed = impl_->authenticator->allow(keys); !allowed) return allowed;
   impl_->transport->check_keys();
+  return {};
 }
 
 Statistics Hub::statistics() const {

@@ -76,8 +76,9 @@ class Hub {
   /// The ZeroMQ context that clients inside this process connect through. Close them before the hub goes.
   void* zmq_context() const;
 
-  /// The keys that may connect from now on; connections of others are closed. Thread-safe.
-  void allow(const std::vector<AllowedKey>& keys);
+  /// The keys that may connect from now on; connections of others are closed, and nothing more of them is
+  /// read. Error `invalid`: a key is malformed or listed twice; then all stays as it was. Thread-safe.
+  Result<void> allow(const std::vector<AllowedKey>& keys);
 
   /// Counts as of the last step. Thread-safe.
   Statistics statistics() const;

@@ -155,6 +155,7 @@ Result<void> Loop::step(std::uint32_t wait_ms_max) {
     if (!due) return tl::unexpected(due.error());
     due_ = *due;
     if (parts_.witnesses != nullptr) parts_.witnesses->watch(durable_, now_, decision);
+    if (auto noted = note_strangers(); !noted) return noted;
     clock_watch_.look(wall_, now_, parts_.state.head(), decision);
     return commit(std::move(decision));
   };
@@ -497,6 +498,12 @@ void Loop::disconnect(ConnectionId connection, core::Parting parting) {
   if (peers_.find(connection) == nullptr) return;
   peers_.forget(connection);
   parts_.engine.disconnected(connection, now_, parting);
+}
+
+Result<void> Loop::note_strangers() {
+  if (!parts_.count_network || now_.us - touched_.us < kTouchUs) return {};
+  parts_.count_network(statistics_);
+  return parts_.engine.note_strangers({statistics_.keys_refused, statistics_.frames_unaddressed}, now_);
 }
 
 void Loop::keep_in_touch() {

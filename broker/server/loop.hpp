@@ -118,6 +118,7 @@ class Loop {
   void answer(core::Decision& decision);
   void send(ConnectionId connection, Bytes frame);
   void disconnect(ConnectionId connection, core::Parting parting = core::Parting::lost);
+  Result<void> note_strangers();
   void keep_in_touch();
 
   LoopParts parts_;

@@ -1,5 +1,6 @@
 """The same configuration as one process, and split over processes."""
 import re
+import signal
 import subprocess
 import unittest
 
@@ -83,6 +84,13 @@ name = "{adapter.name}"
 agency = "{agency or adapter.agency}"
 public_key = "{public}"
 ''')
+
+
+def reload(county, code):
+    """The hub reads its configuration again; the lines with that code which it has written since."""
+    before = county.log.read_text().count(code)
+    county.hub.send_signal(signal.SIGHUP)
+    return wait_until(lambda: re.findall(f".* {code} .*", county.log.read_text())[before:], f"the line {code}")
 
 
 class Split(unittest.TestCase):
@@ -169,6 +177,73 @@ transport = {{ kind = "webhook", url = "http://127.0.0.1:{receiver.port}/duty-de
             self.assertEqual(county.stop(), 0)
             receiver.stop()
         self.assertEqual(codes, [0, 0])
+
+    def test_keys_are_changed_with_an_overlap_and_taken_off_while_the_hub_runs(self):
+        tcp = free_port()
+        county = County(replace=[('listen = ["ipc://hub.sock"]',
+            f'listen = ["ipc://hub.sock", "tcp://127.0.0.1:{tcp}"]\ncurve_secret_file = "hub.secret"')])
+        keys(county.directory / "hub")
+        hospital = Elsewhere(county, tcp, "elwick-hospital", f'''direction = "in"
+transport = {{ kind = "mllp", address = "127.0.0.1", port = {free_port()} }}
+pack = "hospital/hl7v2.toml"''', "elwick-adt")
+        allow(county, hospital)
+        county.start(command="broker")
+
+        def change(old, new):
+            text = county.config.read_text()
+            self.assertIn(old, text)
+            county.config.write_text(text.replace(old, new))
+        try:
+            hospital.start()
+            self.assertIn(b"MSA|AA|", hospital.ask("KEYS1", 631))
+
+            # Both keys for a while: the hub is told of the next one, the adapter takes it when it likes.
+            old = (hospital.directory / "own.public").read_text().strip()
+            keys(hospital.directory / "next")
+            new = (hospital.directory / "next.public").read_text().strip()
+            change(f'public_key = "{old}"', f'public_key = ["{old}", "{new}"]')
+            self.assertIn("2 keys may connect: 1 new, 0 taken off", reload(county, "keys-reloaded")[-1])
+            self.assertIn(b"MSA|AA|", hospital.ask("KEYS2", 632))
+            self.assertEqual(hospital.stop(), 0)
+            hospital.config.write_text(hospital.config.read_text().replace("own.secret", "next.secret"))
+            hospital.start()
+            self.assertIn(b"MSA|AA|", hospital.ask("KEYS3", 633))
+            change(f'public_key = ["{old}", "{new}"]', f'public_key = "{new}"')
+            self.assertIn("1 keys may connect: 0 new, 1 taken off", reload(county, "keys-reloaded")[-1])
+            self.assertIn(b"MSA|AA|", hospital.ask("KEYS4", 634))
+
+            # A configuration with a fault takes nobody off.
+            change(f'public_key = "{new}"', f'publik_key = "{new}"')
+            failed = reload(county, "reload_failed")[-1]
+            self.assertIn("hub.toml:", failed)
+            self.assertNotIn(new, failed)
+            self.assertIn(b"MSA|AA|", hospital.ask("KEYS5", 635))
+
+            # What the adapter says under a key that is not on the list any more is neither read nor answered.
+            change(f'publik_key = "{new}"', f'public_key = "{old}"')
+            reload(county, "keys-reloaded")
+            self.assertIsNone(hospital.try_once("KEYS6", 636, 2))
+            wait_until(lambda: "the hub does not know this key" in hospital.log(), "the line that says why")
+            asked = county.carehub("timeline", "--person", "nhs:" + nhs_number(636), "--role", "auditor", "--by", "test",
+                                   "--reason", "test", check=False)
+            self.assertEqual(asked.returncode, 7, asked.stdout)
+
+            # That it knocked is on record.
+            def trail():
+                asked = subprocess.run([CAREHUB, "audit", "trail", str(county.config), "--by", "test", "--reason", "test",
+                                        "--json"], capture_output=True, text=True, timeout=300)
+                self.assertEqual(asked.returncode, 0, asked.stderr)
+                return "handshakes with a key that is not on the list" in asked.stdout
+            wait_until(trail, "the entry about strangers")
+
+            # Put back, the adapter comes again by itself, and so does the message that the hospital sends again.
+            change(f'public_key = "{old}"', f'public_key = "{new}"')
+            reload(county, "keys-reloaded")
+            self.assertIn(b"MSA|AA|", hospital.ask("KEYS6", 636))
+        finally:
+            code = hospital.stop()
+            self.assertEqual(county.stop(), 0)
+        self.assertEqual(code, 0)
 
     def test_a_wrong_key_of_the_hub_and_another_agencys_key_are_refused_and_nothing_is_acknowledged(self):
         tcp = free_port()

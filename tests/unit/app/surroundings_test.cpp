@@ -45,6 +45,22 @@ TEST_CASE("both signals ask to stop, and the wish stays") {
   }
 }
 
+TEST_CASE(
+    "a hangup asks once to read the configuration again, stops nothing, and is met by whoever asks alone") {
+  CHECK(holds_in_child([] {
+    StopSignals signals;
+    if (signals.reload_asked()) return false;
+    ::kill(::getpid(), SIGHUP);
+    ::kill(::getpid(), SIGHUP);  // signals do not add up
+    return !signals.stopped_within(milliseconds(0)) && signals.reload_asked() && !signals.reload_asked();
+  }));
+  CHECK_FALSE(holds_in_child([] {
+    const StopSignals signals;
+    ::kill(::getpid(), SIGHUP);
+    return true;
+  }));
+}
+
 TEST_CASE("without a signal the wait ends with its time, and another signal does not end it") {
   CHECK(holds_in_child([] {
     StopSignals signals;

@@ -341,6 +341,36 @@ TEST_CASE("a client is one agency's or an operator's, with a key of its own") {
   CHECK(result.config.clients[0].agency == "ward");
 }
 
+TEST_CASE("a client that changes its key has two for a while, and no more") {
+  const Folder folder;
+  folder.write("policy.toml", kPolicy);
+  folder.write("hub.secret", "");
+  const auto with_keys = [&folder](const std::string& keys) {
+    return read(folder,
+                std::string(kHub) + "[broker]\nlisten = [\"tcp://10.0.0.1:5570\"]\n" +
+                    "curve_secret_file = \"hub.secret\"\n[[client]]\nname = \"a\"\nagency = \"ward\"\n" +
+                    keys);
+  };
+  const auto key = [](char character) { return '"' + std::string(40, character) + '"'; };
+  const Read two = with_keys("public_key = [" + key('a') + ", " + key('b') + "]\n");
+  CHECK(two.faults.empty());
+  REQUIRE(two.config.clients.size() == 2);
+  for (const auto& client : two.config.clients) {
+    CHECK(client.client == "a");
+    CHECK(client.agency == "ward");
+  }
+  CHECK(two.config.clients[1].public_key == std::string(40, 'b'));
+  const Read three = with_keys("public_key = [" + key('a') + ", " + key('b') + ", " + key('c') + "]\n");
+  CHECK(only(three).text.find("more than two") != std::string::npos);
+  const Read none = with_keys("public_key = []\n");
+  REQUIRE_FALSE(none.faults.empty());
+  CHECK(none.faults.front().text.find("no key") != std::string::npos);
+  CHECK(
+      only(with_keys("public_key = [" + key('a') + ", " + key('a') + "]\n")).text.find("another client's") !=
+      std::string::npos);
+  CHECK_FALSE(with_keys("").faults.empty());
+}
+
 TEST_CASE("a socket path that the system cannot hold is a fault") {
   const Read result = read_with("[broker]\nlisten = [\"ipc:///" + std::string(120, 'x') + "\"]\n");
   CHECK(only(result).text.find("107") != std::string::npos);

@@ -243,7 +243,7 @@ TEST_CASE("keys that are not on the list are refused, and one that is taken off 
   Dealer anna(net.context, net.tcp(), kId, &net.anna, &net.server);
   anna.say("hello");
   const auto connection = net.next().connection;
-  net.authenticator->allow({{net.bert.public_text(), "bert-agency", "b"}});
+  REQUIRE(net.authenticator->allow({{net.bert.public_text(), "bert-agency", "b"}}));
   net.transport->check_keys();
   const auto gone = net.next();
   CHECK(gone.gone);
@@ -259,7 +259,7 @@ TEST_CASE("of two keys of one client the one that is taken off ends its connecti
   const KeyPair next;
   const AllowedKey old_key{net.anna.public_text(), "anna-agency", "a"};
   const AllowedKey new_key{next.public_text(), "anna-agency", "a"};
-  net.authenticator->allow({old_key, new_key});
+  REQUIRE(net.authenticator->allow({old_key, new_key}));
   Dealer before(net.context, net.tcp(), kId, &net.anna, &net.server);
   before.say("hello");
   const auto connection = net.next().connection;
@@ -268,7 +268,7 @@ TEST_CASE("of two keys of one client the one that is taken off ends its connecti
   const auto greeted = net.next();
   CHECK(greeted.agency == "anna-agency");
   CHECK(greeted.client == "a");
-  net.authenticator->allow({new_key});
+  REQUIRE(net.authenticator->allow({new_key}));
   net.transport->check_keys();
   const auto gone = net.next();
   CHECK(gone.gone);
