@@ -36,6 +36,7 @@ struct Reading {
   ProveOptions prove;
   ExportOptions audit_export;
   CompletenessOptions completeness;
+  PolicyExplainOptions policy_explain;
   EraseOptions erase;
   VaultOptions vault;
   KeysOptions keys;
@@ -82,6 +83,9 @@ void add_audit_command(CLI::App& program, Reading& reading);
 void add_witness_command(CLI::App& program, Reading& reading);
 /// What operators and auditors ask of a running hub: timeline, status, replay, dead-letters, subscriptions.
 void add_operator_commands(CLI::App& program, Reading& reading);
+
+/// What a running hub is asked about its policy: explain.
+void add_policy_command(CLI::App& program, Reading& reading);
 
 /// Backups of a running hub, and what is made of them.
 void add_backup_commands(CLI::App& program, Reading& reading);

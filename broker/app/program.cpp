@@ -204,6 +204,7 @@ std::variant<Command, Leave> parse_command(std::vector<std::string> arguments) {
   add_configuration_commands(program, reading);
   add_event_commands(program, reading);
   add_operator_commands(program, reading);
+  add_policy_command(program, reading);
   add_backup_commands(program, reading);
   add_audit_command(program, reading);
   add_witness_command(program, reading);
@@ -237,6 +238,9 @@ ExitCode run_program(std::vector<std::string> arguments, Surroundings& surroundi
     ExitCode operator()(const ExportOptions& options) const { return audit_export(options, surroundings); }
     ExitCode operator()(const CompletenessOptions& options) const {
       return audit_completeness(options, surroundings);
+    }
+    ExitCode operator()(const PolicyExplainOptions& options) const {
+      return policy_explain(options, surroundings);
     }
     ExitCode operator()(const RunOptions& options) const { return run(options, surroundings); }
     ExitCode operator()(const CheckOptions& options) const { return check(options, surroundings); }

@@ -11,6 +11,7 @@
 #include "broker/app/audit_questions.hpp"
 #include "broker/app/backup.hpp"
 #include "broker/app/commands.hpp"
+#include "broker/app/policy_questions.hpp"
 #include "broker/app/restore.hpp"
 #include "broker/app/witness.hpp"
 
@@ -21,7 +22,7 @@ using Command =
                  ReplayOptions, DeadLetterOptions, StatusOptions, SubscriptionsOptions, RebuildOptions,
                  RecoverOptions, AuditOptions, EraseOptions, VaultOptions, KeysOptions, BenchOptions,
                  VersionOptions, AsOfOptions, TrailOptions, ReportOptions, BackupOptions, RestoreOptions,
-                 WitnessOptions, ProveOptions, ExportOptions, CompletenessOptions>;
+                 WitnessOptions, ProveOptions, ExportOptions, CompletenessOptions, PolicyExplainOptions>;
 
 /// What to print and how to leave when there is nothing to do: help, or a wrong command line.
 struct Leave {

@@ -6,6 +6,7 @@
 #include "broker/care/as_of.hpp"
 #include "broker/care/deliveries_fold.hpp"
 #include "broker/care/event_rows.hpp"
+#include "broker/care/explained.hpp"
 #include "broker/care/past_reader.hpp"
 #include "broker/care/replay_answers.hpp"
 #include "broker/care/report.hpp"
@@ -85,6 +86,7 @@ wire::PageT History::answer(const core::Ask& ask) const {
       case wire::QueryKind::dead_letters: return impl_->dead_letters(ask);
       case wire::QueryKind::subscriptions: return impl_->subscriptions(ask);
       case wire::QueryKind::status: return impl_->status();
+      case wire::QueryKind::explain: return explained(impl_->past, query);
       default: return fail(ErrorKind::invalid, "this hub does not know the kind of question");
     }
   }();

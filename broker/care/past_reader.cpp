@@ -52,6 +52,15 @@ const core::Policy& PastReader::policy() const {
   return *policy_;
 }
 
+std::vector<const core::Agency*> PastReader::agencies_with(const std::string& role) const {
+  std::vector<const core::Agency*> having;
+  for (const auto& [id, agency] : agencies_) {
+    if (std::ranges::find(agency.roles, role) != agency.roles.end()) having.push_back(&agency);
+  }
+  std::ranges::sort(having, {}, &core::Agency::id);
+  return having;
+}
+
 const core::Agency& PastReader::agency_of(const std::string& id) const {
   static const core::Agency without_codes;
   const auto found = agencies_.find(id);

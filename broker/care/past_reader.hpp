@@ -41,6 +41,8 @@ class PastReader {
   const storage::SecretKey& index_key() const { return vault_.index_key(); }
 
   bool knows_agency(const std::string& id) const { return agencies_.contains(id); }
+  /// The agencies whose connections may ask and subscribe in this role, by id.
+  std::vector<const core::Agency*> agencies_with(const std::string& role) const;
   /// One without codes when no agency has this id.
   const core::Agency& agency_of(const std::string& id) const;
   /// The subscriptions that this peer may know of.

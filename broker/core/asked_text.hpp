@@ -19,6 +19,9 @@ constexpr std::size_t kAskedValuesMax = 16;  // of one list
 /// In an agency's place, of what had been offered by then: each that there was.
 constexpr std::string_view kEveryAgency = "*";
 
+/// Of a policy that goes with a question or a change.
+constexpr std::size_t kPolicyTextBytesMax = 1U << 20U;
+
 /// Whether a value that somebody typed may stand in an Access: a plain word, and no NHS number or UPN.
 bool may_be_told(std::string_view value);
 

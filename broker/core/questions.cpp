@@ -29,6 +29,20 @@ bool too_large(std::initializer_list<const flatbuffers::String*> texts, const le
          (filter != nullptr && unpacked_bytes(*filter) > limits::kFilterBytesMax);
 }
 
+/// What an explanation is refused for before it is recorded.
+std::optional<std::string> fault_of_explain(const wire::Query& query, const Policy& policy) {
+  const auto role = text_of(query.role());
+  const bool other = query.policy() != nullptr && query.policy()->size() > 0;
+  if (query.sequence() == 0) return "an explanation is asked of one event, by its entry's number";
+  if (role.empty() || !may_be_told(role)) return "an explanation is asked for a role";
+  if (!other && !policy.has_role(role)) return "the policy has no such role";
+  return std::nullopt;
+}
+
+bool has_large_policy(const wire::Query& query) {
+  return query.policy() != nullptr && query.policy()->size() > kPolicyTextBytesMax;
+}
+
 std::string too_large_text() {
   return "a text of the question is longer than " + std::to_string(limits::kErrorTextBytesMax) +
          " bytes, or its filter than " + std::to_string(limits::kFilterBytesMax);
@@ -128,6 +142,7 @@ Questions::Asked Questions::asked_of(const wire::Query& query) const {
   }
   const bool reports = query.kind() == wire::QueryKind::report;
   if (reports && !Reports::fault(query)) what.add(Reports::name(query));
+  if (query.policy() != nullptr && query.policy()->size() > 0) what.add("under another policy");
   if (query.at() != 0 && !reports) what.add("as of " + to_rfc3339({query.at()}));
   if (!reports) add_conditions(query, what);
   Asked asked{wire::EnumNameQueryKind(query.kind()),
@@ -136,6 +151,7 @@ Questions::Asked Questions::asked_of(const wire::Query& query) const {
               text_of(query.reason()),
               what.take(),
               text_of(query.person())};
+  if (query.kind() == wire::QueryKind::explain) asked.person = "sequence:" + std::to_string(query.sequence());
   name_by_number(asked);
   return asked;
 }
@@ -155,12 +171,16 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
       (query.types() != nullptr && query.types()->size() > kTypesMax)) {
     return refuse_unread(too_large_text());
   }
+  if (has_large_policy(query)) {
+    return refuse_unread("a policy is larger than " + std::to_string(kPolicyTextBytesMax) + " bytes");
+  }
   const auto refuse = [&](ErrorKind kind, const std::string& why) {
     out.sends.push_back({peer.connection, refused_page(query.number(), kind, why)});
     return record_refused(peer, asked_of(query), why, now);
   };
   const bool reports = query.kind() == wire::QueryKind::report;
-  const bool audits = reports || query.kind() == wire::QueryKind::entries ||
+  const bool explains = query.kind() == wire::QueryKind::explain;
+  const bool audits = reports || explains || query.kind() == wire::QueryKind::entries ||
                       query.kind() == wire::QueryKind::as_of || query.kind() == wire::QueryKind::trail;
   if (audits && !peer.is_operator)
     return refuse(ErrorKind::denied, "only an operator's connection asks as an auditor");
@@ -177,6 +197,10 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
   }
   if (reports) {
     if (const auto why = Reports::fault(query)) return refuse(ErrorKind::invalid, *why);
+  }
+  if (explains) {
+    if (const auto why = fault_of_explain(query, context_.disclosure.current()))
+      return refuse(ErrorKind::invalid, *why);
   }
   if (about_children || audits || query.kind() == wire::QueryKind::dead_letters) {
     if (auto recorded = record_access(peer, asked_of(query), now); !recorded) return recorded;

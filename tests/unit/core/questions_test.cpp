@@ -154,6 +154,45 @@ TEST_CASE("sealed entries are shown to an operator who says why, and the asking 
   CHECK(hub.asks.size() == 1);
 }
 
+TEST_CASE("why a role sees what it sees is told to an operator who says why, and is recorded by entry") {
+  EngineHarness hub;
+  wire::QueryT query;
+  query.kind = wire::QueryKind::explain;
+  query.role = "social-care-duty";
+  query.sequence = 5;
+  query.agency = "northmarch-council";
+  CHECK(answer_to(hub, kOperator, query) == wire::ErrorKind::invalid);
+  query.reason = "complaint 12";
+  CHECK(answer_to(hub, kCouncil, query) == wire::ErrorKind::denied);
+  CHECK(accesses(hub, "explain").empty());
+  CHECK(answer_to(hub, kOperator, query) == wire::ErrorKind::unknown);
+  REQUIRE(accesses(hub, "explain").size() == 1);
+  CHECK(last_access(hub).what == "sequence:5 agency northmarch-council");
+  CHECK(last_access(hub).role == "social-care-duty");
+  CHECK(hub.asks.size() == 1);
+}
+
+TEST_CASE("an explanation is refused without an event or a role, and of a policy that is too large") {
+  EngineHarness hub;
+  wire::QueryT query;
+  query.kind = wire::QueryKind::explain;
+  query.reason = "complaint 12";
+  query.role = "social-care-duty";
+  CHECK(answer_to(hub, kOperator, query) == wire::ErrorKind::invalid);
+  query.sequence = 5;
+  query.role = "no-such-role";
+  CHECK(answer_to(hub, kOperator, query) == wire::ErrorKind::invalid);
+  query.role.clear();
+  CHECK(answer_to(hub, kOperator, query) == wire::ErrorKind::invalid);
+  query.role = "drafted-role";
+  query.policy.assign(core::kPolicyTextBytesMax + 1, '#');
+  CHECK(answer_to(hub, kOperator, query) == wire::ErrorKind::invalid);
+  CHECK(accesses(hub, "explain").empty());
+  query.policy.pop_back();
+  CHECK(answer_to(hub, kOperator, query) == wire::ErrorKind::unknown);
+  CHECK(last_access(hub).what == "sequence:5 under another policy");
+}
+
 TEST_CASE("the tree of hashes is shown to whoever is connected, and that is not recorded") {
   EngineHarness hub;
   for (const auto kind : {wire::QueryKind::checkpoint, wire::QueryKind::tile, wire::QueryKind::proof}) {

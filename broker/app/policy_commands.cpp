@@ -1,0 +1,44 @@
+#include <CLI/CLI.hpp>
+
+#include "broker/app/command_line.hpp"
+
+namespace carehub::app {
+namespace {
+
+void add_explain(CLI::App& policy, Reading& reading) {
+  auto* command =
+      add(policy, "explain",
+          "Of a running hub: what a role sees of one event, field by field, by which rule and on which legal "
+          "basis, or why it sees nothing. Never a value. The asking is recorded",
+          "carehub policy explain hub.toml --role school-pastoral --event 4711 --by 'A Name' --reason "
+          "'complaint 7'\n"
+          "  carehub policy explain hub.toml --role school-pastoral --agency holm-school --event 4711 "
+          "--policy next.toml --by 'A Name' --reason 'a draft'");
+  auto& options = reading.policy_explain;
+  add_config(command, options.config);
+  command->add_option("--role", options.role, "Whose view is explained")->required()->type_name("ROLE");
+  command->add_option("--event", options.event, "The event, by its entry's number")
+      ->required()
+      ->type_name("SEQ");
+  command->add_option("--agency", options.agency, "As this agency; default: each that holds the role")
+      ->type_name("ID");
+  command
+      ->add_option("--policy", options.policy,
+                   "By this policy file instead of the one that decides now; - reads standard input")
+      ->type_name("FILE");
+  add_asker(command, options.by, options.reason);
+  add_json(command, options.json);
+  choose(command, reading, &Reading::policy_explain);
+}
+
+}  // namespace
+
+void add_policy_command(CLI::App& program, Reading& reading) {
+  auto* command = add(program, "policy", "Why somebody sees what they see",
+                      "carehub policy explain hub.toml --role school-pastoral --event 4711 --by 'A Name' "
+                      "--reason 'complaint 7'");
+  command->require_subcommand(1);
+  add_explain(*command, reading);
+}
+
+}  // namespace carehub::app

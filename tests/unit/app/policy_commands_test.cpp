@@ -1,0 +1,33 @@
+#include <catch2/catch.hpp>
+
+#include "broker/app/program.hpp"
+
+using namespace carehub;
+using app::Leave;
+using app::PolicyExplainOptions;
+
+TEST_CASE("policy explain needs a role, an event, who asks and why") {
+  const auto parsed =
+      app::parse_command({"policy", "explain", "hub.toml", "--role", "desk", "--event", "7", "--agency",
+                          "council", "--policy", "next.toml", "--by", "me", "--reason", "a test", "--json"});
+  const auto* command = std::get_if<app::Command>(&parsed);
+  REQUIRE(command != nullptr);
+  const auto* options = std::get_if<PolicyExplainOptions>(command);
+  REQUIRE(options != nullptr);
+  CHECK(options->config == "hub.toml");
+  CHECK(options->role == "desk");
+  CHECK(options->event == 7);
+  CHECK(options->agency == "council");
+  CHECK(options->policy == "next.toml");
+  CHECK(options->by == "me");
+  CHECK(options->reason == "a test");
+  CHECK(options->json);
+  for (const auto& words :
+       {std::vector<std::string>{"policy"}, std::vector<std::string>{"policy", "explain", "hub.toml"},
+        std::vector<std::string>{"policy", "explain", "hub.toml", "--role", "desk", "--event", "7"}}) {
+    const auto refused = app::parse_command(words);
+    const auto* leave = std::get_if<Leave>(&refused);
+    REQUIRE(leave != nullptr);
+    CHECK(leave->code == app::ExitCode::usage);
+  }
+}
