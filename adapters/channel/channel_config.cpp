@@ -116,6 +116,11 @@ class ChannelReader {
   TransportReader transports_;
 };
 
+std::string describe(const std::optional<TlsOptions>& tls) {
+  if (!tls) return "";
+  return tls->client_ca_file.empty() ? ", TLS" : ", TLS with client certificates";
+}
+
 }  // namespace
 
 std::vector<ChannelConfig> read_channels(ConfigDocument& document) { return ChannelReader(document).read(); }
@@ -141,38 +146,67 @@ std::optional<TileListenerOptions> read_tiles(ConfigDocument& document,
     table->fault("port", "port " + std::to_string(taken) + " is taken by the channel " + channel.name,
                  "Give each a port of its own");
   }
+  options.tls = TransportReader(document.file().parent_path()).read_tls(*table);
   options.connections_max = static_cast<std::size_t>(
       table->integer("connections_max", limits::kHttpConnectionsMax, 1, limits::kHttpConnectionsMax));
   return options;
 }
 
 std::string describe(const ChannelConfig& channel) {
-  const std::string transport =
-      std::visit(Overloaded{
-                     [](const MllpListenerOptions& mllp) {
-                       return "mllp on " + mllp.address + ":" + std::to_string(mllp.port);
-                     },
-                     [](const HttpListenerOptions& http) {
-                       return "http on " + http.address + ":" + std::to_string(http.port) + http.path +
-                              (http.token.empty() ? " without a token" : "");
-                     },
-                     [](const FolderReaderOptions& folder) {
-                       return "folder " + folder.directory.string() + "/" + folder.pattern;
-                     },
-                     [](const FolderWriterOptions& folder) {
-                       return "folder " + folder.directory.string() + "/" + folder.name;
-                     },
-                     [](const WebhookSenderOptions& webhook) {
-                       return "webhook to " + webhook.url + (webhook.signing_key.empty() ? "" : ", signed");
-                     },
-                 },
-                 channel.transport);
+  const std::string transport = std::visit(
+      Overloaded{
+          [](const MllpListenerOptions& mllp) {
+            return "mllp on " + mllp.address + ":" + std::to_string(mllp.port) + describe(mllp.tls);
+          },
+          [](const HttpListenerOptions& http) {
+            return "http on " + http.address + ":" + std::to_string(http.port) + http.path +
+                   (http.token.empty() ? " without a token" : "") + describe(http.tls);
+          },
+          [](const FolderReaderOptions& folder) {
+            return "folder " + folder.directory.string() + "/" + folder.pattern;
+          },
+          [](const FolderWriterOptions& folder) {
+            return "folder " + folder.directory.string() + "/" + folder.name;
+          },
+          [](const WebhookSenderOptions& webhook) {
+            return "webhook to " + webhook.url + (webhook.signing_key.empty() ? "" : ", signed");
+          },
+      },
+      channel.transport);
   const bool in = channel.direction == Direction::in;
   return channel.name + ": " + (in ? "in from " : "out to ") + channel.agency +
          (in ? "" : " as " + channel.role) + ", " + transport +
          (channel.pack_name.empty() ? "" : ", pack " + channel.pack_name) +
          (channel.shadow.empty() ? "" : ", a shadow: sends nothing, writes to " + channel.shadow.string()) +
          (channel.unmappable == Unmappable::keep ? ", keeps what it cannot map" : "");
+}
+
+std::vector<std::string> doubts_about(const std::vector<ChannelConfig>& channels,
+                                      const std::optional<TileListenerOptions>& tiles, Timestamp now) {
+  std::vector<std::string> doubts;
+  const auto doubt = [&](const std::string& name, const std::string& address,
+                         const std::optional<TlsOptions>& tls, bool about_people) {
+    if (!tls && about_people && !is_loopback(address)) {
+      doubts.push_back(
+          name + " takes messages on " + address +
+          " without TLS, so that whoever is on that network can read them: add tls = { "
+          "certificate_file = ..., key_file = ... }, or have a proxy or tunnel on this machine do it");
+    }
+    if (!tls) return;
+    const auto identity = TlsIdentity::load(*tls);
+    if (!identity) return;  // a fault already
+    if (const auto warning = expiry_warning(*tls, (*identity)->expires_at(), now); !warning.empty())
+      doubts.push_back(name + ": " + warning);
+  };
+  for (const ChannelConfig& channel : channels) {
+    const std::string name = "channel `" + channel.name + "`";
+    if (const auto* mllp = std::get_if<MllpListenerOptions>(&channel.transport))
+      doubt(name, mllp->address, mllp->tls, true);
+    if (const auto* http = std::get_if<HttpListenerOptions>(&channel.transport))
+      doubt(name, http->address, http->tls, true);
+  }
+  if (tiles) doubt("[tiles]", tiles->address, tiles->tls, false);
+  return doubts;
 }
 
 }  // namespace carehub::adapters

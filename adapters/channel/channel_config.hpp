@@ -55,4 +55,9 @@ std::optional<TileListenerOptions> read_tiles(ConfigDocument& document,
 /// hospital/hl7v2.toml".
 std::string describe(const ChannelConfig& channel);
 
+/// What of the listeners is right as a file, and rarely meant: bytes of children in clear on a network, a
+/// certificate that has ended or soon does.
+std::vector<std::string> doubts_about(const std::vector<ChannelConfig>& channels,
+                                      const std::optional<TileListenerOptions>& tiles, Timestamp now);
+
 }  // namespace carehub::adapters

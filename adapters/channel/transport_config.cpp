@@ -24,14 +24,14 @@ bool is_ip(const std::string& address) {
          ::inet_pton(AF_INET6, address.c_str(), &parsed) == 1;
 }
 
-bool is_loopback(const std::string& address) { return address.starts_with("127.") || address == "::1"; }
-
 std::string trimmed(std::string text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.pop_back();
   return text;
 }
 
 }  // namespace
+
+bool is_loopback(const std::string& address) { return address.starts_with("127.") || address == "::1"; }
 
 fs::path TransportReader::beside(const std::string& path) const { return (home_ / path).lexically_normal(); }
 
@@ -99,6 +99,7 @@ std::optional<TransportConfig> TransportReader::read_mllp(ConfigTable& table, co
   options.port = read_port(table);
   options.connections_max = static_cast<std::size_t>(
       table.integer("connections_max", limits::kMllpConnectionsMax, 1, limits::kMllpConnectionsMax));
+  options.tls = read_tls(table);
   return options;
 }
 
@@ -122,6 +123,41 @@ std::optional<TransportConfig> TransportReader::read_http(ConfigTable& table, co
       table.integer("connections_max", limits::kHttpConnectionsMax, 1, limits::kHttpConnectionsMax));
   options.timeout_ms =
       static_cast<std::uint32_t>(table.integer("timeout_ms", limits::kHttpTimeoutMs, 100, 600'000));
+  options.tls = read_tls(table);
+  return options;
+}
+
+std::optional<TlsOptions> TransportReader::read_tls(ConfigTable& listener) const {
+  auto table = listener.table("tls");
+  if (!table) return std::nullopt;
+  TlsOptions options;
+  const auto read_file = [&](const char* key, const std::string& name) {
+    const fs::path file = beside(name);
+    const bool there =
+        check_file(*table, key, file, {"there is no file " + file.string(), "Give a PEM file"});
+    return there ? file : fs::path();
+  };
+  const std::string certificate = table->text("certificate_file");
+  const std::string key = table->text("key_file");
+  const auto authority = table->optional_text("client_ca_file");
+  options.client_names = table->texts("client_names");
+  bool there = !certificate.empty() && !key.empty();
+  if (!certificate.empty())
+    there &= !(options.certificate_file = read_file("certificate_file", certificate)).empty();
+  if (!key.empty()) there &= !(options.key_file = read_file("key_file", key)).empty();
+  if (authority) there &= !(options.client_ca_file = read_file("client_ca_file", *authority)).empty();
+  if (!authority && table->has("client_names")) {
+    table->fault("client_names", "nobody vouches for the clients' names",
+                 "Add client_ca_file, the authorities whose certificates the clients show");
+  } else if (table->has("client_names") && options.client_names.empty()) {
+    table->fault("client_names", "no client is named, so none could connect",
+                 "Name those that may, or remove client_names: then all of that authority may");
+  }
+  if (!there) return options;
+  if (const auto identity = TlsIdentity::load(options); !identity) {
+    const TlsFault& fault = identity.error();
+    table->fault(fault.key, fault.text, fault.remedy);
+  }
   return options;
 }
 

@@ -9,6 +9,9 @@
 
 namespace carehub::adapters {
 
+/// Whether an address, written as `read_address` takes it, can be reached from this machine alone.
+bool is_loopback(const std::string& address);
+
 /// Reads the `transport` tables of one document; knows which ports and folders are spoken for.
 class TransportReader {
  public:
@@ -22,6 +25,8 @@ class TransportReader {
   std::filesystem::path beside(const std::string& path) const;
   /// An IP address of this machine; 127.0.0.1 where none is given.
   static std::string read_address(ConfigTable& table);
+  /// The listener's `tls`, its files looked into; nullopt where there is none.
+  std::optional<TlsOptions> read_tls(ConfigTable& listener) const;
 
  private:
   std::optional<TransportConfig> read_mllp(ConfigTable& table, const std::string& name);

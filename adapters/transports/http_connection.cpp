@@ -76,9 +76,9 @@ std::optional<Response> answer_to_broken(const error_code& error) {
 
 }  // namespace
 
-HttpConnection::HttpConnection(Stream::socket_type socket, std::shared_ptr<HttpService> service)
-    : stream_(std::move(socket)),
-      service_(std::move(service)),
+HttpConnection::HttpConnection(PeerStream::Socket socket, std::shared_ptr<HttpService> service)
+    : service_(std::move(service)),
+      stream_(std::move(socket), service_->tls),
       peer_(peer_name(stream_.socket())),
       answered_(stream_.get_executor()) {
   set_options(stream_.socket());
@@ -93,7 +93,9 @@ void HttpConnection::start() {
 
 asio::awaitable<void> HttpConnection::serve() {
   const auto self = shared_from_this();
-  while (!finishing_ && co_await exchange()) {
+  if (co_await stream_.meet(peer_)) {
+    while (!finishing_ && co_await exchange()) {
+    }
   }
   close();
 }
@@ -296,13 +298,14 @@ asio::awaitable<bool> HttpConnection::write(Response response) {
 /// Closing with unread bytes would reset the connection and could take our answer with it (RFC 9112
 /// section 9.6).
 asio::awaitable<void> HttpConnection::linger() {
+  const std::chrono::milliseconds time(std::min(service_->options.timeout_ms, 1000U));
+  co_await stream_.say_goodbye(time);
   error_code error;
-  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);
-  stream_.expires_after(std::chrono::milliseconds(std::min(service_->options.timeout_ms, 1000U)));
   std::array<char, 4096> rest;
   std::size_t total = 0;
   while (!error && total < service_->options.body_bytes_max) {
-    total += co_await stream_.async_read_some(asio::buffer(rest), redirect_error(use_awaitable, error));
+    total +=
+        co_await stream_.beneath().async_read_some(asio::buffer(rest), redirect_error(use_awaitable, error));
   }
 }
 
@@ -326,8 +329,6 @@ void HttpConnection::make_room() {
 }
 
 void HttpConnection::close() {
-  error_code ignored;
-  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
   stream_.close();
   answered_.cancel();
 }

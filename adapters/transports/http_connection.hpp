@@ -2,10 +2,8 @@
 
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -16,6 +14,7 @@
 
 #include "adapters/transports/http_listener.hpp"
 #include "adapters/transports/peer_log.hpp"
+#include "adapters/transports/peer_stream.hpp"
 
 namespace carehub::adapters {
 
@@ -31,6 +30,7 @@ struct HttpPage {
 struct HttpService {
   HttpListenerOptions options;
   Receive receive;
+  std::shared_ptr<TlsServer> tls = {};  // nullptr: bytes are plain
   /// Set: there is nothing to post here, and GET of any path is answered with what this gives.
   std::function<void(const std::string& path, std::function<void(HttpPage)> done)> look_up = {};
   PeerLog log;
@@ -44,11 +44,10 @@ struct HttpService {
 /// One HTTP connection: a coroutine that takes one request after the other. Runs on the IoThread only.
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
-  using Stream = boost::beast::tcp_stream;  // the seam for TLS
   using Parser = boost::beast::http::request_parser<boost::beast::http::vector_body<std::uint8_t>>;
   using Response = boost::beast::http::response<boost::beast::http::string_body>;
 
-  HttpConnection(Stream::socket_type socket, std::shared_ptr<HttpService> service);
+  HttpConnection(PeerStream::Socket socket, std::shared_ptr<HttpService> service);
   ~HttpConnection();
   HttpConnection(const HttpConnection&) = delete;
   HttpConnection& operator=(const HttpConnection&) = delete;
@@ -83,8 +82,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool authorised(const Parser::value_type& request) const;
   void expire_soon();
 
-  Stream stream_;
   std::shared_ptr<HttpService> service_;
+  PeerStream stream_;
   std::string peer_;
   boost::beast::flat_buffer buffer_;
   boost::asio::steady_timer answered_;

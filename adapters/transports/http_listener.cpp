@@ -8,7 +8,8 @@ namespace carehub::adapters {
 struct HttpListener::Impl {
   using Listener = ConnectionListener<HttpConnection>;
 
-  Impl(IoThread& io, HttpListenerOptions options) : service(std::make_shared<HttpService>()) {
+  Impl(IoThread& io_thread, HttpListenerOptions options)
+      : io(io_thread), service(std::make_shared<HttpService>()) {
     service->options = std::move(options);
     listener = std::make_shared<Listener>(
         io, Listener::Options{.connections_max = service->options.connections_max,
@@ -24,6 +25,7 @@ struct HttpListener::Impl {
                                   }});
   }
 
+  IoThread& io;
   std::shared_ptr<HttpService> service;
   std::shared_ptr<Listener> listener;
 };
@@ -36,12 +38,27 @@ HttpListener::~HttpListener() { stop(); }
 Result<void> HttpListener::start(Receive receive) {
   impl_->service->receive = std::move(receive);
   const HttpListenerOptions& options = impl_->service->options;
-  return impl_->listener->start(options.channel, options.address, options.port);
+  if (options.tls) {
+    auto tls = TlsServer::make(options.channel, *options.tls);
+    if (!tls) return tl::unexpected(tls.error());
+    impl_->service->tls = std::move(*tls);
+  }
+  auto started = impl_->listener->start(options.channel, options.address, options.port);
+  if (started && impl_->service->tls) impl_->service->tls->watch(impl_->io);
+  return started;
 }
 
 void HttpListener::stop() { impl_->listener->stop(); }
 
 std::uint16_t HttpListener::port() const { return impl_->listener->port(); }
+
+TlsCounts HttpListener::tls_counts() const {
+  TlsCounts counts;
+  impl_->io.run([&] {
+    if (impl_->service->tls) counts = impl_->service->tls->counts();
+  });
+  return counts;
+}
 
 unsigned http_status(const std::vector<client::PublishResult>& results) {
   bool invalid = results.empty();

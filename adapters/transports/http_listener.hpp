@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "adapters/channel/pipe.hpp"
 #include "adapters/transports/io_thread.hpp"
+#include "adapters/transports/tls_server.hpp"
 
 namespace carehub::adapters {
 
@@ -21,8 +23,9 @@ struct HttpListenerOptions {
   std::size_t header_bytes_max = limits::kHttpHeaderBytesMax;
   std::size_t memory_bytes_max = 256U << 20U;  // of all bodies under way; what comes above it is answered 503
   std::uint32_t timeout_ms =
-      limits::kHttpTimeoutMs;     // to read a request, to wait for the hub, to write the answer
-  std::uint32_t stop_ms = 5'000;  // for requests under way
+      limits::kHttpTimeoutMs;          // to read a request, to wait for the hub, to write the answer
+  std::uint32_t stop_ms = 5'000;       // for requests under way
+  std::optional<TlsOptions> tls = {};  // without: bytes are plain
 };
 
 /// HTTP/1.1 (RFC 9112): POST of JSON to one path; GET /healthz says 200 while the listener runs.
@@ -37,12 +40,13 @@ class HttpListener final : public InboundTransport {
   HttpListener(IoThread& io, HttpListenerOptions options);
   ~HttpListener() override;
 
-  /// Error `unavailable`: the port is taken or not permitted.
+  /// Error `unavailable`: the port is taken or not permitted. `invalid`: the files of TLS cannot be used.
   Result<void> start(Receive receive) override;
   /// Takes no more requests, waits up to stop_ms for those under way, closes. Not from the IoThread.
   void stop() override;
 
   std::uint16_t port() const;
+  TlsCounts tls_counts() const;
 
  private:
   struct Impl;

@@ -21,18 +21,19 @@ using boost::system::error_code;
 constexpr std::size_t kReadBytes = 64U << 10U;
 constexpr std::chrono::milliseconds kAskAgainFirst{20};
 constexpr std::chrono::milliseconds kAskAgainMax{1000};
+constexpr std::chrono::milliseconds kGoodbye{1000};
 
 }  // namespace
 
-MllpConnection::MllpConnection(Stream stream, std::shared_ptr<MllpService> service)
-    : stream_(std::move(stream)),
-      service_(std::move(service)),
-      peer_(peer_name(stream_)),
+MllpConnection::MllpConnection(PeerStream::Socket socket, std::shared_ptr<MllpService> service)
+    : service_(std::move(service)),
+      stream_(std::move(socket), service_->tls),
+      peer_(peer_name(stream_.socket())),
       frames_(service_->options.frame_bytes_max),
       buffer_(kReadBytes),
       changed_(stream_.get_executor(), Clock::time_point::max()),
       idle_since_(Clock::now()) {
-  set_options(stream_);
+  set_options(stream_.socket());
 }
 
 MllpConnection::~MllpConnection() { service_->held_bytes -= held_bytes_; }
@@ -45,12 +46,18 @@ void MllpConnection::account() {
 
 void MllpConnection::start() {
   const auto self = shared_from_this();
-  asio::co_spawn(stream_.get_executor(), [self] { return self->read(); }, asio::detached);
+  asio::co_spawn(stream_.get_executor(), [self] { return self->serve(); }, asio::detached);
   asio::co_spawn(stream_.get_executor(), [self] { return self->write(); }, asio::detached);
 }
 
-asio::awaitable<void> MllpConnection::read() {
+asio::awaitable<void> MllpConnection::serve() {
   const auto self = shared_from_this();
+  if (co_await stream_.meet(peer_)) co_await read();
+  reading_ = false;
+  wake();
+}
+
+asio::awaitable<void> MllpConnection::read() {
   const std::uint64_t stray_before = frames_.stray_bytes();
   while (!finishing_ && co_await room() && co_await read_some()) {
     while (std::optional<Bytes> message = frames_.next(unread_)) {
@@ -67,8 +74,6 @@ asio::awaitable<void> MllpConnection::read() {
   if (frames_.inside() && !frames_.oversize()) ++service_->counts.half_frames;
   service_->counts.half_frames += frames_.abandoned();
   service_->counts.stray_bytes += frames_.stray_bytes() - stray_before;
-  reading_ = false;
-  wake();
 }
 
 /// Waits while all connections together hold as much as they may. The time of a frame that has begun runs on:
@@ -189,8 +194,9 @@ asio::awaitable<void> MllpConnection::write() {
     co_await asio::async_write(stream_, asio::buffer(answers), redirect_error(use_awaitable, error));
     write_deadline_ = Clock::time_point::max();
     idle_since_ = Clock::now();
-    if (error) break;
+    if (error) co_return close();
   }
+  if (open() && !reading_) co_await stream_.say_goodbye(kGoodbye);
   close();
 }
 
@@ -229,7 +235,7 @@ void MllpConnection::wake() { changed_.cancel(); }
 void MllpConnection::finish() {
   finishing_ = true;
   error_code ignored;
-  stream_.shutdown(Stream::shutdown_receive, ignored);
+  stream_.socket().shutdown(PeerStream::Socket::shutdown_receive, ignored);
   wake();
 }
 
@@ -237,9 +243,7 @@ void MllpConnection::close() {
   finishing_ = true;
   service_->counts.unanswered += exchanges_.size();
   exchanges_.clear();
-  error_code ignored;
-  stream_.shutdown(Stream::shutdown_both, ignored);
-  stream_.close(ignored);
+  stream_.close();
   wake();
 }
 

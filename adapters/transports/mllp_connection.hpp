@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <deque>
@@ -14,6 +13,7 @@
 #include "adapters/transports/mllp_frames.hpp"
 #include "adapters/transports/mllp_listener.hpp"
 #include "adapters/transports/peer_log.hpp"
+#include "adapters/transports/peer_stream.hpp"
 
 namespace carehub::adapters {
 
@@ -21,6 +21,7 @@ namespace carehub::adapters {
 struct MllpService {
   MllpListenerOptions options;
   Receive receive;
+  std::shared_ptr<TlsServer> tls = {};  // nullptr: bytes are plain
   MllpCounts counts;
   PeerLog log;
   // Of frames and messages in memory. Atomic: an answer from another thread may be a connection's last.
@@ -34,10 +35,9 @@ struct MllpService {
 /// comes later finds it gone.
 class MllpConnection : public std::enable_shared_from_this<MllpConnection> {
  public:
-  using Stream = boost::asio::ip::tcp::socket;  // the seam for TLS
   using Clock = std::chrono::steady_clock;
 
-  MllpConnection(Stream stream, std::shared_ptr<MllpService> service);
+  MllpConnection(PeerStream::Socket socket, std::shared_ptr<MllpService> service);
   ~MllpConnection();
   MllpConnection(const MllpConnection&) = delete;
   MllpConnection& operator=(const MllpConnection&) = delete;
@@ -48,7 +48,7 @@ class MllpConnection : public std::enable_shared_from_this<MllpConnection> {
   void close();
   /// Closes when a read or a write has passed its time.
   void check(Clock::time_point now);
-  bool open() const { return stream_.is_open(); }
+  bool open() const { return stream_.socket().is_open(); }
   /// Since when nothing has been under way here; nullopt while something is.
   std::optional<Clock::time_point> idle_since() const;
   /// Closes for another connection to come in.
@@ -62,6 +62,7 @@ class MllpConnection : public std::enable_shared_from_this<MllpConnection> {
   };
   using ExchangePtr = std::shared_ptr<Exchange>;
 
+  boost::asio::awaitable<void> serve();
   boost::asio::awaitable<void> read();
   boost::asio::awaitable<bool> room();
   boost::asio::awaitable<bool> read_some();
@@ -77,8 +78,8 @@ class MllpConnection : public std::enable_shared_from_this<MllpConnection> {
   bool finished() const;
   void wake();
 
-  Stream stream_;
   std::shared_ptr<MllpService> service_;
+  PeerStream stream_;
   std::string peer_;
   MllpFrames frames_;
   Bytes buffer_;

@@ -58,8 +58,14 @@ MllpListener::~MllpListener() { stop(); }
 Result<void> MllpListener::start(Receive receive) {
   impl_->service->receive = std::move(receive);
   const MllpListenerOptions& options = impl_->service->options;
+  if (options.tls) {
+    auto tls = TlsServer::make(options.channel, *options.tls);
+    if (!tls) return tl::unexpected(tls.error());
+    impl_->service->tls = std::move(*tls);
+  }
   auto started = impl_->listener->start(options.channel, options.address, options.port);
   if (!started) return started;
+  if (impl_->service->tls) impl_->service->tls->watch(impl_->io);
   impl_->io.run([this] {
     asio::co_spawn(impl_->io.impl().context, [self = impl_] { return self->watch(); }, asio::detached);
   });
@@ -77,6 +83,14 @@ std::uint16_t MllpListener::port() const { return impl_->listener->port(); }
 MllpCounts MllpListener::counts() const {
   MllpCounts counts;
   impl_->io.run([&] { counts = impl_->service->counts; });
+  return counts;
+}
+
+TlsCounts MllpListener::tls_counts() const {
+  TlsCounts counts;
+  impl_->io.run([&] {
+    if (impl_->service->tls) counts = impl_->service->tls->counts();
+  });
   return counts;
 }
 

@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "adapters/channel/pipe.hpp"
 #include "adapters/transports/io_thread.hpp"
+#include "adapters/transports/tls_server.hpp"
 
 namespace carehub::adapters {
 
@@ -20,6 +22,7 @@ struct MllpListenerOptions {
   std::size_t memory_bytes_max = 256U << 20U;     // of all connections: above it, nothing new is read
   std::uint32_t frame_ms = limits::kMllpFrameMs;  // to read a frame that has begun, or to write answers
   std::uint32_t stop_ms = 5'000;                  // for messages under way
+  std::optional<TlsOptions> tls = {};             // without: bytes are plain
 };
 
 struct MllpCounts {
@@ -37,13 +40,14 @@ class MllpListener final : public InboundTransport {
   MllpListener(IoThread& io, MllpListenerOptions options);
   ~MllpListener() override;
 
-  /// Error `unavailable`: the port is taken or not permitted.
+  /// Error `unavailable`: the port is taken or not permitted. `invalid`: the files of TLS cannot be used.
   Result<void> start(Receive receive) override;
   /// Stops reading, waits up to stop_ms for answers under way, closes. Not from the IoThread.
   void stop() override;
 
   std::uint16_t port() const;  // the one that is listened on, after start()
   MllpCounts counts() const;
+  TlsCounts tls_counts() const;
 
  private:
   struct Impl;

@@ -127,8 +127,9 @@ class TileQuestions : public std::enable_shared_from_this<TileQuestions> {
 struct TileListener::Impl {
   using Listener = ConnectionListener<HttpConnection>;
 
-  Impl(IoThread& io, TileListenerOptions given, client::HubClient& hub)
-      : options(std::move(given)),
+  Impl(IoThread& io_thread, TileListenerOptions given, client::HubClient& hub)
+      : io(io_thread),
+        options(std::move(given)),
         service(std::make_shared<HttpService>()),
         questions(std::make_shared<TileQuestions>(hub, options.connections_max)) {
     service->options.channel = kName;
@@ -152,6 +153,7 @@ struct TileListener::Impl {
                                   }});
   }
 
+  IoThread& io;
   TileListenerOptions options;
   std::shared_ptr<HttpService> service;
   std::shared_ptr<TileQuestions> questions;
@@ -164,7 +166,14 @@ TileListener::TileListener(IoThread& io, TileListenerOptions options, client::Hu
 TileListener::~TileListener() { stop(); }
 
 Result<void> TileListener::start() {
-  return impl_->listener->start(kName, impl_->options.address, impl_->options.port);
+  if (impl_->options.tls) {
+    auto tls = TlsServer::make(kName, *impl_->options.tls);
+    if (!tls) return tl::unexpected(tls.error());
+    impl_->service->tls = std::move(*tls);
+  }
+  auto started = impl_->listener->start(kName, impl_->options.address, impl_->options.port);
+  if (started && impl_->service->tls) impl_->service->tls->watch(impl_->io);
+  return started;
 }
 
 void TileListener::stop() { impl_->listener->stop(); }

@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "adapters/transports/io_thread.hpp"
+#include "adapters/transports/tls_identity.hpp"
 #include "broker/client/hub_client.hpp"
 
 namespace carehub::adapters {
@@ -16,6 +18,7 @@ struct TileListenerOptions {
   std::size_t header_bytes_max = limits::kHttpHeaderBytesMax;
   std::uint32_t timeout_ms = limits::kHttpTimeoutMs;  // to read a request, to wait for the hub, to write
   std::uint32_t stop_ms = 5'000;                      // for requests under way
+  std::optional<TlsOptions> tls = {};                 // without: bytes are plain
 };
 
 /// The hub's newest checkpoint and the tiles of the Merkle tree over its ledger, over HTTP/1.1, for whoever
@@ -35,7 +38,7 @@ class TileListener {
   TileListener(IoThread& io, TileListenerOptions options, client::HubClient& hub);
   ~TileListener();
 
-  /// Error `unavailable`: the port is taken or not permitted.
+  /// Error `unavailable`: the port is taken or not permitted. `invalid`: the files of TLS cannot be used.
   Result<void> start();
   /// Takes no more requests, waits up to stop_ms for those under way, closes. Not from the IoThread.
   void stop();

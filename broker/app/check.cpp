@@ -67,7 +67,12 @@ std::vector<std::string> doubts_about(const core::Policy& policy) {
 ExitCode check(const CheckOptions& options, Surroundings& surroundings) {
   const Configuration configuration = read_configuration(options.config);
   const bool good = configuration.faults.empty();
-  const auto doubts = good ? doubts_about(configuration.hub.policy) : std::vector<std::string>();
+  auto doubts = good ? doubts_about(configuration.hub.policy) : std::vector<std::string>();
+  if (good) {
+    const auto more =
+        adapters::doubts_about(configuration.channels, configuration.tiles, SystemClock().now());
+    doubts.insert(doubts.end(), more.begin(), more.end());
+  }
   if (options.json) {
     for (const auto& fault : configuration.faults) surroundings.out << fault_json(fault) << '\n';
     for (const auto& doubt : doubts) surroundings.out << JsonLine().add("doubt", doubt).text() << '\n';

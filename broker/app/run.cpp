@@ -115,7 +115,8 @@ ExitCode run_hub(const RunOptions& run, const Configuration& configuration,
     set = *std::move(started_set);
   }
   if (tiles) {
-    surroundings.out << "checkpoint and tiles on http://" << tiles->address << ":" << tiles->port << '\n';
+    surroundings.out << "checkpoint and tiles on http" << (tiles->tls ? "s://" : "://") << tiles->address
+                     << ":" << tiles->port << '\n';
   }
   say_ready(configuration.hub, channels, true, surroundings);
   std::vector<server::AllowedKey> allowed = configuration.hub.clients;

@@ -22,6 +22,7 @@ LONG = re.compile(r"(//|#) Long because: \S+")
 
 # Sources without a test of their own, and where they are tested instead.
 TESTED_ELSEWHERE = {
+    "adapters/transports/peer_stream.cpp": "tls_server_test: both protocols, plain and through TLS",
     "broker/base/event_walk.cpp": "reads for event_fields and event_json, by whose tests it is held",
     "broker/app/main.cpp": "builds the program and hands over; tests/end_to_end runs it",
     "adapters/transports/asio.cpp": "compiles the Boost.Asio library, holds no code",

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "tests/fakes/temporary_folder.hpp"
+#include "tests/fakes/tls_peer.hpp"
 
 namespace carehub::adapters {
 namespace {
@@ -65,6 +66,64 @@ TEST_CASE("an HTTP listener that others can reach needs a token, on IPv6 as well
     INFO(address << local.faults);
     CHECK(local.count == 0);
   }
+}
+
+TEST_CASE("the TLS of a listener is read with its files, and its faults have their places") {
+  const fakes::CertificateAuthority authority;
+  const auto& folder = Read::folder.path();
+  authority.write(folder / "ca.pem");
+  authority.issue({}).write(folder / "hub.pem", folder / "hub.key");
+  const std::string files = R"(certificate_file = "hub.pem", key_file = "hub.key")";
+  const auto listener = [](const std::string& kind, const std::string& tls) {
+    return Read({{in, "kind = \"" + kind + "\", port = 2575, tls = { " + tls + " }"}});
+  };
+  for (const char* kind : {"mllp", "http"}) {
+    const Read read = listener(kind, files + R"(, client_ca_file = "ca.pem", client_names = ["a.example"])");
+    INFO(read.faults);
+    REQUIRE(read.count == 0);
+    const TlsOptions tls = kind == std::string("mllp")
+                               ? *std::get<MllpListenerOptions>(*read.transports[0]).tls
+                               : *std::get<HttpListenerOptions>(*read.transports[0]).tls;
+    CHECK(tls.certificate_file == folder / "hub.pem");
+    CHECK(tls.key_file == folder / "hub.key");
+    CHECK(tls.client_ca_file == folder / "ca.pem");
+    CHECK(tls.client_names == std::vector<std::string>{"a.example"});
+  }
+  CHECK(listener("mllp", R"(certificate_file = "hub.pem", key_file = "no.key")").has("there is no file"));
+  CHECK(listener("mllp", R"(key_file = "hub.key")").has("certificate_file"));
+  CHECK(listener("mllp", files + R"(, client_names = ["a"])").has("nobody vouches for the clients' names"));
+  CHECK(listener("mllp", files + R"(, client_ca_file = "ca.pem", client_names = [])")
+            .has("no client is named"));
+  CHECK(listener("mllp", files + R"(, client_name = ["a"])").has("Did you mean `client_names`?"));
+  authority.issue({}).write_certificate(folder / "other.pem");
+  const Read wrong = listener("http", R"(certificate_file = "other.pem", key_file = "hub.key")");
+  INFO(wrong.faults);
+  CHECK(wrong.count == 1);
+  CHECK(wrong.faults.starts_with("hub.toml:2:"));
+  CHECK(wrong.has("does not belong to the certificate"));
+}
+
+TEST_CASE("a listener in clear on a network, and a certificate that ends soon, are doubted") {
+  const fakes::CertificateAuthority authority;
+  const auto& folder = Read::folder.path();
+  authority.issue({.ends_s = 3600}).write(folder / "soon.pem", folder / "soon.key");
+  const TlsOptions soon{.certificate_file = folder / "soon.pem", .key_file = folder / "soon.key"};
+  const auto doubts = [](const std::string& address, const std::optional<TlsOptions>& tls) {
+    ChannelConfig channel;
+    channel.name = "adt";
+    MllpListenerOptions mllp;
+    mllp.address = address;
+    mllp.tls = tls;
+    channel.transport = mllp;
+    return doubts_about({channel}, std::nullopt, SystemClock().now());
+  };
+  CHECK(doubts("127.0.0.1", std::nullopt).empty());
+  const auto clear = doubts("0.0.0.0", std::nullopt);
+  REQUIRE(clear.size() == 1);
+  CHECK(clear[0].starts_with("channel `adt` takes messages on 0.0.0.0 without TLS"));
+  const auto ends = doubts("0.0.0.0", soon);
+  REQUIRE(ends.size() == 1);
+  CHECK(ends[0].find("soon.pem ends at ") != std::string::npos);
 }
 
 TEST_CASE("a secret is one printable line of sixteen characters or more, and is never shown") {
