@@ -20,6 +20,21 @@ bool fits(const wire::QueryT& query, const PastEvent& past) {
   return past.appended_at.us >= query.first_at;
 }
 
+namespace {
+
+/// An agency's question is no way to find out what its role is not shown.
+bool shows_what_was_asked(const wire::QueryT& query, const event::Event* seen) {
+  const auto is = [](const flatbuffers::String* shown, const std::string& wanted) {
+    return shown != nullptr && shown->string_view() == wanted;
+  };
+  if (!query.channel.empty() && (seen == nullptr || seen->source_channel() == nullptr)) return false;
+  if (!query.person.empty()) return true;  // then an agency is in whose name an operator looks
+  if (!query.journey.empty() && (seen == nullptr || !is(seen->journey(), query.journey))) return false;
+  return query.agency.empty() || (seen != nullptr && is(seen->source_agency(), query.agency));
+}
+
+}  // namespace
+
 Result<std::unique_ptr<wire::RowT>> event_row(const PastReader& past, const PastEvent& shown_event,
                                               const std::vector<core::Subscription>& visible,
                                               const core::Ask& ask) {
@@ -52,10 +67,11 @@ Result<std::unique_ptr<wire::RowT>> event_row(const PastReader& past, const Past
   row->sequence = shown_event.sequence;
   row->appended_at = shown_event.appended_at.us;
   const auto* seen = row->view.empty() ? nullptr : verified_event(row->view);
+  if (!ask.peer.is_operator && !shows_what_was_asked(query, seen)) return std::unique_ptr<wire::RowT>();
   if (seen != nullptr && seen->occurred_at() != nullptr) row->occurred_at = seen->occurred_at()->utc_us();
   row->kind = "event";
   row->type = shown_event.event->type();
-  row->agency = shown_event.agency;
+  if (seen != nullptr && seen->source_agency() != nullptr) row->agency = seen->source_agency()->str();
   row->role = role;
   row->legal_basis = rule->legal_basis;
   row->marks = shown_event.marks;

@@ -159,6 +159,11 @@ struct LinkedRecords::Search {
       if (!event) return tl::unexpected(event.error());
       auto statement = *event ? link_statement(**event) : std::nullopt;
       if (!statement) continue;
+      // A ledger may hold one from before the hub took no such long ones.
+      if (statement->names.size() > kStatementNamesMax) {
+        statement->names.resize(kStatementNamesMax);
+        more = true;
+      }
       for (const auto& each : statement->names) {
         if (auto added = add_named(each); !added) return added;
       }

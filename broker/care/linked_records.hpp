@@ -35,8 +35,9 @@ class LinkedRecords {
  public:
   static constexpr std::size_t kRecordsMax = 16;
   static constexpr std::size_t kStatementsMax = 256;  // links and merges that are looked at
-  static constexpr std::size_t kNamesMax = 256;       // identifiers of one record
-  static constexpr std::size_t kNamedMax = 8;         // entries that a remark names
+  static constexpr std::size_t kStatementNamesMax = 64;
+  static constexpr std::size_t kNamesMax = 256;  // identifiers of one record
+  static constexpr std::size_t kNamedMax = 8;    // entries that a remark names
 
   /// The record alone; `past` outlives it.
   LinkedRecords(const PastReader& past, PersonKey person)

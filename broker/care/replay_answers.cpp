@@ -36,12 +36,13 @@ ReplayPart ReplayAnswers::answer(const core::AskReplay& ask, Sequence from, std:
 Result<bool> ReplayAnswers::asked_for(const core::AskReplay& ask, const PastEvent& past) const {
   if (!ask.replay.filter) return true;
   if (ask.peer.is_operator) return core::matches(*ask.replay.filter, *past.event, past.channel);
+  if (!core::matches(*ask.replay.filter, *past.event, past.channel)) return false;
   const auto* rule = past_.policy().rule_for(ask.replay.role, past_.agency_of(ask.peer.agency), *past.event);
   if (rule == nullptr) return false;
   const auto view = core::deliverable(*past.event, *rule, past.sequence);
   if (!view && view.error().kind == ErrorKind::invalid) return false;
   if (!view) return tl::unexpected(view.error());
-  return core::matches(*ask.replay.filter, *event::GetEvent(view->data()), past.channel);
+  return core::matches_view(*ask.replay.filter, *event::GetEvent(view->data()), past.channel);
 }
 
 /// What was opened before an Erasure is not shown after it.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/core/disclosure.hpp"
 #include "broker/core/route.hpp"
 
 namespace carehub::care {
@@ -17,8 +18,13 @@ void ReplayPreview::count(const PastEvent& past) {
   for (const auto& subscription : subscriptions_) {
     if (!past.mended_for.empty() && past.mended_for != subscription.name) continue;
     if (!core::matches(subscription.filter, *past.event, past.channel)) continue;
-    const bool shown =
-        policy_.rule_for(subscription.role, agency_of_(subscription.agency), *past.event) != nullptr;
+    const auto* rule = policy_->rule_for(subscription.role, agency_of_(subscription.agency), *past.event);
+    if (rule != nullptr && core::looks_at_view(subscription)) {
+      const auto view = core::deliverable(*past.event, *rule, past.sequence);
+      if (!view || !core::matches_view(subscription.filter, *event::GetEvent(view->data()), past.channel))
+        continue;
+    }
+    const bool shown = rule != nullptr;
     auto& count = counts_[{subscription.name, past.event->type()}];
     ++(shown ? count.matched : count.withheld);
   }

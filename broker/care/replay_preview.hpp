@@ -15,7 +15,7 @@ class ReplayPreview {
  public:
   using AgencyOf = std::function<const core::Agency&(const std::string& id)>;
   ReplayPreview(const core::Policy& policy, AgencyOf agency_of, std::vector<core::Subscription> subscriptions)
-      : policy_(policy), agency_of_(std::move(agency_of)), subscriptions_(std::move(subscriptions)) {}
+      : policy_(&policy), agency_of_(std::move(agency_of)), subscriptions_(std::move(subscriptions)) {}
 
   void count(const PastEvent& past);
   /// What one asker is shown or not, under no subscription's name.
@@ -29,7 +29,7 @@ class ReplayPreview {
     std::uint64_t matched = 0;
     std::uint64_t withheld = 0;
   };
-  const core::Policy& policy_;
+  const core::Policy* policy_;
   AgencyOf agency_of_;
   std::vector<core::Subscription> subscriptions_;
   std::map<std::pair<std::string, event::EventType>, Count> counts_;

@@ -66,6 +66,14 @@ void go_by(const event::Event& cancelled, event::EventT& correction) {
     correction.correction->location = std::unique_ptr<event::LocationT>(place->UnPack());
   else
     correction.correction->location.reset();
+  // What protects the child in the one protects in the other, which now tells the same of them.
+  if (cancelled.restrictions() != nullptr) {
+    for (const auto mark : *cancelled.restrictions()) {
+      const auto restriction = static_cast<event::Restriction>(mark);
+      if (std::ranges::find(correction.restrictions, restriction) == correction.restrictions.end())
+        correction.restrictions.push_back(restriction);
+    }
+  }
   if (!correction.person || cancelled.person() == nullptr) return;
   const std::unique_ptr<event::PersonT> child(cancelled.person()->UnPack());
   correction.person->home_authority = std::move(child->home_authority);

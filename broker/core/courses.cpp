@@ -325,6 +325,26 @@ bool Courses::is_for(const Subscription& subscription, const ledger::EventEntry&
   return target != nullptr && matches(target->subscription().filter, event, channel);
 }
 
+/// What the agency asked for itself, here and where a replay goes, holds of what the rule shows.
+Result<bool> Courses::is_shown_as_asked(const Subscription& subscription, const DisclosureRule& rule,
+                                        const ledger::EventEntry& entry,
+                                        const RecordedEvent& recorded) const {
+  std::vector<const Subscription*> asking{&subscription};
+  if (subscription.replay) {
+    if (const auto* target = deliveries_.find(subscription.replay->subscription))
+      asking.push_back(&target->subscription());
+  }
+  std::erase_if(asking, [](const Subscription* one) { return !looks_at_view(*one); });
+  if (asking.empty()) return true;
+  const auto view = deliverable(*recorded.event, rule, recorded.sequence);
+  if (!view && nothing_to_show(view.error())) return false;
+  if (!view) return tl::unexpected(view.error());
+  const auto channel = entry.channel() == nullptr ? std::string_view() : entry.channel()->string_view();
+  return std::ranges::all_of(asking, [&](const Subscription* one) {
+    return matches_view(one->filter, *event::GetEvent(view->data()), channel);
+  });
+}
+
 Result<void> Courses::look_at(Delivery& delivery, Sequence sequence) {
   const auto stored = context_.state.body(sequence);
   if (!stored) return tl::unexpected(stored.error());
@@ -354,6 +374,9 @@ Result<void> Courses::look_at(Delivery& delivery, Sequence sequence) {
     delivery.withhold(sequence, policy.version());
     return {};
   }
+  const auto shown = is_shown_as_asked(subscription, *rule, *entry, {sequence, {}, person, event, {}});
+  if (!shown) return tl::unexpected(shown.error());
+  if (!*shown) return {};
   Pending pending;
   pending.sequence = sequence;
   pending.person = person;

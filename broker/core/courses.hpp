@@ -75,6 +75,8 @@ class Courses {
   Result<void> pass_over(const Delivery& delivery, Sequence sequence, Timestamp now, Decision& out);
   Result<void> look_at(Delivery& delivery, Sequence sequence);
   bool is_for(const Subscription& subscription, const ledger::EventEntry& entry, const event::Event& event);
+  Result<bool> is_shown_as_asked(const Subscription& subscription, const DisclosureRule& rule,
+                                 const ledger::EventEntry& entry, const RecordedEvent& recorded) const;
 
   DeliveryContext context_;
   Deliveries& deliveries_;

@@ -113,7 +113,8 @@ Result<void> Deliveries::route(const RecordedEvent& recorded) {
       continue;
     }
     std::shared_ptr<const View> view;
-    if (delivery->connection()) {
+    const bool by_view = looks_at_view(subscription);
+    if (by_view || delivery->connection()) {
       auto made =
           std::find_if(views.begin(), views.end(), [&](const auto& one) { return one.first == rule; });
       if (made == views.end()) {
@@ -123,6 +124,11 @@ Result<void> Deliveries::route(const RecordedEvent& recorded) {
         made = views.emplace(views.end(), rule, redacted ? std::move(*redacted) : nullptr);
       }
       view = made->second;
+    }
+    if (by_view &&
+        (view == nullptr ||
+         !matches_view(subscription.filter, *event::GetEvent(view->event.data()), recorded.channel))) {
+      continue;
     }
     delivery->offer(pending, std::move(view), rule->legal_basis);
   }

@@ -61,8 +61,6 @@ void Delivery::offer_late(Pending pending, const std::string& legal_basis) {
   pending.counted = 0;
   pending.nacked = false;
   pending.after_gap = false;
-  // What an operator sends again is tried again.
-  context_.note.forget(work(Step::deliver, pending.sequence));
   records_.offered(pending, pending.attempt, legal_basis);
   waiting_alarm_.offered();
   ++context_.counters.offered;

@@ -23,6 +23,7 @@ using flatbuffers::uoffset_t;
 
 /// Each is looked up when an event is linked to its person.
 constexpr std::size_t kLocalIdentifiersMax = 64;
+constexpr std::size_t kLinkedIdentifiersMax = 16;
 
 /// Texts that a person writes; all others are names, codes and numbers.
 constexpr std::string_view kProse[] = {"narrative",  "text", "reason_text",  "summary",
@@ -84,9 +85,16 @@ class FieldChecks {
     uoffset_t index;
   };
 
+  /// What links records is looked at each time somebody asks about one of them.
+  static std::size_t elements_max(const Field& field) {
+    if (field.name == "local_identifiers") return kLocalIdentifiersMax;
+    const bool links = field.name == "identifiers" || field.name == "surviving" || field.name == "retired";
+    return links ? kLinkedIdentifiersMax : limits::kListItemsMax;
+  }
+
   void check_list(const std::uint8_t* list, const Field& field) {
     const auto size = flatbuffers::ReadScalar<uoffset_t>(list);
-    const auto size_max = field.name == "local_identifiers" ? kLocalIdentifiersMax : limits::kListItemsMax;
+    const auto size_max = elements_max(field);
     if (size > size_max) {
       fault("list_too_long", "holds more than " + std::to_string(size_max) + " elements. Split the message.");
       return;

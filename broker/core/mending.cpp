@@ -108,10 +108,13 @@ Mending::Checked Mending::check_receiver(const Pending& dead, Mended& mended) co
   const auto& event = *mended.event;
   const auto& to = mended.delivery->subscription();
   const auto* target = to.replay ? deliveries_.find(to.replay->subscription) : mended.delivery;
-  if (!matches(to.filter, event, mended.channel) || target == nullptr ||
-      !matches(target->subscription().filter, event, mended.channel)) {
+  const auto filtered = [] {
     return std::optional(Refusal{
         ErrorKind::invalid, "the subscription's filter does not let it through: discard the dead letter"});
+  };
+  if (!matches(to.filter, event, mended.channel) || target == nullptr ||
+      !matches(target->subscription().filter, event, mended.channel)) {
+    return filtered();
   }
   mended.rule = context_.disclosure.current().rule_for(to.role, context_.disclosure.agency(to.agency), event);
   if (mended.rule == nullptr) {
@@ -119,7 +122,12 @@ Mending::Checked Mending::check_receiver(const Pending& dead, Mended& mended) co
         ErrorKind::invalid, "the policy shows this subscription nothing of it: discard the dead letter"});
   }
   const auto view = deliverable(event, *mended.rule, dead.sequence);
-  if (view) return std::optional<Refusal>();
+  if (view) {
+    const bool by_view = looks_at_view(target->subscription());
+    const auto& shown = *event::GetEvent(view->data());
+    if (by_view && !matches_view(target->subscription().filter, shown, mended.channel)) return filtered();
+    return std::optional<Refusal>();
+  }
   if (!nothing_to_show(view.error())) return tl::unexpected(view.error());
   return std::optional(Refusal{ErrorKind::invalid, view.error().text});
 }

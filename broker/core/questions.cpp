@@ -361,6 +361,9 @@ Result<void> Questions::act(const Peer& peer, const wire::HandleDeadLetter& fram
   const auto sequence =
       context_.journal.append({storage::EntryKind::operator_action, *key, std::move(body)}, now);
   if (again) {
+    // What an operator sends again is tried again. A cursor that is set back forgets nothing, or the hub that
+    // falls over the event again would never stand behind it.
+    context_.note.forget(delivery->work(Step::deliver, dead.sequence));
     delivery->offer_late(dead, view->legal_basis);
     // Its Offered is folded now, so that the same dead letter cannot be sent twice in one step.
     if (auto written = delivery->write_records(now); !written) return written;

@@ -152,10 +152,11 @@ event::Urgency urgency_of(const event::Event& event) {
   return Urgency::unknown;
 }
 
-bool matches(const ledger::FilterT& filter, const event::Event& event, std::string_view channel) {
+namespace {
+
+bool content_fits(const ledger::FilterT& filter, const event::Event& event, std::string_view channel) {
   const auto* person = event.person();
-  return (any_or_listed(filter.types, event.type()) || any_or_listed(filter.types, corrected_type(event))) &&
-         any_or_listed(filter.agencies, text_of(event.source_agency())) &&
+  return any_or_listed(filter.agencies, text_of(event.source_agency())) &&
          any_or_listed(filter.channels, channel) &&
          any_or_listed(filter.tiers, static_cast<std::uint8_t>(tier_of(event))) &&
          any_or_listed(filter.thrive, thrive_of(event)) &&
@@ -163,6 +164,26 @@ bool matches(const ledger::FilterT& filter, const event::Event& event, std::stri
          any_or_coded(filter.gp_practices, person == nullptr ? nullptr : person->gp_practice()) &&
          any_or_coded(filter.schools, person == nullptr ? nullptr : person->school()) &&
          any_or_listed(filter.flag_reasons, flag_reason_of(event)) && age_fits(filter, event);
+}
+
+}  // namespace
+
+bool matches(const ledger::FilterT& filter, const event::Event& event, std::string_view channel) {
+  return (any_or_listed(filter.types, event.type()) || any_or_listed(filter.types, corrected_type(event))) &&
+         content_fits(filter, event, channel);
+}
+
+bool looks_at_view(const Subscription& subscription) {
+  if (subscription.configured || subscription.replay || subscription.agency.empty()) return false;
+  const auto& filter = subscription.filter;
+  const bool any_age = filter.age_min_years == 0 && filter.age_max_years == kAgeUnlimited;
+  return !(any_age && filter.agencies.empty() && filter.channels.empty() && filter.tiers.empty() &&
+           filter.thrive.empty() && filter.home_authorities.empty() && filter.gp_practices.empty() &&
+           filter.schools.empty() && filter.flag_reasons.empty());
+}
+
+bool matches_view(const ledger::FilterT& filter, const event::Event& view, std::string_view channel) {
+  return content_fits(filter, view, view.source_channel() == nullptr ? std::string_view() : channel);
 }
 
 bool may_want(const ledger::FilterT& filter, event::EventType type) {

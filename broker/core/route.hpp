@@ -26,6 +26,13 @@ event::Urgency urgency_of(const event::Event& event);
 /// recorded it; empty: none.
 bool matches(const ledger::FilterT& filter, const event::Event& event, std::string_view channel = {});
 
+/// Whether what an agency asked for itself has conditions besides types of event, which it may know. Such a
+/// filter looks at what its role is shown, or it would tell by what comes what is withheld.
+bool looks_at_view(const Subscription& subscription);
+
+/// The conditions besides types, against what a role is shown. An inbound channel counts where it is shown.
+bool matches_view(const ledger::FilterT& filter, const event::Event& view, std::string_view channel);
+
 /// Whether an event of this type may match at all.
 bool may_want(const ledger::FilterT& filter, event::EventType type);
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "broker/care/state.hpp"
 #include "broker/core/courses.hpp"
 #include "broker/server/log.hpp"
 #include "broker/server/own_entries.hpp"
@@ -130,6 +131,8 @@ Result<void> record_passed_over(const core::WorkNote& note, storage::Ledger& led
                     " each time that it folded it, and without it might show or do what nobody may: keep "
                     "the data directory as it is and ask for help");
   }
+  // Under a vault that is older than the ledger nothing new is sealed: the right one would not open it.
+  if (auto tried = care::try_entries(ledger, sealer, ledger.head()); !tried) return tried;
   const auto newest = ledger.read(ledger.head(), 1, 1);
   if (!newest) return tl::unexpected(newest.error());
   if (!newest->empty()) now = std::max(now, newest->front().header.appended_at);

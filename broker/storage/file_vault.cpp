@@ -58,7 +58,12 @@ class FileVault final : public Vault {
   }
 
   Result<void> destroy(const std::vector<KeyId>& ids) override {
-    const std::lock_guard no_copy(rewriting_);
+    // A copy may wait for its own disk, and whoever destroys keys has others to serve.
+    const std::unique_lock no_copy(rewriting_, std::try_to_lock);
+    if (!no_copy) {
+      return fail(ErrorKind::unavailable,
+                  file_.path().string() + ": a copy of it is being finished: no key is destroyed meanwhile");
+    }
     const std::lock_guard lock(mutex_);
     std::unordered_set<KeyId> gone;
     for (const KeyId& id : ids) {

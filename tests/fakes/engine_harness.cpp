@@ -79,6 +79,7 @@ core::HubRules EngineHarness::county() {
     made.name = name;
     made.agency = agency;
     made.role = role;
+    made.configured = true;
     rules.subscriptions.push_back(made);
   };
   subscription("council-duty-desk", "northmarch-council", "social-care-duty");

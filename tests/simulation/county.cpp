@@ -178,7 +178,7 @@ const std::array<Interest, kInterests>& interests() {
   static const Wants any;
   static const std::array<Interest, kInterests> all = {{
       {kDesk, "council-duty-desk", kDuty, true, {any}},
-      {kHolm, "holm-notices", {"holm-school", "school-pastoral"}, true, {{{}, {}, {"900101"}}}},
+      {kHolm, "holm-notices", {"holm-school", "school-pastoral"}, true, {any, {{}, {}, {"900101"}}}},
       {kTier4, "tier4-notice", kCommissioner, true, {{{}, {4}, {}}, any}},
       {kFlags,
        "council-flags",

@@ -99,8 +99,12 @@ void Model::read_event(Sequence sequence, std::int64_t appended_at, const ledger
 
 Due Model::due(const Interest& interest, const Publication& publication) const {
   if (publication.only_for && *publication.only_for != interest.number) return Due::nothing;
-  if (!matches(books_[interest.number].wants, publication)) return Due::nothing;
-  return may_see(interest.reader, publication, policies_.rbegin()->second) ? Due::offered : Due::withheld;
+  const Book& book = books_[interest.number];
+  if (!matches(book.wants, publication)) return Due::nothing;
+  if (!may_see(interest.reader, publication, policies_.rbegin()->second)) return Due::withheld;
+  // What its agency asked for itself looks at what its role is shown.
+  const bool as_asked = book.configured || matches(book.wants, as_shown(publication, interest.reader));
+  return as_asked ? Due::offered : Due::nothing;
 }
 
 int Model::policy_of(Sequence version) const {

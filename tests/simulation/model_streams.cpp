@@ -57,6 +57,7 @@ void Model::read_watch_offered(const ledger::Offered& entry) {
         return broken("a watch is offered events as they come", what);
       const Publication& publication = *kept->second.publication;
       if (publication.only_for || !matches(watch.wants, publication) ||
+          !matches(watch.wants, as_shown(publication, watch.reader)) ||
           !may_see(watch.reader, publication, policies_.rbegin()->second))
         return broken("nobody is offered what filter or role does not allow", what);
       const auto taken = first_taken_.find(publication.number);

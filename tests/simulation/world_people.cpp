@@ -119,7 +119,10 @@ void World::configure(Dice& dice) {
     case 0: subscribers_[kFlags]->want_other(); return subscribers_[kFlags]->leave(dice);
     case 1: setup_.policy = 1 - setup_.policy; break;
     case 2: setup_.tier4_wants = 1 - setup_.tier4_wants; break;
-    case 3: setup_.holm = !setup_.holm; break;
+    case 3:
+      setup_.holm = !setup_.holm;
+      if (dice.one_in(3)) subscribers_[kHolm]->want_other();
+      break;
     case 4: setup_.rates[dice.one_in(2) ? kDesk : kTier4] = dice.one_in(3) ? 0 : 120; break;
     default: change_night_desk(dice); break;
   }

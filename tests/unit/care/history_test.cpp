@@ -154,6 +154,8 @@ TEST_CASE("what was mended is shown to its subscription's agency and to operator
   scan.kind = wire::QueryKind::timeline;
   scan.agency = "elwick-hospital";
   scan.role = "tier4-case-manager";
+  CHECK(events_of(past.ask(commissioner, scan)).empty());  // whose the event is, is not shown to it
+  scan.role = "social-care-duty";
   CHECK(events_of(past.ask(commissioner, scan)) == Sequences{original});
   scan.role = "auditor";
   CHECK(events_of(past.ask(kOperator, scan)) == Sequences{original, mended});

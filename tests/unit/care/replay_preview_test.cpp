@@ -89,3 +89,20 @@ TEST_CASE("one part looks at fewer entries the more subscriptions there are, and
   CHECK(many.entries_max() < few);
   CHECK(many.entries_max() > 0);
 }
+
+TEST_CASE("what an agency asked for itself is counted by what its role is shown") {
+  Counted counted;
+  core::Subscription own;
+  own.name = "own";
+  own.agency = "northmarch-council";
+  own.role = "social-care-duty";
+  own.filter.schools = {"900101"};  // which the duty desk is not shown
+  auto set = own;
+  set.name = "set";
+  set.configured = true;
+  counted.preview = care::ReplayPreview(counted.policy, counted.agency_of(), {own, set});
+  counted.count(EventType::admission);
+  CHECK(counted.of("own", EventType::admission) == nullptr);
+  REQUIRE(counted.of("set", EventType::admission) != nullptr);
+  CHECK(counted.of("set", EventType::admission)->matched == 1);
+}

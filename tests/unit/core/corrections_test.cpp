@@ -170,3 +170,19 @@ TEST_CASE("who asks for admissions gets their cancels, and who asks for discharg
   const auto cancelled = county.publish(bare_cancel("V1"));
   CHECK(county.noticed() == std::vector<Sequence>{admitted, cancelled});
 }
+
+TEST_CASE("a cancel bears the marks of what it cancels, once, whether it says them itself or not") {
+  using event::Restriction;
+  County county;
+  auto protected_stay = admission("V1");
+  protected_stay.restrictions = {Restriction::sensitive_address, Restriction::adopted};
+  county.publish(protected_stay);
+  county.publish(bare_cancel("V1"));
+  CHECK(county.written(1).restrictions == protected_stay.restrictions);
+
+  county.publish(admission("V2"));
+  auto marked = bare_cancel("V2");
+  marked.restrictions = {Restriction::adopted};
+  county.publish(marked);
+  CHECK(county.written(3).restrictions == marked.restrictions);
+}

@@ -27,12 +27,14 @@ struct Desks {
   Deliveries deliveries{context};
   Decision out;
 
-  Delivery& add(const std::string& name, const std::string& role = kRole, ledger::FilterT filter = {}) {
+  Delivery& add(const std::string& name, const std::string& role = kRole, ledger::FilterT filter = {},
+                bool configured = false) {
     Subscription subscription;
     subscription.name = name;
     subscription.agency = kCouncil;
     subscription.role = role;
     subscription.filter = std::move(filter);
+    subscription.configured = configured;
     auto label = subscription.name;
     return deliveries.add(std::move(subscription), std::move(label));
   }
@@ -46,6 +48,7 @@ struct Desks {
     recorded.appended_at = hub.clock.now();
     recorded.person.bytes[0] = 1;
     recorded.event = event::GetEvent(bytes.data());
+    recorded.channel = "elwick-adt";
     REQUIRE(deliveries.route(recorded));
   }
   Sequence routed = 1'000;
@@ -134,4 +137,28 @@ TEST_CASE("a connection's frames mean its own subscriptions and watches, and nob
   CHECK(desks.deliveries.of_connection(2, "eyes") == desks.deliveries.find("~holm-school:eyes@2"));
   CHECK(desks.deliveries.of_connection(1, "eyes") == nullptr);
   CHECK(desks.deliveries.of_connection(1, "~holm-school:eyes@2") == nullptr);
+}
+
+TEST_CASE(
+    "what an agency asked for itself looks at what its role is shown, what the hub's people set at all") {
+  // The rule shows whose the event is and the admission, and not the child's school or birth date.
+  std::vector<std::pair<ledger::FilterT, bool>> filters(5);
+  filters[0].first.schools = {"900101"};
+  filters[1].first.age_max_years = 17;
+  filters[2].first.channels = {"elwick-adt"};
+  filters[3] = {{}, true};
+  filters[3].first.agencies = {"elwick-hospital"};
+  filters[4] = {{}, true};
+  filters[4].first.tiers = {0, 1, 2, 3, 4};
+  for (const auto& [filter, shown] : filters) {
+    Desks own;
+    own.add("desk", kRole, filter);
+    own.route();
+    CHECK(own.counters.offered == (shown ? 1 : 0));
+    CHECK(own.counters.withheld == 0);
+    Desks set;
+    set.add("desk", kRole, filter, true);
+    set.route();
+    CHECK(set.counters.offered == 1);
+  }
 }

@@ -202,6 +202,34 @@ TEST_CASE("a person has a bounded number of local identifiers") {
   CHECK(faults[0].place.starts_with("person.local_identifiers"));
 }
 
+TEST_CASE(
+    "a link and a merge have a bounded number of identifiers, since each question looks at all of them") {
+  const auto many = [](std::vector<std::unique_ptr<event::IdentifierT>>& list, int count) {
+    for (int i = 0; i < count; ++i) {
+      list.push_back(std::make_unique<event::IdentifierT>());
+      list.back()->issuer = "RZX01";
+      list.back()->value = std::to_string(i);
+    }
+  };
+  for (const int count : {16, 17}) {
+    auto link = good_referral();
+    link.type = event::EventType::identity_link;
+    link.referral.reset();
+    link.identity_link = std::make_unique<event::IdentityLinkT>();
+    many(link.identity_link->identifiers, count);
+    auto merge = good_referral();
+    merge.type = event::EventType::identity_merge;
+    merge.referral.reset();
+    merge.identity_merge = std::make_unique<event::IdentityMergeT>();
+    many(merge.identity_merge->surviving, 1);
+    many(merge.identity_merge->retired, count);
+    for (const auto& faults : {faults_of(packed(link)), faults_of(packed(merge))}) {
+      CHECK(faults.size() == (count == 16 ? 0 : 1));
+      for (const auto& fault : faults) CHECK(fault.code == "list_too_long");
+    }
+  }
+}
+
 TEST_CASE("the list of faults is bounded") {
   auto event = good_referral();
   for (int i = 0; i < 1000; ++i) {
