@@ -238,6 +238,17 @@ std::optional<TransportConfig> TransportReader::read_webhook(ConfigTable& table,
       table.fault("url", checked.error().text, "Write url = \"https://partner.example/events\"");
     }
   }
+  options.allow_addresses = table.texts("allow_addresses");
+  const auto rules = AddressRules::make(options.allow_addresses);
+  if (!rules) {
+    table.fault("allow_addresses", rules.error().text,
+                "Write allow_addresses = [\"10.20.0.5\", \"fd00:12::/32\"]");
+  } else if (check_webhook_url(options.url)) {
+    if (const auto checked = check_webhook_host(options.url, *rules); !checked) {
+      table.fault("url", checked.error().text,
+                  "Give the partner's address; if this one is meant, name it in allow_addresses");
+    }
+  }
   options.token = read_secret(table, "token_file");
   if (table.has("secret_file")) {
     const std::string secret = read_secret(table, "secret_file");

@@ -49,6 +49,19 @@ Result<void> check_webhook_url(const std::string& url) {
   return {};
 }
 
+Result<void> check_webhook_host(const std::string& url, const AddressRules& rules) {
+  const auto parsed = boost::urls::parse_uri(url);
+  if (!parsed) return check_webhook_url(url);
+  std::string host(parsed->host_address());
+  const bool name = parsed->host_type() == boost::urls::host_type::name;
+  const bool own_name = host == "localhost" || host.ends_with(".localhost");  // RFC 6761 section 6.3
+  if (name && !own_name) return {};
+  const std::string_view why = rules.against(own_name ? "127.0.0.1" : host, {});
+  if (why.empty()) return {};
+  return fail(ErrorKind::invalid,
+              "the host " + host + " is " + std::string(why) + ", where nothing is sent to");
+}
+
 std::vector<WebhookHeader> webhook_headers(const WebhookSenderOptions& options, const Rendered& message,
                                            Timestamp now) {
   const std::int64_t timestamp_s = now.us / kSecondUs;

@@ -50,6 +50,7 @@ SendResult unavailable(std::string code) { return {ledger::NakKind::unavailable,
 std::string fault_of(const error_code& error) {
   if (error == beast::error::timeout || error == asio::error::timed_out) return "timeout";
   if (error == asio::error::connection_refused) return "connection refused";
+  if (error == asio::error::access_denied) return "address not allowed";
   if (error == asio::error::operation_aborted) return "stopping";
   if (error == asio::error::host_unreachable || error == asio::error::network_unreachable)
     return "unreachable";
@@ -101,6 +102,9 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
 
   Result<void> prepare() {
     if (auto checked = check_webhook_url(options.url); !checked) return checked;
+    auto made = AddressRules::make(options.allow_addresses);
+    if (!made) return tl::unexpected(made.error());
+    rules = std::move(*made);
     const boost::urls::url url(boost::urls::parse_uri(options.url).value());
     secure = url.scheme() == "https";
     host = url.host_address();
@@ -238,12 +242,35 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
     co_return found.empty() ? error_code(asio::error::host_not_found) : error_code();
   }
 
+  /// Takes out what nothing is sent to. Judged here, where the connection is made: what the name server said
+  /// a moment ago does not count.
+  void keep_allowed(std::vector<tcp::endpoint>& found) {
+    const auto own = own_addresses();
+    std::string forbidden;
+    std::erase_if(found, [&](const tcp::endpoint& endpoint) {
+      const std::string address = endpoint.address().to_string();
+      const std::string_view why = rules.against(address, own);
+      if (!why.empty()) forbidden = address + ", " + std::string(why);
+      return !why.empty();
+    });
+    const auto now = Clock::now();
+    if (!found.empty() || now < next_alarm) return;
+    next_alarm = now + std::chrono::hours(1);
+    spdlog::error(
+        "channel={} code=CH-ADDRESS alarm=true host {} is at {}, where nothing is sent to. If it is "
+        "meant, add the address to allow_addresses of the channel's transport; if not, find out who "
+        "changed that name",
+        options.channel, host, forbidden);
+  }
+
   asio::awaitable<error_code> connect(Line& line, Clock::time_point deadline) {
     error_code error;
     std::vector<tcp::endpoint> found;
     error = co_await resolve(line, found, deadline);
     if (error) co_return error;
     if (stopping) co_return asio::error::operation_aborted;
+    keep_allowed(found);
+    if (found.empty()) co_return asio::error::access_denied;
     if (secure) {
       line.tls.emplace(io.impl().context, tls_context);
     } else {
@@ -284,6 +311,8 @@ struct WebhookSender::Impl : std::enable_shared_from_this<WebhookSender::Impl> {
   std::string host, authority, target;
   std::uint16_t port_number = 0;
   std::optional<HostLookup> lookup;
+  AddressRules rules;
+  Clock::time_point next_alarm{};  // one an hour: a name may change to and fro
   std::deque<Job> jobs;
   std::list<std::shared_ptr<Line>> lines;
   bool stopping = false;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "adapters/channel/pipe.hpp"
+#include "adapters/transports/address_rules.hpp"
 #include "adapters/transports/host_lookup.hpp"
 #include "adapters/transports/io_thread.hpp"
 
@@ -22,6 +23,8 @@ struct WebhookSenderOptions {
   std::size_t connections_max = 8;                    // so many deliveries are under way at once
   std::uint32_t timeout_ms = limits::kHttpTimeoutMs;  // of one attempt, from the look-up to the answer
   std::uint32_t idle_ms = 30'000;                     // an unused connection is closed after this
+  /// Addresses and networks that it may be sent to although AddressRules forbids them.
+  std::vector<std::string> allow_addresses = {};
   HostLookup::Ask lookup = system_addresses;
 };
 
@@ -32,9 +35,12 @@ struct WebhookSenderOptions {
 /// 2xx, and 409 (it has it), are taken. 400, 413, 415, 422 and the other 4xx: rejected. 401, 403, 404, 405,
 /// 410, redirects (never followed), 429, 503 with its Retry-After, and no answer at all: unavailable, for
 /// then the endpoint or its configuration is at fault, not the message. 408, 425 and the other 5xx: failed.
+///
+/// At each connection the addresses that the host has then are judged (AddressRules), so that a name which is
+/// turned to this machine leads nowhere: unavailable, nothing connects, and an alarm tells.
 class WebhookSender final : public Sender {
  public:
-  /// Error `invalid`: the URL or the CA file is not usable.
+  /// Error `invalid`: the URL, an address that is allowed or the CA file is not usable.
   static Result<std::unique_ptr<WebhookSender>> make(IoThread& io, WebhookSenderOptions options);
   ~WebhookSender() override;
 
@@ -51,6 +57,9 @@ class WebhookSender final : public Sender {
 
 /// Error `invalid` says what a webhook's URL looks like.
 Result<void> check_webhook_url(const std::string& url);
+/// Error `invalid`: the URL's host is an address, or this machine's own name, that nothing is sent to. What
+/// another name leads to is judged at each connection.
+Result<void> check_webhook_host(const std::string& url, const AddressRules& rules);
 
 /// A header that a message is sent with, apart from those of HTTP itself.
 struct WebhookHeader {

@@ -146,7 +146,7 @@ transport = {{ kind = "mllp", address = "127.0.0.1", port = {free_port()} }}
 pack = "hospital/hl7v2.toml"''', "elwick-adt")
         council = Elsewhere(county, tcp, "northmarch-council", f'''direction = "out"
 role = "social-care-duty"
-transport = {{ kind = "webhook", url = "http://127.0.0.1:{receiver.port}/duty-desk" }}''', "council-duty-desk")
+transport = {{ kind = "webhook", url = "http://127.0.0.1:{receiver.port}/duty-desk", allow_addresses = ["127.0.0.1"] }}''', "council-duty-desk")
         allow(county, hospital)
         county.start(command="broker")
         try:

@@ -92,7 +92,8 @@ TEST_CASE("each kind of channel is read with its transport") {
 TEST_CASE("a channel is described in one line") {
   County county;
   county.read(in("kind = \"mllp\", port = 2575") + "unmappable = \"keep\"\n" +
-              out("kind = \"webhook\", url = \"http://127.0.0.1:8091/duty-desk\""));
+              out("kind = \"webhook\", url = \"http://127.0.0.1:8091/duty-desk\", allow_addresses = "
+                  "[\"127.0.0.1\"]"));
   REQUIRE(county.read_ones.size() == 2);
   CHECK(
       describe(county.read_ones[0]) ==

@@ -126,6 +126,26 @@ TEST_CASE("a listener in clear on a network, and a certificate that ends soon, a
   CHECK(ends[0].find("soon.pem ends at ") != std::string::npos);
 }
 
+TEST_CASE("a webhook to this machine is a fault at its url, unless the address is allowed by name") {
+  for (const char* host :
+       {"127.0.0.1", "[::1]", "169.254.169.254", "[::ffff:127.0.0.1]", "localhost", "a.localhost"}) {
+    const std::string url = "kind = \"webhook\", url = \"http://" + std::string(host) + ":8091/\"";
+    const Read refused({{out, url}});
+    INFO(refused.faults);
+    CHECK(refused.count == 1);
+    CHECK(refused.faults.starts_with("hub.toml:2:"));
+    CHECK(refused.has(
+        "where nothing is sent to. Give the partner's address; if this one is meant, name it in"));
+    const Read allowed({{out, url + R"(, allow_addresses = ["127.0.0.0/8", "::1", "169.254.169.254"])"}});
+    INFO(allowed.faults);
+    CHECK(allowed.count == 0);
+  }
+  const std::string desk = R"(kind = "webhook", url = "http://10.1.2.3/")";
+  CHECK(Read({{out, desk}}).count == 0);
+  const Read wrong({{out, desk + R"(, allow_addresses = ["desk.example"])"}});
+  CHECK(wrong.has("`desk.example` is neither an IP address nor a network"));
+}
+
 TEST_CASE("a secret is one printable line of sixteen characters or more, and is never shown") {
   struct Case {
     std::string text;

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "tests/fakes/awaited.hpp"
+#include "tests/fakes/captured_log.hpp"
 #include "tests/fakes/http_endpoint.hpp"
 #include "tests/fakes/temporary_folder.hpp"
 #include "tests/fakes/tls_endpoint.hpp"
@@ -21,8 +22,16 @@ Rendered message(const std::string& id, const std::string& body = "{}") {
   return {Bytes(body.begin(), body.end()), "application/json", id};
 }
 
+/// The partners of these tests are on this machine.
+WebhookSenderOptions to_this_machine(WebhookSenderOptions options) {
+  options.allow_addresses = {"127.0.0.1"};
+  return options;
+}
+
 struct Sending {
-  explicit Sending(WebhookSenderOptions options) {
+  struct AsGiven {};
+  explicit Sending(WebhookSenderOptions options) : Sending(to_this_machine(std::move(options)), AsGiven{}) {}
+  Sending(WebhookSenderOptions options, AsGiven) {
     options.channel = "council-duty-desk";
     auto made = WebhookSender::make(io, std::move(options));
     REQUIRE(made);
@@ -208,6 +217,67 @@ TEST_CASE("what the partner says decides how the delivery is answered") {
   CHECK(busy.nak == NakKind::unavailable);
   CHECK(busy.retry_after_ms == 7000);
   CHECK(busy.code == "http 429");
+}
+
+TEST_CASE("nothing connects to this machine unless it is allowed by name, and an alarm says so") {
+  const fakes::CapturedLog log;
+  HttpEndpoint partner([](const auto&) { return HttpEndpoint::answer("200 OK"); });
+  const std::string port = std::to_string(partner.port());
+  for (const std::string host : {"127.0.0.1", "[::ffff:127.0.0.1]", "localhost", "127.1"}) {
+    INFO(host);
+    Sending sending({.url = "http://" + host + ":" + port + "/"}, Sending::AsGiven{});
+    for (const char* id : {"1", "2"}) {
+      const SendResult result = sending.send_and_wait(message(id));
+      CHECK(result.nak == NakKind::unavailable);
+      CHECK(result.code == "address not allowed");
+    }
+  }
+  CHECK(partner.connections() == 0);
+  CHECK(log.lines_with("channel=council-duty-desk code=CH-ADDRESS alarm=true host ") == 4);
+  CHECK(log.has("host 127.0.0.1 is at 127.0.0.1, a loopback address, where nothing is sent to"));
+}
+
+TEST_CASE("a name is judged by what it leads to at each connection, not by what it led to before") {
+  HttpEndpoint partner([](const auto&) { return HttpEndpoint::answer("200 OK", "Connection: close\r\n"); });
+  // Its connections are closed after each answer, so that the name is looked up again.
+  const auto turned = std::make_shared<std::atomic<bool>>(false);
+  Sending sending({.url = "http://partner.example:" + std::to_string(partner.port()) + "/",
+                   .allow_addresses = {"127.0.0.1"},
+                   .lookup =
+                       [turned](const std::string&) {
+                         return *turned ? Addresses{"127.0.0.2", "::1", "169.254.169.254"}
+                                        : Addresses{"127.0.0.1"};
+                       }},
+                  Sending::AsGiven{});
+  CHECK_FALSE(sending.send_and_wait(message("before")).nak);
+  *turned = true;
+  CHECK(sending.send_and_wait(message("after")).code == "address not allowed");
+  CHECK(partner.requests().size() == 1);
+}
+
+TEST_CASE("of a host's addresses only those that are allowed are tried") {
+  HttpEndpoint partner([](const auto&) { return HttpEndpoint::answer("200 OK"); });
+  Sending sending({.url = "http://partner.example:" + std::to_string(partner.port()) + "/",
+                   .allow_addresses = {"127.0.0.0/31"},
+                   .lookup = [](const std::string&) { return Addresses{"::1", "127.0.0.2", "127.0.0.1"}; }},
+                  Sending::AsGiven{});
+  CHECK_FALSE(sending.send_and_wait(message("1")).nak);
+  CHECK(partner.requests().size() == 1);
+}
+
+TEST_CASE("nothing is sent to any address that this machine has now") {
+  for (const std::string& own : own_addresses()) {
+    INFO(own);
+    Sending sending(
+        {.url = "http://partner.example:9/", .lookup = [own](const std::string&) { return Addresses{own}; }},
+        Sending::AsGiven{});
+    CHECK(sending.send_and_wait(message("1")).code == "address not allowed");
+  }
+}
+
+TEST_CASE("what is allowed has to be an address or a network") {
+  IoThread io;
+  CHECK_FALSE(WebhookSender::make(io, {.url = "https://desk.example/", .allow_addresses = {"localhost"}}));
 }
 
 TEST_CASE("a redirect is not followed") {
