@@ -5,6 +5,8 @@
 #include "tests/fakes/answering_client.hpp"
 #include "tests/fakes/captured_log.hpp"
 #include "tests/fakes/tcp_peer.hpp"
+#include "tests/fakes/temporary_folder.hpp"
+#include "tests/fakes/tls_peer.hpp"
 
 namespace carehub::adapters {
 namespace {
@@ -174,6 +176,22 @@ TEST_CASE("the hub is asked a few questions at once, and who waits has his turn"
   REQUIRE(eventually([&log] { return log.hub.waiting() == 1; }));
   log.hub.reply(client::Reply(tile(1)));
   CHECK(starts(peers.front().receive_until("\r\n\r\n"), "200 OK"));
+}
+
+TEST_CASE("the checkpoint is read over TLS, and not in clear beside it") {
+  const fakes::TemporaryFolder folder;
+  const fakes::CertificateAuthority authority;
+  const TlsOptions tls{.certificate_file = folder.path() / "hub.pem", .key_file = folder.path() / "hub.key"};
+  authority.issue({}).write(tls.certificate_file, tls.key_file);
+  TileListenerOptions options;
+  options.tls = tls;
+  Served served(options);
+  auto peer = fakes::TlsPeer::connect(served.listener.port());
+  REQUIRE(peer.send(get("/checkpoint")));
+  REQUIRE(eventually([&] { return served.hub.waiting() == 1; }));
+  served.hub.reply(client::Reply(checkpoint("a signed note")));
+  CHECK(starts(peer.receive_until("a signed note"), "200 OK"));
+  CHECK_FALSE(starts(served.told(get("/healthz")), "200 OK"));
 }
 
 }  // namespace
