@@ -160,7 +160,7 @@ std::string describe(const ChannelConfig& channel) {
           },
           [](const HttpListenerOptions& http) {
             return "http on " + http.address + ":" + std::to_string(http.port) + http.path +
-                   (http.token.empty() ? " without a token" : "") + describe(http.tls);
+                   (http.tokens.empty() ? " without a token" : "") + describe(http.tls);
           },
           [](const FolderReaderOptions& folder) {
             return "folder " + folder.directory.string() + "/" + folder.pattern;

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "broker/base/config_files.hpp"
+#include "broker/base/event_fields.hpp"
 
 namespace carehub::adapters {
 namespace {
@@ -15,6 +16,8 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kSecretBytesMin = 16;
 constexpr std::size_t kSecretBytesMax = 4096;
+constexpr std::size_t kTokensMax = 16;  // of one channel
+constexpr std::size_t kDayText = 10;    // 2027-01-31
 
 std::string ticked(std::string_view text) { return "`" + std::string(text) + "`"; }
 
@@ -114,8 +117,8 @@ std::optional<TransportConfig> TransportReader::read_http(ConfigTable& table, co
     table.fault("path", "the path does not begin with a slash, holds ? or #, or is /healthz",
                 "Write path = \"/events\"");
   }
-  options.token = read_secret(table, "token_file");
-  if (!table.has("token_file") && !is_loopback(options.address)) {
+  read_tokens(table, options.tokens);
+  if (!table.has("token_file") && !table.has("tokens") && !is_loopback(options.address)) {
     table.fault("token_file", "anybody who reaches this address could post",
                 "Add token_file with a secret of 16 characters or more, or listen on 127.0.0.1");
   }
@@ -125,6 +128,29 @@ std::optional<TransportConfig> TransportReader::read_http(ConfigTable& table, co
       static_cast<std::uint32_t>(table.integer("timeout_ms", limits::kHttpTimeoutMs, 100, 600'000));
   options.tls = read_tls(table);
   return options;
+}
+
+void TransportReader::read_tokens(ConfigTable& table, std::vector<HttpToken>& tokens) {
+  const auto add = [&tokens](ConfigTable& at, const char* key, const std::string& secret, std::string until) {
+    if (secret.empty()) return;  // a fault already
+    auto token = http_token(secret, std::move(until));
+    if (token) {
+      tokens.push_back(std::move(*token));
+    } else {
+      at.fault(key, token.error().text, "Write a hash: printf %s TOKEN | sha256sum");
+    }
+  };
+  add(table, "token_file", read_secret(table, "token_file"), {});
+  auto listed = table.tables("tokens");
+  if (table.has("tokens") && (listed.empty() || listed.size() > kTokensMax))
+    table.fault("tokens", "there are no tokens, or more than 16", "Write tokens = [{ file = \"a.token\" }]");
+  for (ConfigTable& each : listed) {
+    const std::string until = each.optional_scalar("until").value_or("");
+    if (each.has("until") && (until.size() != kDayText || !parse_date(until)))
+      each.fault("until", "this is not a day", "Write until = 2027-01-31, the last day on which it is good");
+    if (each.text("file").empty()) continue;
+    add(each, "file", read_secret(each, "file"), until);
+  }
 }
 
 std::optional<TlsOptions> TransportReader::read_tls(ConfigTable& listener) const {

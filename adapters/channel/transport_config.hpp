@@ -36,6 +36,7 @@ class TransportReader {
   std::optional<TransportConfig> read_webhook(ConfigTable& table, const std::string& name);
   std::uint16_t read_port(ConfigTable& table);
   std::filesystem::path read_directory(ConfigTable& table, std::string_view key, Direction direction);
+  void read_tokens(ConfigTable& table, std::vector<HttpToken>& tokens);
   std::string read_secret(ConfigTable& table, std::string_view key);
 
   std::filesystem::path home_;

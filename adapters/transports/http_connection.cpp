@@ -1,8 +1,5 @@
 #include "adapters/transports/http_connection.hpp"
 
-#include <openssl/crypto.h>
-#include <openssl/sha.h>
-
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -207,19 +204,19 @@ std::optional<Response> HttpConnection::early_answer_to_reader(const Parser::val
 }
 
 bool HttpConnection::authorised(const Parser::value_type& request) const {
-  const std::string& token = service_->options.token;
-  if (token.empty()) return true;
+  const auto& tokens = service_->options.tokens;
+  if (tokens.empty()) return true;
   const auto field = request[http::field::authorization];
   const std::string_view given(field.data(), field.size());
   constexpr std::string_view kScheme = "bearer ";
-  if (!beast::iequals(field.substr(0, kScheme.size()), boost::core::string_view(kScheme))) return false;
-  const std::string_view credential = given.substr(kScheme.size());
-  // Hashes are compared in constant time: neither content nor length of the token can be measured.
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> expected{};
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> actual{};
-  SHA256(bytes_of(token).data(), token.size(), expected.data());
-  SHA256(bytes_of(credential).data(), credential.size(), actual.data());
-  return CRYPTO_memcmp(expected.data(), actual.data(), expected.size()) == 0;
+  TokenVerdict verdict = TokenVerdict::unknown;
+  if (beast::iequals(field.substr(0, kScheme.size()), boost::core::string_view(kScheme)))
+    verdict = judge(tokens, given.substr(kScheme.size()), SystemClock().now());
+  if (verdict == TokenVerdict::good) return true;
+  ++service_->unauthorised;
+  service_->warn(peer_, verdict == TokenVerdict::ended ? "a token that has ended: answered 401"
+                                                       : "no token of this channel: answered 401");
+  return false;
 }
 
 asio::awaitable<Response> HttpConnection::ask_hub(Parser::value_type request) {

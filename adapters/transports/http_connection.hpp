@@ -33,6 +33,7 @@ struct HttpService {
   std::shared_ptr<TlsServer> tls = {};  // nullptr: bytes are plain
   /// Set: there is nothing to post here, and GET of any path is answered with what this gives.
   std::function<void(const std::string& path, std::function<void(HttpPage)> done)> look_up = {};
+  std::uint64_t unauthorised = 0;
   PeerLog log;
   // Of bodies that are being read or decided on. Atomic: an answer from another thread may be a connection's
   // last.

@@ -60,6 +60,12 @@ TlsCounts HttpListener::tls_counts() const {
   return counts;
 }
 
+std::uint64_t HttpListener::unauthorised() const {
+  std::uint64_t count = 0;
+  impl_->io.run([&] { count = impl_->service->unauthorised; });
+  return count;
+}
+
 unsigned http_status(const std::vector<client::PublishResult>& results) {
   bool invalid = results.empty();
   bool conflict = false;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "adapters/channel/pipe.hpp"
+#include "adapters/transports/http_token.hpp"
 #include "adapters/transports/io_thread.hpp"
 #include "adapters/transports/tls_server.hpp"
 
@@ -15,9 +16,9 @@ namespace carehub::adapters {
 struct HttpListenerOptions {
   std::string channel = {};  // for messages
   std::string address = "127.0.0.1";
-  std::uint16_t port = 0;  // 0: any free one
-  std::string path = "/";  // of POST
-  std::string token = {};  // of `Authorization: Bearer`; empty: not asked for
+  std::uint16_t port = 0;              // 0: any free one
+  std::string path = "/";              // of POST
+  std::vector<HttpToken> tokens = {};  // of `Authorization: Bearer`; none: not asked for
   std::size_t connections_max = limits::kHttpConnectionsMax;
   std::size_t body_bytes_max = limits::kHttpBodyBytesMax;
   std::size_t header_bytes_max = limits::kHttpHeaderBytesMax;
@@ -47,6 +48,8 @@ class HttpListener final : public InboundTransport {
 
   std::uint16_t port() const;
   TlsCounts tls_counts() const;
+  /// Requests that were answered 401.
+  std::uint64_t unauthorised() const;
 
  private:
   struct Impl;

@@ -77,7 +77,7 @@ TEST_CASE("each kind of channel is read with its transport") {
   CHECK(county.read_ones[0].pack != nullptr);
   const auto& http = std::get<HttpListenerOptions>(county.read_ones[1].transport);
   CHECK(http.path == "/events");
-  CHECK(http.token == "0123456789abcdef0123456789abcdef");
+  CHECK(judge(http.tokens, "0123456789abcdef0123456789abcdef", SystemClock().now()) == TokenVerdict::good);
   const auto& reader = std::get<FolderReaderOptions>(county.read_ones[2].transport);
   CHECK(reader.directory == std::filesystem::weakly_canonical(county.folder.path() / "in"));
   CHECK(reader.done_file);

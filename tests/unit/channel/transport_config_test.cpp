@@ -146,6 +146,28 @@ TEST_CASE("a webhook to this machine is a fault at its url, unless the address i
   CHECK(wrong.has("`desk.example` is neither an IP address nor a network"));
 }
 
+TEST_CASE("a listener has several tokens, each in clear or as a hash, with its last day") {
+  Read::folder.write("old.token", "an-old-horse-of-16\n");
+  Read::folder.write("new.token",
+                     "sha256:f2ca1bb6c7e907d06dafe4687e579fce76b37e4e93b7605022da52e6ccc26fd2\n");
+  const auto read = [](const std::string& tokens) {
+    return Read({{in, R"(kind = "http", port = 8081, address = "10.1.2.3", tokens = )" + tokens}});
+  };
+  const Read good = read(R"([{ file = "old.token", until = 2027-01-31 }, { file = "new.token" }])");
+  INFO(good.faults);
+  REQUIRE(good.count == 0);
+  const auto& tokens = std::get<HttpListenerOptions>(*good.transports[0]).tokens;
+  REQUIRE(tokens.size() == 2);
+  CHECK(tokens[0].until == "2027-01-31");
+  CHECK(judge(tokens, "test\n", SystemClock().now()) == TokenVerdict::good);
+  CHECK(read(R"([{ file = "old.token", until = 2027-01 }])").count > 0);
+  CHECK(read(R"([{ file = "old.token", until = "soon" }])").has("this is not a day"));
+  CHECK(read(R"([{ file = "none.token" }])").has("none.token is missing"));
+  CHECK(read("[]").has("there are no tokens"));
+  Read::folder.write("new.token", "sha256:f2ca1bb6c7e907\n");
+  CHECK(read(R"([{ file = "new.token" }])").has("64 hexadecimal digits"));
+}
+
 TEST_CASE("a secret is one printable line of sixteen characters or more, and is never shown") {
   struct Case {
     std::string text;

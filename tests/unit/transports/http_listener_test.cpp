@@ -40,7 +40,7 @@ struct Listening {
   static HttpListenerOptions completed(HttpListenerOptions options) {
     options.channel = "council-api";
     options.path = "/events";
-    options.token = "correct-horse";
+    options.tokens = {*http_token("correct-horse"), *http_token("an-old-horse", "2020-01-31")};
     return options;
   }
   TcpPeer connect() { return TcpPeer::connect(listener.port()); }
@@ -134,6 +134,7 @@ TEST_CASE("what is not a well-addressed, authorised post of JSON never reaches t
       {post("{}", kJson), "401 Unauthorized"},
       {post("{}", "Authorization: Bearer wrong\r\n" + kJson), "401 Unauthorized"},
       {post("{}", "Authorization: Bearer correct-hors\r\n" + kJson), "401 Unauthorized"},
+      {post("{}", "Authorization: Bearer an-old-horse\r\n" + kJson), "401 Unauthorized"},
       {post("{}", "Authorization: Basic correct-horse\r\n" + kJson), "401 Unauthorized"},
       {post("{}", kAuthorization + kJson, "/other"), "404 Not Found"},
       {post("{}", kAuthorization + kJson, "/events/../events"), "404 Not Found"},
@@ -154,6 +155,7 @@ TEST_CASE("what is not a well-addressed, authorised post of JSON never reaches t
     INFO(example.request.substr(0, 120));
     CHECK(status_of(hub.ask(example.request)) == example.status);
   }
+  CHECK(hub.listener.unauthorised() == 5);
   CHECK(hub.received() == 0);
 }
 
