@@ -5,6 +5,8 @@
 #include "broker/app/commands.hpp"
 #include "broker/app/configuration.hpp"
 #include "broker/app/json_line.hpp"
+#include "broker/base/clock.hpp"
+#include "broker/core/narrower.hpp"
 
 namespace carehub::app {
 namespace {
@@ -54,11 +56,47 @@ void doubt_cancels_for_nobody(const core::Policy& policy, std::vector<std::strin
   }
 }
 
+/// Rules of a role that may fit one event, where it is the order of the file alone that decides.
+void doubt_contradictions(const core::Policy& policy, std::vector<std::string>& doubts) {
+  for (const auto& [decides, other, narrower] : core::contradictions_in(policy)) {
+    if (narrower) continue;
+    doubts.push_back("rules `" + decides->name + "` and `" + other->name + "` of role `" + decides->role +
+                     "` may fit one event and show different things; neither is narrower, so the first, `" +
+                     decides->name +
+                     "`, decides: narrow one of them, or put them in the order that you mean");
+  }
+}
+
+/// Agreements that a rule needs and that have lapsed or soon will.
+void doubt_agreements(const core::Policy& policy, Timestamp now, std::vector<std::string>& doubts) {
+  for (const auto& agreement : policy.agreements()) {
+    if (!core::ends_soon(agreement, now)) continue;
+    if (std::ranges::find(policy.rules(), agreement.name, &core::DisclosureRule::agreement) ==
+        policy.rules().end())
+      continue;
+    doubts.push_back(core::end_text(agreement, now) + ": renew it, or its rules show nothing afterwards");
+  }
+}
+
+/// Which of two rules decides, where the narrower does.
+std::vector<std::string> notes_about(const core::Policy& policy) {
+  std::vector<std::string> notes;
+  for (const auto& [decides, other, narrower] : core::contradictions_in(policy)) {
+    if (!narrower) continue;
+    notes.push_back("rules `" + decides->name + "` and `" + other->name + "` of role `" + decides->role +
+                    "` may fit one event and show different things: the narrower, `" + decides->name +
+                    "`, decides");
+  }
+  return notes;
+}
+
 /// What is right as a file, and rarely meant.
-std::vector<std::string> doubts_about(const core::Policy& policy) {
+std::vector<std::string> doubts_about(const core::Policy& policy, Timestamp now) {
   std::vector<std::string> doubts;
   doubt_cancels_for_nobody(policy, doubts);
   doubt_flags_for_nobody(policy, doubts);
+  doubt_contradictions(policy, doubts);
+  doubt_agreements(policy, now, doubts);
   return doubts;
 }
 
@@ -67,15 +105,17 @@ std::vector<std::string> doubts_about(const core::Policy& policy) {
 ExitCode check(const CheckOptions& options, Surroundings& surroundings) {
   const Configuration configuration = read_configuration(options.config);
   const bool good = configuration.faults.empty();
-  auto doubts = good ? doubts_about(configuration.hub.policy) : std::vector<std::string>();
+  const auto now = SystemClock().now();
+  auto doubts = good ? doubts_about(configuration.hub.policy, now) : std::vector<std::string>();
+  const auto notes = good ? notes_about(configuration.hub.policy) : std::vector<std::string>();
   if (good) {
-    const auto more =
-        adapters::doubts_about(configuration.channels, configuration.tiles, SystemClock().now());
+    const auto more = adapters::doubts_about(configuration.channels, configuration.tiles, now);
     doubts.insert(doubts.end(), more.begin(), more.end());
   }
   if (options.json) {
     for (const auto& fault : configuration.faults) surroundings.out << fault_json(fault) << '\n';
     for (const auto& doubt : doubts) surroundings.out << JsonLine().add("doubt", doubt).text() << '\n';
+    for (const auto& note : notes) surroundings.out << JsonLine().add("note", note).text() << '\n';
     surroundings.out << std::flush;
   } else if (!good) {
     print_faults(configuration.faults, surroundings.out);
@@ -88,6 +128,7 @@ ExitCode check(const CheckOptions& options, Surroundings& surroundings) {
       surroundings.out << "  " << adapters::describe(channel) << '\n';
     }
     for (const auto& doubt : doubts) surroundings.out << "doubtful: " << doubt << '\n';
+    for (const auto& note : notes) surroundings.out << "note: " << note << '\n';
     surroundings.out << std::flush;
   }
   return good ? ExitCode::ok : ExitCode::wrong_input;

@@ -24,21 +24,32 @@ void add_explain(CLI::App& policy, Reading& reading) {
       ->type_name("ID");
   command
       ->add_option("--policy", options.policy,
-                   "By this policy file instead of the one that decides now; - reads standard input")
-      ->type_name("FILE");
+                   "By this policy file or folder instead of what decides now; - reads standard input")
+      ->type_name("PATH");
   add_asker(command, options.by, options.reason);
   add_json(command, options.json);
   choose(command, reading, &Reading::policy_explain);
 }
 
+void add_register(CLI::App& policy, Reading& reading) {
+  auto* command = add(policy, "register",
+                      "The sharing register, out of the configuration: who shares what with whom, why, under "
+                      "which agreement, until when. Needs no hub",
+                      "carehub policy register deploy/sample/hub.toml --csv");
+  add_config(command, reading.policy_register.config);
+  command->add_flag("--csv", reading.policy_register.csv, "CSV with a header, for a spreadsheet");
+  choose(command, reading, &Reading::policy_register);
+}
+
 }  // namespace
 
 void add_policy_command(CLI::App& program, Reading& reading) {
-  auto* command = add(program, "policy", "Why somebody sees what they see",
+  auto* command = add(program, "policy", "Why somebody sees what they see, and who shares what with whom",
                       "carehub policy explain hub.toml --role school-pastoral --event 4711 --by 'A Name' "
                       "--reason 'complaint 7'");
   command->require_subcommand(1);
   add_explain(*command, reading);
+  add_register(*command, reading);
 }
 
 }  // namespace carehub::app

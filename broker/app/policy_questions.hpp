@@ -10,15 +10,15 @@ struct PolicyExplainOptions {
   std::string role;
   std::uint64_t event = 0;
   std::string agency;  // empty: each that holds the role
-  std::string policy;  // a file; empty: the policy that decides in the running hub
+  std::string policy;  // a file or folder; empty: the policy that decides in the running hub
   std::string by;
   std::string reason;
   bool json = false;
 };
 ExitCode policy_explain(const PolicyExplainOptions& options, Surroundings& surroundings);
 
-/// A policy's text out of its file, or standard input for "-", once it has no fault; all faults are printed.
-/// nullopt: leave with ExitCode::wrong_input.
+/// A policy's text, as it would be recorded, out of its file or folder, or standard input for "-", once it
+/// has no fault; all faults are printed. nullopt: leave with ExitCode::wrong_input.
 std::optional<std::string> sound_policy(const std::string& file, Surroundings& surroundings);
 
 }  // namespace carehub::app

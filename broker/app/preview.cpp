@@ -22,7 +22,7 @@ std::size_t count_fields(const event::Event& event) {
 
 Result<DisclosurePreview> preview_disclosure(const server::HubConfig& config,
                                              const core::Subscription& subscription,
-                                             const event::Event& event) {
+                                             const event::Event& event, Timestamp now) {
   using Verdict = DisclosurePreview::Verdict;
   DisclosurePreview preview;
   preview.subscription = subscription.name;
@@ -34,7 +34,8 @@ Result<DisclosurePreview> preview_disclosure(const server::HubConfig& config,
     return preview;
   preview.verdict = Verdict::withheld;
   const auto* agency = named(config.rules.agencies, subscription.agency, &core::Agency::id);
-  const auto* rule = agency == nullptr ? nullptr : config.policy.rule_for(subscription.role, *agency, event);
+  const auto* rule =
+      agency == nullptr ? nullptr : config.policy.rule_for(subscription.role, *agency, event, now);
   if (rule == nullptr) return preview;
   auto view = core::redact(event, *rule);
   if (!view) return tl::unexpected(view.error());
@@ -70,7 +71,7 @@ Result<EventPreview> preview_event(const server::HubConfig& config, const std::s
   }
   if (!preview.faults.empty()) return preview;
   for (const auto& subscription : config.rules.subscriptions) {
-    auto disclosure = preview_disclosure(config, subscription, event);
+    auto disclosure = preview_disclosure(config, subscription, event, now);
     if (!disclosure) return tl::unexpected(disclosure.error());
     preview.disclosures.push_back(*std::move(disclosure));
   }

@@ -239,6 +239,9 @@ ExitCode run_program(std::vector<std::string> arguments, Surroundings& surroundi
     ExitCode operator()(const CompletenessOptions& options) const {
       return audit_completeness(options, surroundings);
     }
+    ExitCode operator()(const PolicyRegisterOptions& options) const {
+      return policy_register(options, surroundings);
+    }
     ExitCode operator()(const PolicyExplainOptions& options) const {
       return policy_explain(options, surroundings);
     }

@@ -13,6 +13,7 @@
 #include "broker/app/commands.hpp"
 #include "broker/app/policy_questions.hpp"
 #include "broker/app/restore.hpp"
+#include "broker/app/sharing_register.hpp"
 #include "broker/app/witness.hpp"
 
 namespace carehub::app {
@@ -22,7 +23,8 @@ using Command =
                  ReplayOptions, DeadLetterOptions, StatusOptions, SubscriptionsOptions, RebuildOptions,
                  RecoverOptions, AuditOptions, EraseOptions, VaultOptions, KeysOptions, BenchOptions,
                  VersionOptions, AsOfOptions, TrailOptions, ReportOptions, BackupOptions, RestoreOptions,
-                 WitnessOptions, ProveOptions, ExportOptions, CompletenessOptions, PolicyExplainOptions>;
+                 WitnessOptions, ProveOptions, ExportOptions, CompletenessOptions, PolicyExplainOptions,
+                 PolicyRegisterOptions>;
 
 /// What to print and how to leave when there is nothing to do: help, or a wrong command line.
 struct Leave {

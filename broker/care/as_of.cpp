@@ -223,8 +223,10 @@ Result<void> AsOf::offered(const ledger::Offered& entry, const storage::EntryHea
         return answer.subscription == name && !answer.withheld;
       });
       // A further attempt is the same decision, unless the agency has other codes by now.
+      auto decided_at = header.appended_at;
       if (run->attempt() > 1 && before != answers.rend() &&
           before->policy_version == entry.policy_version()) {
+        decided_at = before->decided_at;
         auto then = agency_then(**agency, before->entry);
         if (!then) return tl::unexpected(then.error());
         if ((*then)->codes == (*now)->codes) {
@@ -239,6 +241,7 @@ Result<void> AsOf::offered(const ledger::Offered& entry, const storage::EntryHea
       answer.policy_version = entry.policy_version();
       answer.legal_basis = text_of(entry.legal_basis());
       answer.late = entry.late();
+      answer.decided_at = decided_at;
       answer.attempts = run->attempt();
       answer.entry = header.sequence;
       answer.at = header.appended_at;
@@ -372,8 +375,9 @@ Result<std::string> AsOf::show(const PastEvent& event, const Answer& answer, wir
   if (!decided) return tl::unexpected(decided.error());
   auto agency = agency_then(answer.agency, answer.entry);
   if (!agency) return tl::unexpected(agency.error());
-  const auto* rule =
-      *decided == nullptr ? nullptr : (*decided)->rule_for(answer.role, **agency, *event.event);
+  const auto* rule = *decided == nullptr
+                         ? nullptr
+                         : (*decided)->rule_for(answer.role, **agency, *event.event, answer.decided_at);
   if (rule == nullptr || rule->legal_basis != answer.legal_basis)
     return std::string("what was seen cannot be shown again: the agency's codes of then are not on record");
   row.rule = rule->name;

@@ -48,6 +48,7 @@ class AsOf final : public PastSearch {
     Sequence acked_in = 0;
     Sequence given_up_in = 0;
     Timestamp at;
+    Timestamp decided_at;  // of an offer: a further attempt is no new decision
     std::optional<Timestamp> acked_at;
   };
   using Answers = std::map<Sequence, std::vector<Answer>>;

@@ -48,7 +48,7 @@ Result<std::unique_ptr<wire::RowT>> event_row(const PastReader& past, const Past
   const auto& query = ask.query;
   const bool in_its_name = ask.peer.is_operator && !query.person.empty();
   const auto& agency = past.agency_of(in_its_name ? query.agency : ask.peer.agency);
-  const auto* rule = past.policy().rule_for(role, agency, *shown_event.event);
+  const auto* rule = past.policy().rule_for(role, agency, *shown_event.event, ask.at);
   if (rule == nullptr) return std::unique_ptr<wire::RowT>();
   auto row = std::make_unique<wire::RowT>();
   if (shown_event.mends != 0) {

@@ -92,7 +92,7 @@ void add_rows(const core::Explanation& explanation, const core::Policy& policy, 
 
 }  // namespace
 
-Result<wire::PageT> explained(const PastReader& past, const wire::QueryT& query) {
+Result<wire::PageT> explained(const PastReader& past, const wire::QueryT& query, Timestamp at) {
   auto event = past.event_at(query.sequence);
   if (!event) return tl::unexpected(event.error());
   if (!*event) {
@@ -119,8 +119,8 @@ Result<wire::PageT> explained(const PastReader& past, const wire::QueryT& query)
   for (auto place = page.first(); place < agencies.size() && !page.full(); ++place) {
     const auto& agency = *agencies[place];
     page.begin(place);
-    add_rows(core::explain(policy, query.role, agency, *(*event)->event), policy, **event, agency, query.role,
-             page);
+    add_rows(core::explain(policy, query.role, agency, *(*event)->event, at), policy, **event, agency,
+             query.role, page);
   }
   return page.take();
 }

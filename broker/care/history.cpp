@@ -86,7 +86,7 @@ wire::PageT History::answer(const core::Ask& ask) const {
       case wire::QueryKind::dead_letters: return impl_->dead_letters(ask);
       case wire::QueryKind::subscriptions: return impl_->subscriptions(ask);
       case wire::QueryKind::status: return impl_->status();
-      case wire::QueryKind::explain: return explained(impl_->past, query);
+      case wire::QueryKind::explain: return explained(impl_->past, query, ask.at);
       default: return fail(ErrorKind::invalid, "this hub does not know the kind of question");
     }
   }();

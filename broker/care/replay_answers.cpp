@@ -37,7 +37,8 @@ Result<bool> ReplayAnswers::asked_for(const core::AskReplay& ask, const PastEven
   if (!ask.replay.filter) return true;
   if (ask.peer.is_operator) return core::matches(*ask.replay.filter, *past.event, past.channel);
   if (!core::matches(*ask.replay.filter, *past.event, past.channel)) return false;
-  const auto* rule = past_.policy().rule_for(ask.replay.role, past_.agency_of(ask.peer.agency), *past.event);
+  const auto* rule =
+      past_.policy().rule_for(ask.replay.role, past_.agency_of(ask.peer.agency), *past.event, ask.at);
   if (rule == nullptr) return false;
   const auto view = core::deliverable(*past.event, *rule, past.sequence);
   if (!view && view.error().kind == ErrorKind::invalid) return false;
@@ -139,7 +140,7 @@ Result<void> ReplayAnswers::preview_some(const core::AskReplay& ask, Sequence fr
                 [&](const auto& one) { return one.replay || (!into.empty() && one.name != into); });
   ReplayPreview preview(
       past_.policy(), [this](const std::string& id) -> const core::Agency& { return past_.agency_of(id); },
-      std::move(*subscribed));
+      std::move(*subscribed), ask.at);
   auto counted = each_of_part(ask, from, preview.entries_max(), nullptr, part,
                               [&](const PastEvent& past) -> Result<bool> {
                                 preview.count(past);
@@ -164,7 +165,7 @@ Result<ReplayAnswers::DeliveryPtr> ReplayAnswers::replay_one(const core::AskRepl
                                                              wire::ReplayedT& frame) const {
   if (!past.mended_for.empty()) return DeliveryPtr();  // it is for one subscription, never for a role
   const auto& role = ask.replay.role;
-  const auto* rule = past_.policy().rule_for(role, past_.agency_of(ask.peer.agency), *past.event);
+  const auto* rule = past_.policy().rule_for(role, past_.agency_of(ask.peer.agency), *past.event, ask.at);
   if (rule == nullptr) {
     ++frame.withheld;
     return DeliveryPtr();

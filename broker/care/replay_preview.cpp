@@ -18,7 +18,8 @@ void ReplayPreview::count(const PastEvent& past) {
   for (const auto& subscription : subscriptions_) {
     if (!past.mended_for.empty() && past.mended_for != subscription.name) continue;
     if (!core::matches(subscription.filter, *past.event, past.channel)) continue;
-    const auto* rule = policy_->rule_for(subscription.role, agency_of_(subscription.agency), *past.event);
+    const auto* rule =
+        policy_->rule_for(subscription.role, agency_of_(subscription.agency), *past.event, at_);
     if (rule != nullptr && core::looks_at_view(subscription)) {
       const auto view = core::deliverable(*past.event, *rule, past.sequence);
       if (!view || !core::matches_view(subscription.filter, *event::GetEvent(view->data()), past.channel))

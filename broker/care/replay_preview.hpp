@@ -14,8 +14,12 @@ namespace carehub::care {
 class ReplayPreview {
  public:
   using AgencyOf = std::function<const core::Agency&(const std::string& id)>;
-  ReplayPreview(const core::Policy& policy, AgencyOf agency_of, std::vector<core::Subscription> subscriptions)
-      : policy_(&policy), agency_of_(std::move(agency_of)), subscriptions_(std::move(subscriptions)) {}
+  ReplayPreview(const core::Policy& policy, AgencyOf agency_of, std::vector<core::Subscription> subscriptions,
+                Timestamp at)
+      : policy_(&policy),
+        agency_of_(std::move(agency_of)),
+        subscriptions_(std::move(subscriptions)),
+        at_(at) {}
 
   void count(const PastEvent& past);
   /// What one asker is shown or not, under no subscription's name.
@@ -32,6 +36,7 @@ class ReplayPreview {
   const core::Policy* policy_;
   AgencyOf agency_of_;
   std::vector<core::Subscription> subscriptions_;
+  Timestamp at_;
   std::map<std::pair<std::string, event::EventType>, Count> counts_;
 };
 

@@ -278,7 +278,7 @@ Result<void> Courses::look(Delivery& delivery, std::size_t entries_max, Sequence
   for (std::size_t looked = 0; next <= end && looked < entries_max; ++looked, ++next) {
     if (replay && !delivery.wants_more(kReplayAheadMax)) break;
     const auto at_work = context_.note.begin(delivery.work(Step::offer, next));
-    auto done = at_work ? look_at(delivery, next) : pass_over(delivery, next, now, out);
+    auto done = at_work ? look_at(delivery, next, now) : pass_over(delivery, next, now, out);
     if (!done) return done;
   }
   if (next > head + 1) return {};  // it begins with an entry that is still to come
@@ -345,7 +345,7 @@ Result<bool> Courses::is_shown_as_asked(const Subscription& subscription, const 
   });
 }
 
-Result<void> Courses::look_at(Delivery& delivery, Sequence sequence) {
+Result<void> Courses::look_at(Delivery& delivery, Sequence sequence, Timestamp now) {
   const auto stored = context_.state.body(sequence);
   if (!stored) return tl::unexpected(stored.error());
   if (stored->bytes.empty()) return {};  // it has been erased
@@ -368,10 +368,11 @@ Result<void> Courses::look_at(Delivery& delivery, Sequence sequence) {
   const bool replay = subscription.replay.has_value();
   if (replay ? *before : (!*before && !delivery.course().starting())) return {};
   const auto& policy = context_.disclosure.current();
-  const auto* rule =
-      policy.rule_for(subscription.role, context_.disclosure.agency(subscription.agency), *event);
+  const auto& agency = context_.disclosure.agency(subscription.agency);
+  const auto at = context_.disclosure.decided_at(now);
+  const auto* rule = policy.rule_for(subscription.role, agency, *event, at);
   if (rule == nullptr) {
-    delivery.withhold(sequence, policy.version());
+    delivery.withhold(sequence, policy.version(), policy.why_withheld(subscription.role, agency, *event, at));
     return {};
   }
   const auto shown = is_shown_as_asked(subscription, *rule, *entry, {sequence, {}, person, event, {}});
@@ -381,6 +382,7 @@ Result<void> Courses::look_at(Delivery& delivery, Sequence sequence) {
   pending.sequence = sequence;
   pending.person = person;
   pending.policy_version = policy.version();
+  pending.offered_at = at;
   pending.urgency = urgency_of(*event);
   pending.type = event->type();
   pending.late = entry->mends() != 0 && !replay;

@@ -73,7 +73,7 @@ class Courses {
   Result<void> skip(Delivery& delivery, std::size_t rows_max, Timestamp now);
   Result<void> look(Delivery& delivery, std::size_t entries_max, Sequence head, Timestamp now, Decision& out);
   Result<void> pass_over(const Delivery& delivery, Sequence sequence, Timestamp now, Decision& out);
-  Result<void> look_at(Delivery& delivery, Sequence sequence);
+  Result<void> look_at(Delivery& delivery, Sequence sequence, Timestamp now);
   bool is_for(const Subscription& subscription, const ledger::EventEntry& entry, const event::Event& event);
   Result<bool> is_shown_as_asked(const Subscription& subscription, const DisclosureRule& rule,
                                  const ledger::EventEntry& entry, const RecordedEvent& recorded) const;

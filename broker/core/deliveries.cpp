@@ -98,6 +98,7 @@ Result<void> Deliveries::route(const RecordedEvent& recorded) {
   pending.sequence = recorded.sequence;
   pending.person = recorded.person;
   pending.policy_version = policy.version();
+  pending.offered_at = recorded.appended_at;
   pending.urgency = urgency_of(event);
   pending.type = event.type();
   std::vector<std::pair<const DisclosureRule*, std::shared_ptr<const View>>> views;
@@ -106,10 +107,11 @@ Result<void> Deliveries::route(const RecordedEvent& recorded) {
     // One that has not reached the ledger's end finds it there, in its turn.
     if (delivery->course().starting() && kFault != Fault::starts_out_of_turn) continue;
     if (!matches(subscription.filter, event, recorded.channel)) continue;
-    const auto* rule =
-        policy.rule_for(subscription.role, context_.disclosure.agency(subscription.agency), event);
+    const auto& agency = context_.disclosure.agency(subscription.agency);
+    const auto* rule = policy.rule_for(subscription.role, agency, event, recorded.appended_at);
     if (rule == nullptr) {
-      delivery->withhold(recorded.sequence, policy.version());
+      delivery->withhold(recorded.sequence, policy.version(),
+                         policy.why_withheld(subscription.role, agency, event, recorded.appended_at));
       continue;
     }
     std::shared_ptr<const View> view;

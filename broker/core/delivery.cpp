@@ -76,8 +76,8 @@ void Delivery::offer_late(Pending pending, const std::string& legal_basis) {
   children_.add(std::move(waiting));
 }
 
-void Delivery::withhold(Sequence sequence, std::uint64_t policy_version) {
-  records_.withheld(sequence, policy_version);
+void Delivery::withhold(Sequence sequence, std::uint64_t policy_version, const std::string& why) {
+  records_.withheld(sequence, policy_version, why);
   ++context_.counters.withheld;
 }
 
@@ -335,7 +335,7 @@ Result<bool> Delivery::ready_view(Waiting& waiting, Decision& out) {
   if (waiting.view) return true;
   auto view =
       context_.disclosure.view(context_.state, waiting.pending.sequence, waiting.pending.policy_version,
-                               subscription_.role, subscription_.agency);
+                               subscription_.role, subscription_.agency, waiting.pending.offered_at);
   if (!view) {
     if (!nothing_to_show(view.error())) return tl::unexpected(view.error());
     if (!watch())

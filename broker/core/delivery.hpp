@@ -49,7 +49,7 @@ class Delivery {
   void offer(const Pending& pending, std::shared_ptr<const View> view, const std::string& legal_basis);
   /// A dead letter goes out again.
   void offer_late(Pending pending, const std::string& legal_basis);
-  void withhold(Sequence sequence, std::uint64_t policy_version);
+  void withhold(Sequence sequence, std::uint64_t policy_version, const std::string& why);
 
   /// Where it stands; what is folded at start, and each change as it is recorded.
   const Course& course() const { return course_; }

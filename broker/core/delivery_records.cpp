@@ -59,8 +59,8 @@ DeliveryRecords::Group& DeliveryRecords::group_for(const PersonKey& person, Offe
   return offered_[place - 1];
 }
 
-void DeliveryRecords::withheld(Sequence sequence, std::uint64_t policy_version) {
-  withheld_[policy_version].push_back(sequence);
+void DeliveryRecords::withheld(Sequence sequence, std::uint64_t policy_version, const std::string& why) {
+  withheld_[{policy_version, why}].push_back(sequence);
 }
 
 void DeliveryRecords::acked(Sequence sequence) { acked_.push_back(sequence); }
@@ -124,10 +124,11 @@ void DeliveryRecords::write(const std::string& subscription, const std::string& 
     const auto all = builder.CreateVector(packed);
     append(EntryKind::offered, ledger::CreateOffered(builder, name, as, policy_version, all, late, basis));
   }
-  for (auto& [policy_version, sequences] : withheld_) {
+  for (auto& [under, sequences] : withheld_) {
+    const auto& [policy_version, why] = under;
     const auto name = builder.CreateString(subscription);
     const auto as = builder.CreateString(role);
-    const auto rule = builder.CreateString("no rule");
+    const auto rule = builder.CreateString(why);
     const auto ranges = builder.CreateVectorOfStructs(ranges_of(sequences));
     append(EntryKind::withheld, ledger::CreateWithheld(builder, name, as, policy_version, rule, ranges));
   }

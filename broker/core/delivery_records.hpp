@@ -13,7 +13,8 @@ namespace carehub::core {
 class DeliveryRecords {
  public:
   void offered(const Pending& delivery, std::uint32_t attempt, const std::string& legal_basis);
-  void withheld(Sequence sequence, std::uint64_t policy_version);
+  /// `why`: the rule by which nothing is shown, in the hub's words.
+  void withheld(Sequence sequence, std::uint64_t policy_version, const std::string& why);
   void acked(Sequence sequence);
   void nacked(const Pending& delivery, ledger::NakKind kind, bool counted, const std::string& code);
   void dead_letter(const Pending& delivery, const std::string& code);
@@ -54,7 +55,7 @@ class DeliveryRecords {
 
   std::vector<Group> offered_;
   std::map<PersonKey, std::size_t> newest_group_;  // of a child, where it is not the first
-  std::map<std::uint64_t, std::vector<Sequence>> withheld_;
+  std::map<std::pair<std::uint64_t, std::string>, std::vector<Sequence>> withheld_;  // by policy and rule
   std::vector<Sequence> acked_;
   std::vector<Nack> nacked_;
   std::vector<Dead> dead_;

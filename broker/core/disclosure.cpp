@@ -37,9 +37,9 @@ void Disclosure::add_policy(Policy policy) {
 
 Result<Policy> Disclosure::parse_policy(const std::string& text, const std::string& file,
                                         std::uint64_t version) {
-  auto document = ConfigDocument::parse(text, file);
-  auto policy = Policy::read(document, version);
-  if (!document.faults().empty()) return fail(ErrorKind::invalid, to_string(document.faults().front()));
+  std::vector<ConfigFault> faults;
+  auto policy = Policy::parse(text, file, version, faults);
+  if (!faults.empty()) return fail(ErrorKind::invalid, to_string(faults.front()));
   return policy;
 }
 
@@ -55,10 +55,11 @@ const Agency& Disclosure::agency(const std::string& id) const {
 }
 
 const DisclosureRule* Disclosure::rule(std::uint64_t policy_version, const std::string& role,
-                                       const std::string& agency_id, const event::Event& event) const {
+                                       const std::string& agency_id, const event::Event& event,
+                                       Timestamp at) const {
   const auto policy = policies_.find(policy_version);
   if (policy == policies_.end()) return nullptr;
-  return policy->second.rule_for(role, agency(agency_id), event);
+  return policy->second.rule_for(role, agency(agency_id), event, at);
 }
 
 Result<std::shared_ptr<const View>> Disclosure::view(const DisclosureRule& rule,
@@ -78,7 +79,8 @@ Result<std::shared_ptr<const View>> Disclosure::view(const DisclosureRule& rule,
 
 Result<std::shared_ptr<const View>> Disclosure::view(const StateReader& state, Sequence sequence,
                                                      std::uint64_t policy_version, const std::string& role,
-                                                     const std::string& agency_id) const {
+                                                     const std::string& agency_id,
+                                                     Timestamp decided_at) const {
   auto stored = state.body(sequence);
   if (!stored) return tl::unexpected(stored.error());
   if (stored->bytes.empty())
@@ -97,7 +99,7 @@ Result<std::shared_ptr<const View>> Disclosure::view(const StateReader& state, S
   if (entry->marks() != nullptr) {
     for (const auto mark : *entry->marks()) recorded.marks.push_back(static_cast<ledger::Mark>(mark));
   }
-  const auto* decides = rule(policy_version, role, agency_id, *recorded.event);
+  const auto* decides = rule(policy_version, role, agency_id, *recorded.event, decided_at);
   if (decides == nullptr) {
     return fail(ErrorKind::not_found, "no rule shows entry " + std::to_string(sequence) + " any more");
   }

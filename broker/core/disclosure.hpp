@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <unordered_map>
@@ -57,17 +58,22 @@ class Disclosure {
   /// left.
   const Agency& agency(const std::string& id) const;
 
-  /// nullptr: withhold.
+  /// No entry is stamped earlier than the newest one that is there.
+  void begin_at(Timestamp newest) { newest_ = newest; }
+  /// The time of a decision: that of the entry which will say so.
+  Timestamp decided_at(Timestamp now) const { return std::max(now, newest_); }
+
+  /// nullptr: withhold. `at`: when it was decided.
   const DisclosureRule* rule(std::uint64_t policy_version, const std::string& role, const std::string& agency,
-                             const event::Event& event) const;
+                             const event::Event& event, Timestamp at) const;
 
   /// `invalid`: the view is too large to be delivered.
   Result<std::shared_ptr<const View>> view(const DisclosureRule& rule, const RecordedEvent& recorded) const;
-  /// The view of an event that has to be read back. `not_found`: no rule shows it any more.
+  /// The view of an event that has to be read back, as was decided then. `not_found`: no rule shows it.
   /// `corrupt`: it does not open. `invalid`: its view is too large to be delivered.
   Result<std::shared_ptr<const View>> view(const StateReader& state, Sequence sequence,
                                            std::uint64_t policy_version, const std::string& role,
-                                           const std::string& agency) const;
+                                           const std::string& agency, Timestamp decided_at) const;
 
   /// Bytes of all views that somebody holds.
   std::size_t held_bytes() const { return *held_; }
@@ -75,6 +81,7 @@ class Disclosure {
  private:
   std::unordered_map<std::string, Agency> agencies_;
   std::map<std::uint64_t, Policy> policies_;
+  Timestamp newest_;
   std::shared_ptr<std::size_t> held_ = std::make_shared<std::size_t>(0);
 };
 

@@ -6,6 +6,7 @@
 #include "broker/base/assert.hpp"
 #include "broker/core/admission.hpp"
 #include "broker/core/agencies_text.hpp"
+#include "broker/core/agreement_alarm.hpp"
 #include "broker/core/backups.hpp"
 #include "broker/core/courses.hpp"
 #include "broker/core/deliveries.hpp"
@@ -93,6 +94,7 @@ struct Engine::Impl {
                     [this](const RecordedEvent& recorded) { return deliveries.route(recorded); }) {}
 
     Disclosure disclosure;
+    AgreementAlarm agreement_alarm;
     DeliveryContext context;
     Deliveries deliveries;
     RefusedQuestions refused;
@@ -190,6 +192,7 @@ Result<void> Engine::start(const HubRules& rules, EngineState state, Timestamp n
   impl_->journal.start(state.head);
   const auto at = impl_->tick(now);
   impl_->started = std::make_unique<Impl::Started>(*impl_, rules);
+  impl_->running().disclosure.begin_at(impl_->appended);
   if (auto used = impl_->use_policies(rules, state, at); !used) return used;
   if (auto recorded = impl_->record_agencies(rules, state, at); !recorded) return recorded;
   return impl_->started->subscribers.configure(rules.subscriptions, std::move(state), at);
@@ -343,6 +346,10 @@ Result<Timestamp> Engine::advance(Timestamp now, Decision& out) {
   auto refused = impl_->running().refused.advance(at);
   if (!refused) return tl::unexpected(refused.error());
   due = std::min(due, *refused);
+  auto& alarm = impl_->running().agreement_alarm;
+  const auto& policy = impl_->running().disclosure.current();
+  alarm.look(policy, at, out);
+  if (const auto next = alarm.due(policy)) due = std::min(due, *next);
   if (courses.has_more(impl_->journal.head())) due = at;
   return due;
 }

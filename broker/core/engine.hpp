@@ -32,10 +32,12 @@ struct Send {
 struct Ask {
   Peer peer;
   wire::QueryT query;
+  Timestamp at = {};  // when it was asked: agreements are judged by it
 };
 struct AskReplay {
   Peer peer;
   wire::ReplayT replay;
+  Timestamp at = {};
 };
 
 /// A search for all that is about one person, through the whole ledger, and what it found. `names` are their

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/base/assert.hpp"
+#include "broker/core/narrower.hpp"
 #include "broker/core/route.hpp"
 
 namespace carehub::core {
@@ -113,6 +114,7 @@ std::string misfit(const DisclosureRule& rule, const event::Event& event) {
     return "it is for events of tier " + tiers_text(rule.tiers);
   if (withholds_all(static_cast<RestrictionSet>(restrictions_of(event) & ~rule.sees_restricted)))
     return "a mark of a protected child withholds the event whole, and the rule does not see such marks";
+  if (!fits_age(rule, event)) return "it is for other ages, or the child's is not certain";
   return {};
 }
 
@@ -137,19 +139,22 @@ std::vector<ExplainedField> explain_fields(const DisclosureRule& rule, const eve
 }
 
 Explanation explain(const Policy& policy, const std::string& role, const Agency& agency,
-                    const event::Event& event) {
+                    const event::Event& event, Timestamp at) {
   Explanation explanation;
-  explanation.rule = policy.rule_for(role, agency, event);
-  bool decided = false;
+  explanation.rule = policy.rule_for(role, agency, event, at);
   for (const auto& rule : policy.rules()) {
     if (rule.role != role) continue;
     if (&rule == explanation.rule) {
-      decided = true;
       explanation.rules.push_back({&rule, "it fits, and decides"});
       continue;
     }
     auto why = misfit(rule, event);
-    if (why.empty()) why = decided ? "another rule of the role decides" : relation_wanted(rule.relationship);
+    if (why.empty()) why = policy.obstacle(rule, agency, event, at);
+    if (policy.fits(rule, agency, event, at)) {
+      why = is_narrower(*explanation.rule, rule) ? "it fits, and a narrower rule decides"
+                                                 : "it fits, and an earlier rule decides";
+    }
+    if (why.empty()) why = relation_wanted(rule.relationship);
     explanation.rules.push_back({&rule, std::move(why)});
   }
   if (explanation.rule != nullptr) {

@@ -30,9 +30,10 @@ struct Explanation {
 };
 
 /// Says of each field what redact() does to it under the rule that decides. `event` must have passed the
-/// verifier; the rules are the policy's, which outlives the explanation.
+/// verifier; agreements are judged by the time `at`; the rules are the policy's, which outlives the
+/// explanation.
 Explanation explain(const Policy& policy, const std::string& role, const Agency& agency,
-                    const event::Event& event);
+                    const event::Event& event, Timestamp at);
 
 /// The same for fields under one rule.
 std::vector<ExplainedField> explain_fields(const DisclosureRule& rule, const event::Event& event);

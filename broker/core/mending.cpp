@@ -75,11 +75,9 @@ Mending::Checked Mending::prepare(const wire::HandleDeadLetter& frame, const Pen
   if (mended.event == nullptr) return no(ErrorKind::invalid, "the bytes are no Event of event.fbs");
   if (const auto faults = check_event(*mended.event, now); !faults.empty())
     return no(ErrorKind::invalid, faults.front().place + ": " + faults.front().text);
-  for (const auto check : {&Mending::check_original, &Mending::check_receiver, &Mending::find_child}) {
-    auto checked = (this->*check)(dead, mended);
-    if (!checked || *checked) return checked;
-  }
-  return std::optional<Refusal>();
+  if (auto checked = check_original(dead, mended); !checked || *checked) return checked;
+  if (auto checked = check_receiver(dead, now, mended); !checked || *checked) return checked;
+  return find_child(dead, mended);
 }
 
 Mending::Checked Mending::check_original(const Pending& dead, Mended& mended) const {
@@ -104,7 +102,7 @@ Mending::Checked Mending::check_original(const Pending& dead, Mended& mended) co
   return std::optional<Refusal>();
 }
 
-Mending::Checked Mending::check_receiver(const Pending& dead, Mended& mended) const {
+Mending::Checked Mending::check_receiver(const Pending& dead, Timestamp now, Mended& mended) const {
   const auto& event = *mended.event;
   const auto& to = mended.delivery->subscription();
   const auto* target = to.replay ? deliveries_.find(to.replay->subscription) : mended.delivery;
@@ -116,7 +114,8 @@ Mending::Checked Mending::check_receiver(const Pending& dead, Mended& mended) co
       !matches(target->subscription().filter, event, mended.channel)) {
     return filtered();
   }
-  mended.rule = context_.disclosure.current().rule_for(to.role, context_.disclosure.agency(to.agency), event);
+  mended.rule = context_.disclosure.current().rule_for(to.role, context_.disclosure.agency(to.agency), event,
+                                                       context_.disclosure.decided_at(now));
   if (mended.rule == nullptr) {
     return std::optional(Refusal{
         ErrorKind::invalid, "the policy shows this subscription nothing of it: discard the dead letter"});
@@ -199,6 +198,7 @@ Result<void> Mending::offer(const Mended& mended, const Pending& dead, Sequence 
   pending.sequence = sequence;
   pending.person = dead.person;
   pending.policy_version = context_.disclosure.current().version();
+  pending.offered_at = context_.disclosure.decided_at(now);
   pending.urgency = urgency_of(*mended.event);
   pending.type = mended.event->type();
   pending.late = true;

@@ -39,7 +39,7 @@ class Mending {
   Checked prepare(const wire::HandleDeadLetter& frame, const Pending& dead, Timestamp now,
                   Mended& mended) const;
   Checked check_original(const Pending& dead, Mended& mended) const;
-  Checked check_receiver(const Pending& dead, Mended& mended) const;
+  Checked check_receiver(const Pending& dead, Timestamp now, Mended& mended) const;
   Checked find_child(const Pending& dead, Mended& mended) const;
   Sequence record(const Mended& mended, const Pending& dead, Timestamp now);
   Result<void> offer(const Mended& mended, const Pending& dead, Sequence sequence, Timestamp now);

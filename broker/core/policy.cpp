@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "broker/base/limits.hpp"
+#include "broker/core/narrower.hpp"
+#include "broker/core/policy_text.hpp"
 #include "broker/core/route.hpp"
 
 namespace carehub::core {
@@ -13,6 +16,7 @@ using event::EventType;
 
 constexpr std::string_view kEverything = "*";
 constexpr int kTierMax = 4;
+constexpr int kAgeYearsMax = 150;
 
 template <class T>
 struct Word {
@@ -93,7 +97,8 @@ std::vector<std::string> top_level_names() {
 /// Reads one rule, and knows whether it found a fault in it.
 class RuleReader {
  public:
-  explicit RuleReader(ConfigTable table) : table_(table) {}
+  RuleReader(ConfigTable table, const std::vector<std::string>& agreements)
+      : table_(table), agreements_(agreements) {}
 
   std::optional<DisclosureRule> read() {
     rule_.name = bounded_text("name");
@@ -113,7 +118,9 @@ class RuleReader {
       fault("tiers", "tiers names no tier.", "Name tiers from 1 to 4, or leave the key out for any.");
     }
     std::ranges::sort(rule_.tiers);
+    read_ages();
     read_relationship();
+    read_agreement();
     read_restricted();
     read_show();
     for (auto& coarsened : table_.tables("coarsen")) read_coarsened(coarsened);
@@ -159,6 +166,30 @@ class RuleReader {
     if (names.empty()) {
       fault("types", "the rule names no event type.", "Add types = [\"admission\"], or [\"*\"] for all.");
     }
+  }
+
+  /// As birthdays, like the ages of a filter.
+  void read_ages() {
+    const auto age_min = table_.optional_integer("age_min", 0, kAgeYearsMax);
+    const auto age_max = table_.optional_integer("age_max", 1, kAgeYearsMax);
+    good_ = good_ && age_min.has_value() == table_.has("age_min");
+    good_ = good_ && age_max.has_value() == table_.has("age_max");
+    if (age_min && age_max && *age_min >= *age_max) {
+      fault("age_max", "age_max is not above age_min, so nobody is meant.",
+            "age_max is the birthday at which it ends: age_min = 11, age_max = 18 is 11 to 17 years.");
+    }
+    if (age_min) rule_.age_min_years = static_cast<std::uint8_t>(*age_min);
+    if (age_max) rule_.age_max_years = static_cast<std::uint8_t>(*age_max - 1);
+  }
+
+  void read_agreement() {
+    const auto name = table_.optional_text("agreement");
+    good_ = good_ && name.has_value() == table_.has("agreement");
+    if (!name) return;
+    rule_.agreement = *name;
+    if (std::ranges::find(agreements_, *name) != agreements_.end()) return;
+    fault("agreement", "no [[agreement]] has the name `" + *name + "`.",
+          agreements_.empty() ? "Add it, with parties and dates." : suggestion(*name, agreements_));
   }
 
   void read_relationship() {
@@ -266,13 +297,16 @@ class RuleReader {
   }
 
   ConfigTable table_;
+  const std::vector<std::string>& agreements_;
   DisclosureRule rule_;
   bool good_ = true;
 };
 
 bool same_condition(const DisclosureRule& left, const DisclosureRule& right) {
   return left.role == right.role && left.types == right.types && left.tiers == right.tiers &&
-         left.relationship == right.relationship && left.sees_restricted == right.sees_restricted;
+         left.age_min_years == right.age_min_years && left.age_max_years == right.age_max_years &&
+         left.relationship == right.relationship && left.agreement == right.agreement &&
+         left.sees_restricted == right.sees_restricted;
 }
 
 bool related(Relationship relationship, const Agency& agency, const event::Event& event) {
@@ -295,50 +329,167 @@ RestrictionSet hiding(const event::Event& event, const DisclosureRule& rule) {
   return static_cast<RestrictionSet>(restrictions_of(event) & ~rule.sees_restricted);
 }
 
-bool fits(const DisclosureRule& rule, const Agency& agency, const event::Event& event) {
+/// All conditions but the agreement.
+bool fits_event(const DisclosureRule& rule, const Agency& agency, const event::Event& event) {
   if (std::ranges::find(rule.types, event.type()) == rule.types.end()) return false;
   const auto tier = static_cast<std::uint8_t>(tier_of(event));
   if (!rule.tiers.empty() && std::ranges::find(rule.tiers, tier) == rule.tiers.end()) return false;
-  if (withholds_all(hiding(event, rule))) return false;
+  if (withholds_all(hiding(event, rule)) || !fits_age(rule, event)) return false;
   return related(rule.relationship, agency, event);
+}
+
+/// Between whom an event would pass.
+bool joins(const Agreement& agreement, const Agency& agency, const event::Event& event) {
+  return event.source_agency() != nullptr && agreement.has_party(agency.id) &&
+         agreement.has_party(event.source_agency()->string_view());
 }
 
 }  // namespace
 
-Policy Policy::read(ConfigDocument& document, std::uint64_t version) {
-  Policy policy;
-  policy.version_ = version;
-  std::vector<std::pair<std::string, std::string>> places;  // of each rule's name
-  auto root = document.root();
-  for (auto& table : root.tables("rule")) {
-    auto rule = RuleReader(table).read();
-    if (!rule) continue;
-    const auto same_name = std::ranges::find(places, rule->name, &std::pair<std::string, std::string>::first);
-    if (same_name != places.end()) {
-      table.fault("name", "the rule at " + same_name->second + " has this name already.",
-                  "The record of what was shown names rules: give each its own name.");
-      continue;
+bool fits_age(const DisclosureRule& rule, const event::Event& event) {
+  if (!rule.has_ages()) return true;
+  const auto age = age_years(event);
+  return age && *age >= rule.age_min_years.value_or(0) &&
+         (!rule.age_max_years || *age <= *rule.age_max_years);
+}
+
+/// Reads the tables of all files of a policy; names are one space.
+class Policy::Reader {
+ public:
+  explicit Reader(Policy& policy) : policy_(policy) {}
+
+  void read_agreements(ConfigDocument& document) {
+    for (auto& table : document.root().tables("agreement")) {
+      auto agreement = read_agreement(table);
+      const auto name = agreement ? agreement->name : table.optional_text("name").value_or("");
+      if (!add_name(table, name, "agreement", agreement_places_)) continue;
+      agreement_names_.push_back(name);
+      if (agreement_names_.size() == kAgreementsMax + 1)
+        table.fault({}, "a policy has at most 1000 agreements.", "Remove those that have lapsed for good.");
+      if (agreement) policy_.agreements_.push_back(std::move(*agreement));
     }
-    const auto earlier = std::ranges::find_if(
-        policy.rules_, [&rule](const DisclosureRule& other) { return same_condition(*rule, other); });
-    if (earlier != policy.rules_.end()) {
-      table.fault({}, "the rule `" + earlier->name + "` fits the same events, so this one never decides.",
-                  "Merge them, or narrow the earlier one: the first rule of a role that fits decides.");
-      continue;
-    }
-    places.emplace_back(rule->name, table.place("name"));
-    policy.rules_.push_back(std::move(*rule));
   }
-  document.report_unused();
+
+  void read_rules(ConfigDocument& document) {
+    for (auto& table : document.root().tables("rule")) {
+      auto rule = RuleReader(table, agreement_names_).read();
+      if (!rule || !add_name(table, rule->name, "rule", rule_places_)) continue;
+      const auto earlier = std::ranges::find_if(
+          policy_.rules_, [&rule](const DisclosureRule& other) { return same_condition(*rule, other); });
+      if (earlier != policy_.rules_.end()) {
+        table.fault({}, "the rule `" + earlier->name + "` fits the same events, so this one never decides.",
+                    "Merge them, or narrow one of them: the narrower decides, else the first.");
+        continue;
+      }
+      policy_.rules_.push_back(std::move(*rule));
+    }
+  }
+
+ private:
+  using Places = std::vector<std::pair<std::string, std::string>>;
+
+  static bool add_name(ConfigTable& table, const std::string& name, const std::string& what, Places& places) {
+    const auto same = std::ranges::find(places, name, &Places::value_type::first);
+    if (same == places.end()) {
+      places.emplace_back(name, table.place("name"));
+      return true;
+    }
+    table.fault("name", "the " + what + " at " + same->second + " has this name already.",
+                "The record of what was shown names it: give each its own name.");
+    return false;
+  }
+
+  Policy& policy_;
+  std::vector<std::string> agreement_names_;  // of those with a fault too: a rule that names one has none
+  Places agreement_places_;
+  Places rule_places_;
+};
+
+Policy Policy::read(ConfigDocument& document, std::uint64_t version) {
+  std::vector<ConfigDocument> documents;
+  documents.push_back(std::move(document));
+  auto policy = read(documents, version);
+  document = std::move(documents.front());
   return policy;
 }
 
+Policy Policy::read(std::vector<ConfigDocument>& documents, std::uint64_t version) {
+  Policy policy;
+  policy.version_ = version;
+  Reader reader(policy);
+  for (auto& document : documents) reader.read_agreements(document);
+  for (auto& document : documents) reader.read_rules(document);
+  for (auto& document : documents) document.report_unused();
+  policy.order();
+  return policy;
+}
+
+Policy Policy::parse(const std::string& text, const std::string& source, std::uint64_t version,
+                     std::vector<ConfigFault>& faults) {
+  std::vector<ConfigDocument> documents;
+  bool parsed = true;
+  for (auto& file : split_policy(text, source)) {
+    documents.push_back(ConfigDocument::parse(file.text, std::move(file.name)));
+    parsed = parsed && documents.back().faults().empty();
+  }
+  // What a file that does not parse would have named would be missed elsewhere.
+  auto policy = parsed ? read(documents, version) : Policy();
+  // What an older hub decided is told as it was decided.
+  if (!text.starts_with(kPolicyFileMark)) policy.narrower_.assign(policy.rules_.size(), {});
+  for (auto& document : documents) {
+    auto& found = document.faults();
+    std::ranges::move(found, std::back_inserter(faults));
+  }
+  return policy;
+}
+
+void Policy::order() {
+  narrower_.assign(rules_.size(), {});
+  for (std::size_t wide = 0; wide < rules_.size(); ++wide) {
+    for (std::size_t narrow = 0; narrow < rules_.size(); ++narrow) {
+      if (is_narrower(rules_[narrow], rules_[wide])) narrower_[wide].push_back(narrow);
+    }
+  }
+}
+
+const Agreement* Policy::agreement(std::string_view name) const {
+  const auto found = std::ranges::find(agreements_, name, &Agreement::name);
+  return found == agreements_.end() ? nullptr : &*found;
+}
+
+bool Policy::fits(const DisclosureRule& rule, const Agency& agency, const event::Event& event,
+                  Timestamp at) const {
+  return fits_event(rule, agency, event) &&
+         (rule.agreement.empty() || obstacle(rule, agency, event, at).empty());
+}
+
+std::string Policy::obstacle(const DisclosureRule& rule, const Agency& agency, const event::Event& event,
+                             Timestamp at) const {
+  if (rule.agreement.empty()) return {};
+  const auto* under = agreement(rule.agreement);
+  if (under == nullptr || !joins(*under, agency, event))
+    return "agreement " + rule.agreement + " is not between this agency and the event's source";
+  return standing_of(*under, at) == Standing::in_force ? std::string() : obstacle_text(*under, at);
+}
+
 const DisclosureRule* Policy::rule_for(const std::string& role, const Agency& agency,
-                                       const event::Event& event) const {
-  for (const auto& rule : rules_) {
-    if (rule.role == role && fits(rule, agency, event)) return &rule;
+                                       const event::Event& event, Timestamp at) const {
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    if (rules_[i].role != role || !fits(rules_[i], agency, event, at)) continue;
+    const auto fitting = [&](std::size_t narrow) { return fits(rules_[narrow], agency, event, at); };
+    if (std::ranges::none_of(narrower_[i], fitting)) return &rules_[i];
   }
   return nullptr;
+}
+
+std::string Policy::why_withheld(const std::string& role, const Agency& agency, const event::Event& event,
+                                 Timestamp at) const {
+  for (const auto& rule : rules_) {
+    if (rule.role != role || rule.agreement.empty() || !fits_event(rule, agency, event)) continue;
+    const auto* under = agreement(rule.agreement);
+    if (under != nullptr && joins(*under, agency, event)) return obstacle_text(*under, at);
+  }
+  return kNoRule;
 }
 
 bool Policy::has_role(const std::string& role) const {

@@ -8,6 +8,7 @@
 
 #include "broker/base/config_reader.hpp"
 #include "broker/base/event_fields.hpp"
+#include "broker/core/agreement.hpp"
 #include "broker/core/restrictions.hpp"
 #include "broker/core/rules.hpp"
 
@@ -41,33 +42,69 @@ struct DisclosureRule {
   std::string name;
   std::string role;
   std::vector<event::EventType> types;
-  std::vector<std::uint8_t> tiers;  // empty: any
+  std::vector<std::uint8_t> tiers;            // empty: any
+  std::optional<std::uint8_t> age_min_years;  // completed years at the event, inclusive
+  std::optional<std::uint8_t> age_max_years;
   Relationship relationship = Relationship::any;
+  std::string agreement;        // under which it discloses; empty: none is needed
   std::vector<FieldPath> show;  // a path shows all that lies below it
   std::vector<CoarsenedField> coarsen;
   RestrictionSet sees_restricted = 0;  // marks of a protected child that keep nothing from this rule
   std::string legal_basis;
+
+  bool has_ages() const { return age_min_years || age_max_years; }
 };
+
+/// Whether the rule has no ages, or the child's age is certain and among them.
+bool fits_age(const DisclosureRule& rule, const event::Event& event);
+
+/// Why nothing is shown, where no agreement stands in the way.
+constexpr const char* kNoRule = "no rule";
 
 class Policy {
  public:
-  /// Reads [[rule]] tables; every fault (an unknown event type, path or relationship, a coarsening that does
-  /// not fit, a missing basis, an unknown key) goes into the document. A rule with a fault is left out:
-  /// default deny.
+  /// Reads [[agreement]] and [[rule]] tables; every fault (an unknown event type, path, relationship or
+  /// agreement, an agreement without dates, a coarsening that does not fit, a missing basis, an unknown key)
+  /// goes into the document. A rule with a fault is left out: default deny.
   static Policy read(ConfigDocument& document, std::uint64_t version);
+  /// The same of several files, which are one policy: an agreement serves the rules of all.
+  static Policy read(std::vector<ConfigDocument>& documents, std::uint64_t version);
+  /// Reads a text that split_policy() understands, and adds its faults, each with its own file.
+  static Policy parse(const std::string& text, const std::string& source, std::uint64_t version,
+                      std::vector<ConfigFault>& faults);
 
-  /// The first rule of the role that fits the event, or nullptr: withhold. A rule does not fit where a mark
-  /// of a protected child withholds the event whole and the rule does not see such marks.
-  const DisclosureRule* rule_for(const std::string& role, const Agency& agency,
-                                 const event::Event& event) const;
+  /// The rule that decides, or nullptr: withhold. Of the rules of the role that fit the event those remain
+  /// than which none that fits is narrower (narrower.hpp); the first of them decides. A rule does not fit
+  /// where a mark of a protected child withholds the event whole and the rule does not see such marks; one
+  /// with ages not where the child's is not known for certain; one with an agreement only where the agency
+  /// and the event's source are parties to it and it is in force at the time of the decision.
+  const DisclosureRule* rule_for(const std::string& role, const Agency& agency, const event::Event& event,
+                                 Timestamp at) const;
+  /// Where rule_for() gives none: the agreement of which a rule would fit, were it in force; else kNoRule.
+  std::string why_withheld(const std::string& role, const Agency& agency, const event::Event& event,
+                           Timestamp at) const;
+
+  /// Whether one of its rules fits, whichever decides.
+  bool fits(const DisclosureRule& rule, const Agency& agency, const event::Event& event, Timestamp at) const;
+  /// Why the agreement of one of its rules lets nothing through; empty: it does, or the rule needs none.
+  std::string obstacle(const DisclosureRule& rule, const Agency& agency, const event::Event& event,
+                       Timestamp at) const;
 
   bool has_role(const std::string& role) const;
   std::uint64_t version() const { return version_; }
   const std::vector<DisclosureRule>& rules() const { return rules_; }
+  const std::vector<Agreement>& agreements() const { return agreements_; }
+  /// nullptr: none has this name.
+  const Agreement* agreement(std::string_view name) const;
 
  private:
+  class Reader;
+  void order();
+
   std::uint64_t version_ = 0;
+  std::vector<Agreement> agreements_;
   std::vector<DisclosureRule> rules_;
+  std::vector<std::vector<std::size_t>> narrower_;  // of each rule: those that are narrower
 };
 
 /// The event with what the rule shows and nothing else: a new buffer, no byte of a withheld value in it.

@@ -205,7 +205,7 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
   if (about_children || audits || query.kind() == wire::QueryKind::dead_letters) {
     if (auto recorded = record_access(peer, asked_of(query), now); !recorded) return recorded;
   }
-  Ask ask{peer, {}};
+  Ask ask{peer, {}, now};
   query.UnPackTo(&ask.query);
   if (reports) ask.query.at = now.us;  // whether the quarter is over
   out.asks.push_back(std::move(ask));
@@ -264,7 +264,7 @@ Result<void> Questions::replay(const Peer& peer, const wire::Replay& replay, Seq
     out.sends.push_back({peer.connection, replayed_frame(nothing)});
     return {};
   }
-  AskReplay ask{peer, {}};
+  AskReplay ask{peer, {}, now};
   replay.UnPackTo(&ask.replay);
   ask.replay.role = std::move(asked.role);
   ask.replay.first = (*span)->first;
@@ -339,11 +339,14 @@ Result<void> Questions::act(const Peer& peer, const wire::HandleDeadLetter& fram
   const bool again = frame.action() == wire::DeadLetterAction::send_again;
   Delivery* delivery = deliveries_.find(subscription);
   std::shared_ptr<const View> view;
+  Pending again_now = dead;
   if (again) {
     if (delivery == nullptr) return refuse(ErrorKind::not_found, "the subscription is not there any more");
     const auto& to = delivery->subscription();
-    auto made =
-        context_.disclosure.view(context_.state, dead.sequence, dead.policy_version, to.role, to.agency);
+    // To offer it again is a decision of today, under the policy of then.
+    again_now.offered_at = context_.disclosure.decided_at(now);
+    auto made = context_.disclosure.view(context_.state, dead.sequence, dead.policy_version, to.role,
+                                         to.agency, again_now.offered_at);
     if (!made && !nothing_to_show(made.error())) return tl::unexpected(made.error());
     if (!made) return refuse(ErrorKind::not_found, "there is nothing to show any more: discard it");
     view = *made;
@@ -364,7 +367,7 @@ Result<void> Questions::act(const Peer& peer, const wire::HandleDeadLetter& fram
     // What an operator sends again is tried again. A cursor that is set back forgets nothing, or the hub that
     // falls over the event again would never stand behind it.
     context_.note.forget(delivery->work(Step::deliver, dead.sequence));
-    delivery->offer_late(dead, view->legal_basis);
+    delivery->offer_late(again_now, view->legal_basis);
     // Its Offered is folded now, so that the same dead letter cannot be sent twice in one step.
     if (auto written = delivery->write_records(now); !written) return written;
   }

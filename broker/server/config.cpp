@@ -2,15 +2,15 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <map>
-#include <sstream>
 
 #include "broker/base/config_files.hpp"
 #include "broker/base/event_fields.hpp"
 #include "broker/base/identifiers.hpp"
 #include "broker/base/names.hpp"
+#include "broker/core/policy_text.hpp"
 #include "broker/server/filter_config.hpp"
+#include "broker/server/policy_files.hpp"
 #include "broker/storage/checkpoint.hpp"
 
 namespace carehub::server {
@@ -19,7 +19,6 @@ namespace {
 constexpr std::size_t kIpcPathBytesMax = 107;  // sockaddr_un.sun_path without its ending zero
 constexpr std::size_t kCurveKeyCharacters = 40;
 constexpr std::size_t kKeysOfClientMax = 2;  // the one that it has, and the next
-constexpr std::uintmax_t kPolicyBytesMax = limits::kEventBytesMax;
 constexpr std::size_t kCommandWordsMax = 64;
 constexpr std::int64_t kRatePerMinuteMax = 6'000'000;
 
@@ -318,27 +317,31 @@ class Reader {
 
   void read_policy() {
     if (config_.rules.policy_file.empty()) return;
-    const std::filesystem::path path = config_.rules.policy_file;
-    std::error_code error;
-    const auto size = std::filesystem::file_size(path, error);
-    std::ifstream file(path, std::ios::binary);
-    if (error || !file || size > kPolicyBytesMax) {
-      policy_place_->fault(
-          "policy", error || !file ? "the policy file cannot be read" : "the policy file is over 1 MiB",
-          "Check the path and its permissions: it is relative to this file.");
+    auto text = read_policy_text(config_.rules.policy_file);
+    if (!text) {
+      policy_place_->fault("policy", text.error().text, "The path is relative to this file.");
       return;
     }
-    std::ostringstream text;
-    text << file.rdbuf();
-    config_.rules.policy_text = text.str();
-    ConfigDocument policy = ConfigDocument::parse(config_.rules.policy_text, path.string());
-    const bool parsed = policy.faults().empty();
-    if (parsed) {
-      config_.policy = core::Policy::read(policy, 1);
-      check_roles();
+    config_.rules.policy_text = std::move(*text);
+    std::vector<ConfigFault> faults;
+    config_.policy = core::Policy::parse(config_.rules.policy_text, config_.rules.policy_file, 1, faults);
+    // What a faulty file does not name is no fault of its own.
+    if (faults.empty() || !config_.policy.rules().empty()) check_roles();
+    auto& all = document_.faults();
+    all.insert(all.end(), faults.begin(), faults.end());
+    if (faults.empty()) check_parties();
+  }
+
+  /// A party that is no agency would be shown nothing, silently.
+  void check_parties() {
+    for (const auto& file : core::split_policy(config_.rules.policy_text, config_.rules.policy_file)) {
+      auto document = ConfigDocument::parse(file.text, file.name);
+      for (auto& table : document.root().tables("agreement")) {
+        for (const auto& party : table.texts("parties")) check_agency(table, "parties", party);
+      }
+      auto& faults = document.faults();
+      document_.faults().insert(document_.faults().end(), faults.begin(), faults.end());
     }
-    auto& faults = document_.faults();
-    faults.insert(faults.end(), policy.faults().begin(), policy.faults().end());
   }
 
   /// A role that no rule names would see nothing, silently.

@@ -64,3 +64,39 @@ TEST_CASE("a safeguarding flag about a protected child that would reach nobody i
       "doubtful: a safeguarding flag about a child who is marked `witness_protection` reaches nobody"));
   CHECK_FALSE(told.said("`sealed_record` reaches nobody"));
 }
+
+TEST_CASE("two rules that contradict are pointed out with the one that decides") {
+  const SmallCounty county;
+  const auto rule = [](const std::string& name, const std::string& types) {
+    return "[[rule]]\nname = \"" + name + "\"\nrole = \"desk\"\ntypes = [" + types +
+           "]\nshow = [\"occurred_at\"]\nlegal_basis = \"b\"\n";
+  };
+  county.folder.write("policy.toml", county.folder.read("policy.toml") +
+                                         rule("wider", "\"safeguarding_flag\", \"movement\"") +
+                                         rule("other", "\"movement\", \"attendance\"") +
+                                         "age_max = 18\nsees_restricted = [\"*\"]\n");
+  Told told;
+  CHECK(app::check({county.config(), false}, told.surroundings) == ExitCode::ok);
+  CHECK(told.said("doubtful: rules `wider` and `other` of role `desk`"));
+  CHECK(told.said("neither is narrower, so the first, `wider`, decides"));
+  Told json;
+  CHECK(app::check({county.config(), true}, json.surroundings) == ExitCode::ok);
+  CHECK(json.out.str().find("{\"doubt\":\"rules `wider` and `other`") != std::string::npos);
+}
+
+TEST_CASE("a narrower rule is said to decide, and an agreement that ends soon is pointed out") {
+  const SmallCounty county;
+  county.folder.write("policy.toml",
+                      county.folder.read("policy.toml") +
+                          "[[rule]]\nname = \"teenagers\"\nrole = \"desk\"\ntypes = [\"safeguarding_flag\"]\n"
+                          "relationship = \"resident\"\nage_min = 16\nshow = [\"occurred_at\"]\n"
+                          "sees_restricted = [\"*\"]\nlegal_basis = \"b\"\nagreement = \"Old\"\n"
+                          "[[agreement]]\nname = \"Old\"\nparties = [\"council\", \"commissioner\"]\n"
+                          "signatories = [\"A Guardian\"]\nsigned = 2019-01-01\nfrom = 2019-01-01\n"
+                          "until = 2019-12-31\npurposes = [\"care\"]\n");
+  Told told;
+  CHECK(app::check({county.config(), false}, told.surroundings) == ExitCode::ok);
+  CHECK(told.said("note: rules `teenagers` and `desk sees that there is a flag` of role `desk`"));
+  CHECK(told.said("the narrower, `teenagers`, decides"));
+  CHECK(told.said("doubtful: agreement Old lapsed on 2020-01-01: renew it"));
+}

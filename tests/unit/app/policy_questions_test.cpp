@@ -9,10 +9,15 @@ using test::Told;
 TEST_CASE("a policy is taken from a file or standard input once it has no fault") {
   const SmallCounty county;
   const auto text = county.folder.read("policy.toml");
+  const auto recorded = "#: policy file \n" + text;
   Told file;
-  CHECK(app::sound_policy((county.folder.path() / "policy.toml").string(), file.surroundings) == text);
+  CHECK(app::sound_policy((county.folder.path() / "policy.toml").string(), file.surroundings) == recorded);
   Told in(text);
-  CHECK(app::sound_policy("-", in.surroundings) == text);
+  CHECK(app::sound_policy("-", in.surroundings) == recorded);
+  county.folder.write("policy/all.toml", text);
+  Told folder;
+  CHECK(app::sound_policy((county.folder.path() / "policy").string(), folder.surroundings) ==
+        "#: policy file all.toml\n" + text);
   Told none;
   CHECK_FALSE(app::sound_policy("no-such-policy.toml", none.surroundings));
   CHECK(none.complained("no-such-policy.toml cannot be read"));

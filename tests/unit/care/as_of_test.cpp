@@ -135,6 +135,32 @@ TEST_CASE("a policy that has changed since decides nothing about what was seen t
   CHECK(again.rows[0]->policy_version == seen.rows[0]->policy_version);
 }
 
+TEST_CASE("what was seen under an agreement is told after it has lapsed, and so is why nothing was seen") {
+  Past past;
+  auto& text = past.hub.rules.policy_text;
+  text.insert(text.find("role = \"social-care-duty\""), "agreement = \"Desk\"\n");
+  text +=
+      "[[agreement]]\nname = \"Desk\"\nparties = [\"elwick-hospital\", \"northmarch-council\"]\n"
+      "signatories = [\"A Guardian\"]\nsigned = 2025-01-01\nfrom = 2025-01-01\nuntil = 2026-03-01\n"
+      "purposes = [\"care\"]\n";
+  past.hub.restart();
+  const auto seen = past.publish(1);
+  const auto then = past.as_of(past.later());
+  REQUIRE(kinds_of(then) == Kinds{told(seen, "offered")});
+  REQUIRE_FALSE(then.rows[0]->view.empty());
+  past.hub.pass_ms(86'400'000);
+  past.hub.subscribe(kCouncil, kDesk, "social-care-duty");
+  past.hub.nak(kCouncil, kDesk, seen, ledger::NakKind::failed);
+  past.hub.pass_ms(600'000);
+  const auto again = past.as_of(past.now());
+  REQUIRE(kinds_of(again) == Kinds{told(seen, "offered")});
+  CHECK(again.rows[0]->view == then.rows[0]->view);
+  const auto later = past.publish(2);
+  const auto withheld = past.as_of(past.now(), 2);
+  REQUIRE(kinds_of(withheld) == Kinds{told(later, "withheld")});
+  CHECK(withheld.rows[0]->rule == "agreement Desk has lapsed");
+}
+
 TEST_CASE("an agency that has other codes now is told of what it saw by those of then") {
   Past past;
   const auto school = EngineHarness::peer(3, "holm-school");

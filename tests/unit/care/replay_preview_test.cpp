@@ -12,7 +12,7 @@ namespace {
 
 /// What the county's subscriptions would be shown of the events counted.
 struct Counted {
-  Counted() : preview(policy, agency_of(), rules.subscriptions) {}
+  Counted() : preview(policy, agency_of(), rules.subscriptions, {}) {}
   care::ReplayPreview::AgencyOf agency_of() {
     return [this](const std::string& id) -> const core::Agency& {
       return *std::ranges::find(rules.agencies, id, &core::Agency::id);
@@ -85,7 +85,7 @@ TEST_CASE("what one asker is shown stands under no subscription's name") {
 TEST_CASE("one part looks at fewer entries the more subscriptions there are, and never at none") {
   const Counted counted;
   const auto few = counted.preview.entries_max();
-  const care::ReplayPreview many(counted.policy, {}, std::vector<core::Subscription>(100'000));
+  const care::ReplayPreview many(counted.policy, {}, std::vector<core::Subscription>(100'000), {});
   CHECK(many.entries_max() < few);
   CHECK(many.entries_max() > 0);
 }
@@ -100,7 +100,7 @@ TEST_CASE("what an agency asked for itself is counted by what its role is shown"
   auto set = own;
   set.name = "set";
   set.configured = true;
-  counted.preview = care::ReplayPreview(counted.policy, counted.agency_of(), {own, set});
+  counted.preview = care::ReplayPreview(counted.policy, counted.agency_of(), {own, set}, {});
   counted.count(EventType::admission);
   CHECK(counted.of("own", EventType::admission) == nullptr);
   REQUIRE(counted.of("set", EventType::admission) != nullptr);

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "broker/core/policy.hpp"
 #include "tests/fakes/engine_harness.hpp"
 
 using namespace carehub;
@@ -55,7 +56,7 @@ using Ranges = std::vector<std::pair<Sequence, Sequence>>;
 TEST_CASE("answers are written before new offers, so that a fold sees a child's last before its next") {
   DeliveryRecords records;
   CHECK(records.empty());
-  records.withheld(9, 3);
+  records.withheld(9, 3, kNoRule);
   records.offered(of(kAnna, 8), 1, "s.10");
   records.dead_letter(of(kAnna, 7), "gone");
   records.nacked(of(kAnna, 7), ledger::NakKind::rejected, false, "gone");
@@ -142,8 +143,8 @@ TEST_CASE("a no is written with its kind, its code and whether it counts") {
 
 TEST_CASE("decisions to withhold are gathered for each policy") {
   DeliveryRecords records;
-  for (const Sequence sequence : {4U, 5U, 6U}) records.withheld(sequence, 3);
-  records.withheld(7, 4);
+  for (const Sequence sequence : {4U, 5U, 6U}) records.withheld(sequence, 3, kNoRule);
+  records.withheld(7, 4, kNoRule);
   auto pages = written(records);
   REQUIRE(pages.bodies.size() == 2);
   const auto& first = entry_of<ledger::WithheldT>(pages.bodies[0]);

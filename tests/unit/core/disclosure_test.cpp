@@ -44,8 +44,8 @@ TEST_CASE("an event is read back under the policy that it was offered under") {
   EngineHarness hub;
   const auto disclosure = two_policies(hub);
   const auto sequence = publish(hub);
-  const auto older = disclosure.view(*hub.state, sequence, 1, kRole, kCouncil);
-  const auto newer = disclosure.view(*hub.state, sequence, 5, kRole, kCouncil);
+  const auto older = disclosure.view(*hub.state, sequence, 1, kRole, kCouncil, {});
+  const auto newer = disclosure.view(*hub.state, sequence, 5, kRole, kCouncil, {});
   REQUIRE(older);
   REQUIRE(newer);
   CHECK(verified_event((*older)->event)->person()->nhs_number() != nullptr);
@@ -58,9 +58,9 @@ TEST_CASE("a policy that is not there shows nothing, and neither does a role wit
   const auto disclosure = two_policies(hub);
   const auto bytes = pack_event(make_event({}));
   const auto& event = *verified_event(bytes);
-  CHECK(disclosure.rule(1, kRole, kCouncil, event) != nullptr);
-  CHECK(disclosure.rule(2, kRole, kCouncil, event) == nullptr);
-  CHECK(disclosure.rule(1, "school-pastoral", kCouncil, event) == nullptr);
+  CHECK(disclosure.rule(1, kRole, kCouncil, event, {}) != nullptr);
+  CHECK(disclosure.rule(2, kRole, kCouncil, event, {}) == nullptr);
+  CHECK(disclosure.rule(1, "school-pastoral", kCouncil, event, {}) == nullptr);
 }
 
 TEST_CASE("an agency that is not configured is nobody's school, practice or home") {
@@ -85,18 +85,18 @@ TEST_CASE(
   const auto disclosure = two_policies(hub);
   const auto lost = publish(hub);
   const auto unshown = publish(hub, event::EventType::movement);
-  CHECK(disclosure.view(*hub.state, unshown, 1, kRole, kCouncil).error().kind == ErrorKind::not_found);
+  CHECK(disclosure.view(*hub.state, unshown, 1, kRole, kCouncil, {}).error().kind == ErrorKind::not_found);
   const auto key = hub.ledger.read(lost, 1, 1)->front().header.key_id;
   REQUIRE(hub.vault.destroy({key}));
-  CHECK(disclosure.view(*hub.state, lost, 1, kRole, kCouncil).error().kind == ErrorKind::not_found);
+  CHECK(disclosure.view(*hub.state, lost, 1, kRole, kCouncil, {}).error().kind == ErrorKind::not_found);
   hub.vault.lose(key);
-  CHECK(disclosure.view(*hub.state, lost, 1, kRole, kCouncil).error().kind == ErrorKind::corrupt);
+  CHECK(disclosure.view(*hub.state, lost, 1, kRole, kCouncil, {}).error().kind == ErrorKind::corrupt);
 }
 
 TEST_CASE("an entry that was offered and is no event stops the hub, named by its number") {
   EngineHarness hub;
   const auto disclosure = two_policies(hub);
-  const auto view = disclosure.view(*hub.state, 1, 1, kRole, kCouncil);
+  const auto view = disclosure.view(*hub.state, 1, 1, kRole, kCouncil, {});
   REQUIRE_FALSE(view);
   CHECK(view.error().kind == ErrorKind::corrupt);
   CHECK(view.error().text.find("entry 1 ") != std::string::npos);
@@ -106,7 +106,7 @@ TEST_CASE("bytes of views are counted while somebody holds them") {
   EngineHarness hub;
   const auto disclosure = two_policies(hub);
   const auto sequence = publish(hub);
-  auto one = *disclosure.view(*hub.state, sequence, 1, kRole, kCouncil);
+  auto one = *disclosure.view(*hub.state, sequence, 1, kRole, kCouncil, {});
   auto same = one;
   CHECK(disclosure.held_bytes() == one->event.size());
   one.reset();

@@ -103,7 +103,7 @@ Bytes admission(const std::string& restriction = {}) {
 TEST_CASE("each field of an event is shown, coarsened or withheld by the rule that decides") {
   const auto policy = policy_of(kPolicy);
   const auto bytes = admission();
-  const auto told = explain(policy, "school", school_with("900001"), *verified_event(bytes));
+  const auto told = explain(policy, "school", school_with("900001"), *verified_event(bytes), {});
   REQUIRE(told.rule != nullptr);
   CHECK(told.rule->name == "own pupils");
   CHECK(field_of(told, "id").seen == Seen::shown);
@@ -121,7 +121,7 @@ TEST_CASE("each field of an event is shown, coarsened or withheld by the rule th
 TEST_CASE("every rule of the role says why it does not decide, and no other role's is told of") {
   const auto policy = policy_of(kPolicy);
   const auto bytes = admission();
-  const auto told = explain(policy, "school", school_with("900001"), *verified_event(bytes));
+  const auto told = explain(policy, "school", school_with("900001"), *verified_event(bytes), {});
   REQUIRE(told.rules.size() == 4);
   CHECK(told.rules[0].why == "it is for events of tier 4");
   CHECK(told.rules[1].why == "it is for other event types");
@@ -132,22 +132,22 @@ TEST_CASE("every rule of the role says why it does not decide, and no other role
 TEST_CASE("where nothing is shown every field is withheld and the relationship that is missing is named") {
   const auto policy = policy_of(kPolicy);
   const auto bytes = admission();
-  const auto told = explain(policy, "school", school_with("900002"), *verified_event(bytes));
+  const auto told = explain(policy, "school", school_with("900002"), *verified_event(bytes), {});
   CHECK(told.rule == nullptr);
   CHECK(told.rules[2].why.find("school is none of the agency's codes") != std::string::npos);
   CHECK_FALSE(told.fields.empty());
   CHECK(std::ranges::all_of(told.fields, [](const auto& field) { return field.seen == Seen::withheld; }));
-  CHECK(explain(policy, "no-such-role", school_with("900001"), *verified_event(bytes)).rules.empty());
+  CHECK(explain(policy, "no-such-role", school_with("900001"), *verified_event(bytes), {}).rules.empty());
 }
 
 TEST_CASE("a mark hides a field that the rule shows, and one that withholds the event whole is a reason") {
   const auto policy = policy_of(kPolicy);
   const auto sensitive = admission("sensitive_address");
-  const auto told = explain(policy, "school", school_with("900001"), *verified_event(sensitive));
+  const auto told = explain(policy, "school", school_with("900001"), *verified_event(sensitive), {});
   CHECK(field_of(told, "person.addresses[0].postcode").seen == Seen::hidden);
   CHECK(field_of(told, "person.upn").seen == Seen::shown);
   const auto whole = admission("witness_protection");
-  const auto nothing = explain(policy, "school", school_with("900001"), *verified_event(whole));
+  const auto nothing = explain(policy, "school", school_with("900001"), *verified_event(whole), {});
   CHECK(nothing.rule == nullptr);
   CHECK(nothing.rules[2].why.find("withholds the event whole") != std::string::npos);
 }
@@ -155,7 +155,7 @@ TEST_CASE("a mark hides a field that the rule shows, and one that withholds the 
 TEST_CASE("no reason holds a value of the event") {
   const auto policy = policy_of(kPolicy);
   const auto bytes = admission("sensitive_address");
-  const auto told = explain(policy, "school", school_with("900001"), *verified_event(bytes));
+  const auto told = explain(policy, "school", school_with("900001"), *verified_event(bytes), {});
   std::string all;
   for (const auto& field : told.fields) all += field.path + field.why;
   for (const auto& rule : told.rules) all += rule.why;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "broker/core/policy_text.hpp"
 #include "tests/fakes/events.hpp"
 
 using namespace carehub;
@@ -63,7 +64,7 @@ std::string rule_name(const Policy& policy, const std::string& role, const Agenc
                       const Bytes& bytes) {
   const auto* event = verified_event(bytes);
   REQUIRE(event != nullptr);
-  const auto* rule = policy.rule_for(role, agency, *event);
+  const auto* rule = policy.rule_for(role, agency, *event, {});
   return rule == nullptr ? "withheld" : rule->name;
 }
 
@@ -275,4 +276,167 @@ TEST_CASE("a mark that nobody knows is named with its place and the nearest word
   for (const auto mark : event::EnumValuesRestriction()) {
     CHECK((all.rules()[0].sees_restricted & bit_of(mark)) != 0);
   }
+}
+
+namespace {
+
+const std::string kAgreed = R"([[agreement]]
+name = "Schools 2026"
+parties = ["a", "sender"]
+signatories = ["A Head", "A Caldicott Guardian"]
+signed = 2026-03-20
+from = 2026-04-01
+until = 2027-03-31
+purposes = ["absence"]
+
+[[rule]]
+name = "under the agreement"
+role = "x"
+types = ["admission"]
+agreement = "Schools 2026"
+show = ["occurred_at"]
+legal_basis = "b"
+)";
+
+constexpr Timestamp kInForce{1'777'593'600'000'000};  // 2026-05-01T00:00Z
+constexpr Timestamp kLapsed{1'806'537'600'000'000};   // 2027-04-01T00:00Z
+
+Bytes admission_from(const std::string& source) {
+  return event_of({{"type", "admission"}, {"source_agency", source}});
+}
+
+std::string decided(const Policy& policy, const Bytes& bytes, Timestamp at, const std::string& agency = "a") {
+  const auto* event = verified_event(bytes);
+  REQUIRE(event != nullptr);
+  auto asking = agency_with("C");
+  asking.id = agency;
+  const auto* rule = policy.rule_for("x", asking, *event, at);
+  return rule == nullptr ? policy.why_withheld("x", asking, *event, at) : rule->name;
+}
+
+}  // namespace
+
+TEST_CASE("a rule under an agreement lets through what passes between its parties while it is in force") {
+  const auto policy = policy_of(kAgreed);
+  REQUIRE(policy.agreement("Schools 2026") != nullptr);
+  CHECK(policy.agreement("Schools") == nullptr);
+  const auto event = admission_from("sender");
+  CHECK(decided(policy, event, kInForce) == "under the agreement");
+  CHECK(decided(policy, event, {kLapsed.us - 1}) == "under the agreement");
+  CHECK(decided(policy, event, kLapsed) == "agreement Schools 2026 has lapsed");
+  CHECK(decided(policy, event, {0}) == "agreement Schools 2026 is not yet in force");
+}
+
+TEST_CASE("an agreement between others, or without the event's source, lets nothing through") {
+  const auto policy = policy_of(kAgreed);
+  CHECK(decided(policy, admission_from("sender"), kInForce, "b") == kNoRule);
+  CHECK(decided(policy, admission_from("sender"), kInForce, "") == kNoRule);
+  CHECK(decided(policy, admission_from("another"), kInForce) == kNoRule);
+  CHECK(decided(policy, admission_from("another"), kLapsed) == kNoRule);
+}
+
+TEST_CASE("where an agreement has lapsed, a wider rule that needs none decides") {
+  const auto policy = policy_of(
+      "[[rule]]\nname = \"wider\"\nrole = \"x\"\ntypes = [\"admission\"]\n"
+      "show = [\"id\"]\nlegal_basis = \"b\"\n" +
+      kAgreed);
+  CHECK(decided(policy, admission_from("sender"), kInForce) == "under the agreement");
+  CHECK(decided(policy, admission_from("sender"), kLapsed) == "wider");
+}
+
+TEST_CASE(
+    "a rule that names an unknown agreement is a fault with the nearest name, and agreements have one each") {
+  auto text = kAgreed;
+  text.replace(text.find("agreement = \"Schools 2026\""), 26, "agreement = \"School 2026\"");
+  CHECK(one_fault_in(text) ==
+        "policy.toml:14:13: no [[agreement]] has the name `School 2026`. Did you mean `Schools 2026`?");
+  const auto twice = kAgreed + kAgreed.substr(0, kAgreed.find("[[rule]]"));
+  CHECK(one_fault_in(twice).find("the agreement at policy.toml:2 has this name already") !=
+        std::string::npos);
+  auto dateless = kAgreed;
+  dateless.erase(dateless.find("until"), 19);
+  CHECK(one_fault_in(dateless).starts_with("policy.toml:1:1: the agreement has no `until` date."));
+}
+
+TEST_CASE("a rule with ages fits whose completed years at the event are certain") {
+  const auto policy = policy_of(R"([[rule]]
+name = "teens"
+role = "x"
+types = ["admission"]
+age_min = 11
+age_max = 18
+show = ["occurred_at"]
+legal_basis = "b"
+)");
+  const auto born = [&](const char* date) {
+    return rule_name(
+        policy, "x", agency_with("C"),
+        event_of(
+            {{"type", "admission"}, {"occurred_at", "2026-03-02T10:00+00:00"}, {"person.birth_date", date}}));
+  };
+  CHECK(born("2015-03-02") == "teens");
+  CHECK(born("2015-03-03") == "withheld");
+  CHECK(born("2008-03-03") == "teens");
+  CHECK(born("2008-03-02") == "withheld");
+  CHECK(rule_name(policy, "x", agency_with("C"),
+                  event_of({{"type", "admission"}, {"occurred_at", "2026-03-02T10:00+00:00"}})) ==
+        "withheld");
+  CHECK(one_fault_in(with("relationship", "age_min = 18\nage_max = 18\nrelationship"))
+            .find("age_max is not above age_min") != std::string::npos);
+}
+
+TEST_CASE("of the rules that fit, a narrower one decides wherever it stands, else the first") {
+  const auto rule = [](const std::string& name, const std::string& conditions) {
+    return "[[rule]]\nname = \"" + name + "\"\nrole = \"x\"\n" + conditions +
+           "\nshow = [\"id\"]\nlegal_basis = \"b\"\n";
+  };
+  const auto wide = rule("wide", "types = [\"admission\", \"discharge\"]");
+  const auto tier = rule("tier", "types = [\"admission\", \"discharge\"]\ntiers = [4]");
+  const auto type = rule("type", "types = [\"admission\"]");
+  const auto both = rule("both", "types = [\"admission\"]\ntiers = [4]");
+  const auto tier4 = event_of({{"type", "admission"}, {"admission.tier", "4"}});
+  const auto decides = [&](const std::string& text) {
+    return rule_name(policy_of(text), "x", agency_with("A"), tier4);
+  };
+  CHECK(decides(wide + tier) == "tier");
+  CHECK(decides(wide + tier + type) == "tier");
+  CHECK(decides(wide + type + tier) == "type");
+  CHECK(decides(wide + tier + type + both) == "both");
+}
+
+TEST_CASE("a policy of several files is one policy, and its faults name their own file") {
+  const std::string agreements = kAgreed.substr(0, kAgreed.find("[[rule]]"));
+  const std::string rules = kAgreed.substr(kAgreed.find("[[rule]]"));
+  std::vector<ConfigFault> faults;
+  const auto policy = Policy::parse(
+      "#: policy file rules.toml\n" + rules + "#: policy file z.toml\n" + agreements, "p", 9, faults);
+  REQUIRE(faults.empty());
+  CHECK(policy.version() == 9);
+  CHECK(policy.rules().size() == 1);
+  CHECK(policy.agreements().size() == 1);
+  // What stands before the first table of a file is not the table's before it.
+  Policy::parse("#: policy file a.toml\n" + rules + "#: policy file b.toml\n\nshow = [\"*\"]\n" + agreements,
+                "p", 9, faults);
+  REQUIRE(faults.size() == 1);
+  CHECK(to_string(faults[0]).starts_with("p/b.toml:2:1: unknown key `show`."));
+  faults.clear();
+  CHECK(Policy::parse("#: policy file a.toml\nx = '''\n#: policy file b.toml\n" + kAgreed, "p", 9, faults)
+            .rules()
+            .empty());
+  REQUIRE(faults.size() == 1);
+  CHECK(faults[0].file == "p/a.toml");
+}
+
+TEST_CASE("in a text that an older hub recorded the first rule that fits decides, as it did then") {
+  const std::string text =
+      "[[rule]]\nname = \"wide\"\nrole = \"x\"\ntypes = [\"admission\", \"discharge\"]\nshow = [\"id\"]\n"
+      "legal_basis = \"b\"\n[[rule]]\nname = \"narrow\"\nrole = \"x\"\ntypes = [\"admission\"]\n"
+      "show = [\"occurred_at\"]\nlegal_basis = \"b\"\n";
+  std::vector<ConfigFault> faults;
+  const auto then = Policy::parse(text, "policy of entry 3", 3, faults);
+  const auto now = Policy::parse(mark_policy(text), "policy.toml", 4, faults);
+  REQUIRE(faults.empty());
+  const auto admission = event_of({{"type", "admission"}});
+  CHECK(rule_name(then, "x", agency_with("A"), admission) == "wide");
+  CHECK(rule_name(now, "x", agency_with("A"), admission) == "narrow");
 }
