@@ -38,6 +38,7 @@ struct Reading {
   CompletenessOptions completeness;
   PolicyExplainOptions policy_explain;
   PolicyRegisterOptions policy_register;
+  PolicyApplyOptions policy_apply;
   EraseOptions erase;
   VaultOptions vault;
   KeysOptions keys;
@@ -85,7 +86,7 @@ void add_witness_command(CLI::App& program, Reading& reading);
 /// What operators and auditors ask of a running hub: timeline, status, replay, dead-letters, subscriptions.
 void add_operator_commands(CLI::App& program, Reading& reading);
 
-/// What a running hub is asked about its policy: explain. And the register out of a configuration.
+/// What a running hub is asked about its policy: explain, apply. And the register out of a configuration.
 void add_policy_command(CLI::App& program, Reading& reading);
 
 /// Backups of a running hub, and what is made of them.

@@ -148,6 +148,10 @@ Result<wire::HandledT> ask(client::HubClient& hub, wire::CosignT question) {
   return answer_of<wire::HandledT>(hub, std::move(question));
 }
 
+Result<wire::HandledT> ask(client::HubClient& hub, wire::ChangePolicyT question) {
+  return answer_of<wire::HandledT>(hub, std::move(question));
+}
+
 Result<std::size_t> each_row(client::HubClient& hub, wire::QueryT query,
                              const std::function<void(wire::RowT&)>& row,
                              const std::function<void(const std::string&)>& remark) {

@@ -29,6 +29,7 @@ Result<wire::PageT> ask(client::HubClient& hub, wire::QueryT query);
 Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleDeadLetterT question);
 Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleSubscriptionT question);
 Result<wire::HandledT> ask(client::HubClient& hub, wire::CosignT question);
+Result<wire::HandledT> ask(client::HubClient& hub, wire::ChangePolicyT question);
 
 /// Asks page after page and hands every row on, and what a page says beside its rows; the number of rows.
 Result<std::size_t> each_row(client::HubClient& hub, wire::QueryT query,

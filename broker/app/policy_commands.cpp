@@ -41,15 +41,36 @@ void add_register(CLI::App& policy, Reading& reading) {
   choose(command, reading, &Reading::policy_register);
 }
 
+void add_apply(CLI::App& policy, Reading& reading) {
+  auto* command =
+      add(policy, "apply",
+          "Put another policy in the place of the one that decides in a running hub. All its faults are "
+          "told, what would change is shown and asked about, and it is recorded whole with who and why. It "
+          "decides from the next event on; what was offered before is judged by the old one",
+          "carehub policy apply hub.toml policy.toml --by 'A Name' --reason 'agreement 12 was signed'\n"
+          "  carehub policy apply hub.toml policy.toml --preview --by 'A Name' --reason 'a draft'");
+  auto& options = reading.policy_apply;
+  add_config(command, options.config);
+  command->add_option("FILE", options.policy, "The policy; - reads standard input")->required();
+  add_asker(command, options.by, options.reason);
+  command->add_flag("--preview", options.preview, "Only show what would change, and whether it could");
+  command->add_flag("--yes", options.yes, "Do not ask first")->excludes("--preview");
+  add_json(command, options.json);
+  choose(command, reading, &Reading::policy_apply);
+}
+
 }  // namespace
 
 void add_policy_command(CLI::App& program, Reading& reading) {
-  auto* command = add(program, "policy", "Why somebody sees what they see, and who shares what with whom",
-                      "carehub policy explain hub.toml --role school-pastoral --event 4711 --by 'A Name' "
-                      "--reason 'complaint 7'");
+  auto* command =
+      add(program, "policy",
+          "Why somebody sees what they see, who shares what with whom, and another policy without a restart",
+          "carehub policy explain hub.toml --role school-pastoral --event 4711 --by 'A Name' "
+          "--reason 'complaint 7'");
   command->require_subcommand(1);
   add_explain(*command, reading);
   add_register(*command, reading);
+  add_apply(*command, reading);
 }
 
 }  // namespace carehub::app

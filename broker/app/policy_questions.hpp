@@ -17,6 +17,19 @@ struct PolicyExplainOptions {
 };
 ExitCode policy_explain(const PolicyExplainOptions& options, Surroundings& surroundings);
 
+/// Another policy in the place of the one that decides in the running hub, from the next event on. What would
+/// change is shown and asked about first.
+struct PolicyApplyOptions {
+  std::filesystem::path config;
+  std::string policy;  // a file or folder
+  std::string by;
+  std::string reason;
+  bool preview = false;
+  bool yes = false;  // do not ask
+  bool json = false;
+};
+ExitCode policy_apply(const PolicyApplyOptions& options, Surroundings& surroundings);
+
 /// A policy's text, as it would be recorded, out of its file or folder, or standard input for "-", once it
 /// has no fault; all faults are printed. nullopt: leave with ExitCode::wrong_input.
 std::optional<std::string> sound_policy(const std::string& file, Surroundings& surroundings);

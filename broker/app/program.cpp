@@ -245,6 +245,9 @@ ExitCode run_program(std::vector<std::string> arguments, Surroundings& surroundi
     ExitCode operator()(const PolicyExplainOptions& options) const {
       return policy_explain(options, surroundings);
     }
+    ExitCode operator()(const PolicyApplyOptions& options) const {
+      return policy_apply(options, surroundings);
+    }
     ExitCode operator()(const RunOptions& options) const { return run(options, surroundings); }
     ExitCode operator()(const CheckOptions& options) const { return check(options, surroundings); }
     ExitCode operator()(const TryOptions& options) const { return try_message(options, surroundings); }

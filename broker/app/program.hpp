@@ -24,7 +24,7 @@ using Command =
                  RecoverOptions, AuditOptions, EraseOptions, VaultOptions, KeysOptions, BenchOptions,
                  VersionOptions, AsOfOptions, TrailOptions, ReportOptions, BackupOptions, RestoreOptions,
                  WitnessOptions, ProveOptions, ExportOptions, CompletenessOptions, PolicyExplainOptions,
-                 PolicyRegisterOptions>;
+                 PolicyRegisterOptions, PolicyApplyOptions>;
 
 /// What to print and how to leave when there is nothing to do: help, or a wrong command line.
 struct Leave {

@@ -47,6 +47,7 @@ struct History::Impl {
   AnyPage dead_letters(const core::Ask& ask) const;
   AnyPage subscriptions(const core::Ask& ask) const;
   AnyPage status() const;
+  AnyPage policy() const;
 };
 
 History::History(const State&, const storage::Ledger& ledger, const storage::Sealer& sealer,
@@ -86,6 +87,7 @@ wire::PageT History::answer(const core::Ask& ask) const {
       case wire::QueryKind::dead_letters: return impl_->dead_letters(ask);
       case wire::QueryKind::subscriptions: return impl_->subscriptions(ask);
       case wire::QueryKind::status: return impl_->status();
+      case wire::QueryKind::policy: return impl_->policy();
       case wire::QueryKind::explain: return explained(impl_->past, query, ask.at);
       default: return fail(ErrorKind::invalid, "this hub does not know the kind of question");
     }
@@ -250,6 +252,24 @@ History::Impl::AnyPage History::Impl::status() const {
   add("subscriptions", 0, all->size());
   add("pending", 0, total.pending);
   add("dead_letters", 0, total.dead);
+  return page;
+}
+
+/// The policy that decides now, whole, as its entry has it.
+History::Impl::AnyPage History::Impl::policy() const {
+  auto known = policy_rows(past.rows());
+  if (!known) return tl::unexpected(known.error());
+  const auto version = past.policy().version();
+  const auto found = std::ranges::find(*known, version, &core::EngineState::KnownPolicy::version);
+  if (found == known->end())
+    return fail(ErrorKind::corrupt, "policy " + std::to_string(version) + " is not on record");
+  wire::PageT page;
+  auto row = std::make_unique<wire::RowT>();
+  row->kind = "policy";
+  row->sequence = version;
+  row->policy_version = version;
+  row->text = found->text;
+  page.rows.push_back(std::move(row));
   return page;
 }
 

@@ -11,6 +11,7 @@
 #include "broker/core/courses.hpp"
 #include "broker/core/deliveries.hpp"
 #include "broker/core/erasures.hpp"
+#include "broker/core/policy_changes.hpp"
 #include "broker/core/questions.hpp"
 #include "broker/core/refused_questions.hpp"
 #include "broker/core/repeats.hpp"
@@ -87,6 +88,7 @@ struct Engine::Impl {
           backups(context, refused),
           reports(context),
           questions(context, deliveries, refused),
+          policies(context, disclosure, deliveries, refused),
           repeats(impl.journal, impl.day_keys),
           strangers(impl.journal, impl.day_keys),
           admission(rules, impl.state, impl.journal, impl.vault, impl.day_keys, impl.random, impl.counters,
@@ -105,6 +107,7 @@ struct Engine::Impl {
     Backups backups;
     Reports reports;
     Questions questions;
+    PolicyChanges policies;
     RepeatCounts repeats;
     Strangers strangers;
     Admission admission;
@@ -284,6 +287,8 @@ Result<void> Engine::handle(const Peer& peer, const wire::Frame& frame, Timestam
     case wire::Message::HandleSubscription:
       return running.courses.handle(peer, *frame.message_as_HandleSubscription(), self.journal.head(), at,
                                     out);
+    case wire::Message::ChangePolicy:
+      return running.policies.handle(peer, *frame.message_as_ChangePolicy(), at, out);
     default:
       out.sends.push_back(
           {peer.connection,

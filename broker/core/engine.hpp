@@ -86,6 +86,8 @@ struct Alarm {
 /// How a connection ended: by the client's word, or it was lost.
 enum class Parting : std::uint8_t { goodbye, lost };
 
+class Policy;
+
 struct Decision {
   std::vector<Send> sends;
   std::vector<Ask> asks;
@@ -94,6 +96,7 @@ struct Decision {
   std::vector<AskErasure> erasures = {};
   std::vector<Destruction> destructions = {};
   std::vector<AskBackup> backups = {};
+  std::vector<std::shared_ptr<const Policy>> policies = {};  // by which questions are answered from now on
 };
 
 /// Counts since start; read by the metrics.

@@ -182,6 +182,8 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
   const bool explains = query.kind() == wire::QueryKind::explain;
   const bool audits = reports || explains || query.kind() == wire::QueryKind::entries ||
                       query.kind() == wire::QueryKind::as_of || query.kind() == wire::QueryKind::trail;
+  if (query.kind() == wire::QueryKind::policy && !peer.is_operator)
+    return refuse(ErrorKind::denied, "only an operator's connection reads the policy");
   if (audits && !peer.is_operator)
     return refuse(ErrorKind::denied, "only an operator's connection asks as an auditor");
   if (beyond_all_years({query.at(), query.first_at(), query.last_at()}))

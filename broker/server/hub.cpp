@@ -323,30 +323,31 @@ tl::expected<std::unique_ptr<Hub>, StartError> Hub::start(HubOptions options) {
   impl->scrubbing = std::make_unique<Scrubbing>(
       *impl->ledger, impl->options.data / kScrubFile,
       Scrubbing::Pace{std::chrono::hours(24) * impl->options.scrub_days}, impl->verify_vault);
-  impl->loop = std::make_unique<Loop>(LoopParts{*impl->transport,
-                                                *impl->engine,
-                                                *impl->state,
-                                                *impl->history,
-                                                *impl->ledger,
-                                                *impl->sealer,
-                                                *impl->clock,
-                                                impl->options.name,
-                                                apart(*impl->batch_sealer),
-                                                [self = impl.get()](Statistics& to) {
-                                                  to.frames_unaddressed = self->transport->unaddressed();
-                                                  to.frames_beyond_limit = self->transport->beyond_limit();
-                                                  to.keys_refused = self->authenticator->refused();
-                                                  to.scrub = self->scrubbing->far();
-                                                },
-                                                [self = impl.get()](std::string person) {
-                                                  return std::make_unique<care::ErasureSearch>(
-                                                      *self->ledger, *self->sealer, *self->store,
-                                                      *self->vault, std::move(person));
-                                                },
-                                                impl->backups.get(),
-                                                impl->witnesses.get(),
-                                                {},
-                                                apart(*impl->replay_reader)});
+  impl->loop = std::make_unique<Loop>(
+      LoopParts{*impl->transport,
+                *impl->engine,
+                *impl->state,
+                *impl->history,
+                *impl->ledger,
+                *impl->sealer,
+                *impl->clock,
+                impl->options.name,
+                apart(*impl->batch_sealer),
+                [self = impl.get()](Statistics& to) {
+                  to.frames_unaddressed = self->transport->unaddressed();
+                  to.frames_beyond_limit = self->transport->beyond_limit();
+                  to.keys_refused = self->authenticator->refused();
+                  to.scrub = self->scrubbing->far();
+                },
+                [self = impl.get()](std::string person) {
+                  return std::make_unique<care::ErasureSearch>(*self->ledger, *self->sealer, *self->store,
+                                                               *self->vault, std::move(person));
+                },
+                impl->backups.get(),
+                impl->witnesses.get(),
+                {},
+                apart(*impl->replay_reader),
+                [self = impl.get()](const core::Policy& policy) { self->history->use_policy(policy); }});
   impl->state_writer = std::make_unique<Worker>("state");
   impl->state->set_pace(
       {kStateRowsMin, apart(*impl->state_writer), [to = impl->transport.get()] { to->wake(); }});

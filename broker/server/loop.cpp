@@ -309,6 +309,7 @@ Result<void> Loop::handle(const Received& received, core::Decision& out) {
     case wire::Message::HandleDeadLetter:
     case wire::Message::Erase:
     case wire::Message::Backup:
+    case wire::Message::ChangePolicy:
     case wire::Message::HandleSubscription: return decide(*peer, *frame, out);
     default:
       refuse(received.connection, ErrorKind::invalid, "this hub does not know that verb", false);
@@ -437,6 +438,9 @@ void Loop::let_go(core::Decision& decision) {
   // again.
   if (!decision.destructions.empty()) {
     for (const ConnectionId slow : backlog_.connections()) disconnect(slow, core::Parting::goodbye);
+  }
+  for (const auto& policy : decision.policies) {
+    if (parts_.use_policy) parts_.use_policy(*policy);
   }
   for (core::Send& each : decision.sends) send(each.to, std::move(each.frame));
   for (core::AskBackup& ask : decision.backups) {

@@ -52,6 +52,8 @@ struct LoopParts {
   Erasures::Apart look_apart = {};
   /// Reads ahead for replays; what has not run goes before the loop does. Empty: on the loop's own.
   Replays::Apart read_apart = {};
+  /// Has the history answer by this policy from now on. Empty: it never changes.
+  std::function<void(const core::Policy&)> use_policy = {};
 };
 
 /// Drain, decide, append one batch with one sync, send (decisions 3 and 4). Nothing leaves before all that

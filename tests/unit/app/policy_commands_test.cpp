@@ -31,3 +31,26 @@ TEST_CASE("policy explain needs a role, an event, who asks and why") {
     CHECK(leave->code == app::ExitCode::usage);
   }
 }
+
+TEST_CASE("policy apply needs a file, who asks and why, and asks unless told not to") {
+  const auto parsed = app::parse_command(
+      {"policy", "apply", "hub.toml", "next.toml", "--yes", "--by", "me", "--reason", "a test"});
+  const auto* command = std::get_if<app::Command>(&parsed);
+  REQUIRE(command != nullptr);
+  const auto* options = std::get_if<app::PolicyApplyOptions>(command);
+  REQUIRE(options != nullptr);
+  CHECK(options->config == "hub.toml");
+  CHECK(options->policy == "next.toml");
+  CHECK(options->yes);
+  CHECK_FALSE(options->preview);
+  for (const auto& words :
+       {std::vector<std::string>{"policy", "apply", "hub.toml", "--by", "me", "--reason", "r"},
+        std::vector<std::string>{"policy", "apply", "hub.toml", "next.toml", "--by", "me"},
+        std::vector<std::string>{"policy", "apply", "hub.toml", "next.toml", "--yes", "--preview", "--by",
+                                 "me", "--reason", "r"}}) {
+    const auto refused = app::parse_command(words);
+    const auto* leave = std::get_if<Leave>(&refused);
+    REQUIRE(leave != nullptr);
+    CHECK(leave->code == app::ExitCode::usage);
+  }
+}

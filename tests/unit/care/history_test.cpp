@@ -386,3 +386,20 @@ TEST_CASE("whether the hub knows a child is not for an agency to find out by a t
   CHECK(known.rows.empty());
   CHECK(past.timeline(kOperator, "nhs:" + test_nhs_number(5), "auditor").error == wire::ErrorKind::not_found);
 }
+
+TEST_CASE("the policy that decides is told whole, with its version") {
+  Past past;
+  past.publish(1);
+  care::History history(*past.hub.state, past.hub.ledger, *past.hub.sealer, past.hub.store, past.hub.vault,
+                        past.hub.rules.agencies);
+  const auto version = past.hub.entries(storage::EntryKind::policy_changed).back().first;
+  history.use_policy(*core::Disclosure::parse_policy(past.hub.rules.policy_text, "policy.toml", version));
+  wire::QueryT query;
+  query.kind = wire::QueryKind::policy;
+  const auto page = history.answer({kOperator, query});
+  REQUIRE(page.rows.size() == 1);
+  CHECK(page.rows[0]->policy_version == version);
+  CHECK(page.rows[0]->text == past.hub.rules.policy_text);
+  history.use_policy(*core::Disclosure::parse_policy(past.hub.rules.policy_text, "policy.toml", 4711));
+  CHECK(history.answer({kOperator, query}).error == wire::ErrorKind::corrupt);
+}

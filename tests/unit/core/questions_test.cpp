@@ -193,6 +193,17 @@ TEST_CASE("an explanation is refused without an event or a role, and of a policy
   CHECK(last_access(hub).what == "sequence:5 under another policy");
 }
 
+TEST_CASE("the policy itself is read by operators alone, and that is not recorded") {
+  EngineHarness hub;
+  wire::QueryT query;
+  query.kind = wire::QueryKind::policy;
+  CHECK(answer_to(hub, kCouncil, query) == wire::ErrorKind::denied);
+  CHECK(hub.asks.empty());
+  CHECK(answer_to(hub, kOperator, query) == wire::ErrorKind::unknown);
+  CHECK(hub.asks.size() == 1);
+  CHECK(accesses(hub, "policy").empty());
+}
+
 TEST_CASE("the tree of hashes is shown to whoever is connected, and that is not recorded") {
   EngineHarness hub;
   for (const auto kind : {wire::QueryKind::checkpoint, wire::QueryKind::tile, wire::QueryKind::proof}) {
