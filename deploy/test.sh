@@ -49,8 +49,9 @@ if ((sanitizers)); then
   run asan-ubsan asan-ubsan -j 2 -L 'unit|contract'
   step "line coverage of unit and contract tests"
   # Counts that two threads raised at once may be wrong, even below zero, which gcovr would stop at.
-  timeout 900 gcovr --gcov-ignore-parse-errors --root . --object-directory build/asan-ubsan --filter 'broker/' \
-    --filter 'adapters/' --json-summary "$results/coverage.json" build/asan-ubsan >"$results/gcovr.log" 2>&1 ||
+  timeout 900 gcovr --gcov-executable "llvm-cov-19 gcov" --gcov-ignore-parse-errors -j 2 --root . \
+    --object-directory build/asan-ubsan --filter 'broker/' --filter 'adapters/' --exclude 'tests/' \
+    --json-summary "$results/coverage.json" build/asan-ubsan >"$results/gcovr.log" 2>&1 ||
     { tail -n 20 "$results/gcovr.log"; failed=1; }
   python3 deploy/print_coverage.py "$results/coverage.json" || failed=1
   step "building (fuzz targets)"

@@ -38,7 +38,7 @@ Timestamp end_of(const X509* certificate) {
 Timestamp first_end(SSL_CTX* context) {
   Timestamp first = end_of(SSL_CTX_get0_certificate(context));
   STACK_OF(X509)* chain = nullptr;
-  SSL_CTX_get0_chain_certs(context, &chain);
+  SSL_CTX_get0_chain_certs(context, static_cast<void*>(&chain));
   for (int i = 0; i < sk_X509_num(chain); ++i) first = std::min(first, end_of(sk_X509_value(chain, i)));
   return first;
 }

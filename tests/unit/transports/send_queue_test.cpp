@@ -37,8 +37,8 @@ TEST_CASE("what a queue that stops has left is answered, and so is what comes af
 }
 
 TEST_CASE("a queue takes no more than a subscription's credit") {
+  int unavailable = 0;  // outlives the queue, whose end answers what waits
   SendQueue queue;
-  int unavailable = 0;
   for (std::size_t i = 0; i <= limits::kCreditMax; ++i)
     queue.send(message_of(0), [&](const SendResult&) { ++unavailable; });
   CHECK(unavailable == 1);
