@@ -4,6 +4,7 @@
 
 #include "broker/base/assert.hpp"
 #include "broker/core/narrower.hpp"
+#include "broker/core/present_name.hpp"
 #include "broker/core/route.hpp"
 
 namespace carehub::core {
@@ -21,12 +22,13 @@ std::vector<std::string_view> names_in(std::string_view path) {
 }
 
 /// Whether a mark takes the field away, or a table or list that it stands in.
-bool is_hidden(RestrictionSet marks, const FieldPath& path) {
+bool is_hidden(RestrictionSet marks, const event::Event& event, const FieldPath& path) {
   const auto names = names_in(path.text());
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (hides_field(marks, names[i])) return true;
-    if (names[i] == "names" && path.steps()[i].list && path.steps()[i].index > 0 && hides_other_names(marks))
-      return true;
+    if (names[i] != "names" || !path.steps()[i].list || !hides_other_names(marks)) continue;
+    const auto present = present_name(event);
+    if (!present || path.steps()[i].index != static_cast<std::int32_t>(*present)) return true;
   }
   return false;
 }
@@ -57,7 +59,8 @@ class FieldJudge {
   FieldJudge(const DisclosureRule& rule, const event::Event& event)
       : rule_(rule),
         marks_(static_cast<RestrictionSet>(restrictions_of(event) & ~rule.sees_restricted)),
-        payload_(event_type_name(event.type())) {}
+        payload_(event_type_name(event.type())),
+        event_(event) {}
 
   ExplainedField judge(const std::string& text) const {
     const auto path = FieldPath::parse(text);
@@ -66,7 +69,7 @@ class FieldJudge {
     if (is_other_payload(text))
       return {text, Seen::withheld, "it belongs to another type than the event says that it is"};
     const auto* coarsened = coarsening_of(rule_, *path);
-    const bool hidden = marks_ != 0 && is_hidden(marks_, *path);
+    const bool hidden = marks_ != 0 && is_hidden(marks_, event_, *path);
     const auto covers = [&path](const FieldPath& shown) { return shown.covers(*path); };
     const auto shown = std::ranges::find_if(rule_.show, covers);
     if (coarsened != nullptr && (!hidden || coarsened->how == Coarsening::replaced))
@@ -87,6 +90,7 @@ class FieldJudge {
   const DisclosureRule& rule_;
   const RestrictionSet marks_;
   const std::string_view payload_;
+  const event::Event& event_;
 };
 
 std::string relation_wanted(Relationship relationship) {

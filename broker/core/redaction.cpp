@@ -12,6 +12,7 @@
 #include "broker/base/event_schema.hpp"
 #include "broker/core/event_dates.hpp"
 #include "broker/core/policy.hpp"
+#include "broker/core/present_name.hpp"
 
 /// The view is written anew, field by field, from what the rule's paths name. Nothing is copied in blocks, so
 /// nothing that no path names can come along: neither a neighbour in a list, nor padding, nor a field of a
@@ -319,14 +320,19 @@ class Redactor {
     return builder_.CreateString(text_at(address)).o;
   }
 
+  uoffset_t names_through_present() const {
+    const auto present = present_name(event_);
+    return present ? *present + 1 : 0;
+  }
+
   /// The elements of which something is shown, closed up, so that neither their number nor their places tell
   /// more.
   std::optional<uoffset_t> list_of(const std::uint8_t* address, const Field& field, const Claims& claims,
                                    std::size_t depth, bool all_shown) {
     const auto* list = address == nullptr ? nullptr : follow(address);
     auto size = list == nullptr ? 0 : flatbuffers::ReadScalar<uoffset_t>(list);
-    if (marks_ != 0 && field.name == "names" && hides_other_names(marks_))
-      size = std::min(size, uoffset_t{1});
+    const bool one_name = marks_ != 0 && field.name == "names" && hides_other_names(marks_);
+    if (one_name) size = names_through_present();
     std::vector<uoffset_t> offsets;
     std::vector<std::uint8_t> numbers;
     Lists<Claim>::Loan here(claims_);
@@ -344,7 +350,9 @@ class Redactor {
       }
     };
     for (uoffset_t i = 0; i < size; ++i) {
-      add(static_cast<std::int32_t>(i), list + sizeof(uoffset_t) + std::size_t{i} * field.size);
+      const bool hidden = one_name && i + 1 < size;
+      add(static_cast<std::int32_t>(i),
+          hidden ? nullptr : list + sizeof(uoffset_t) + std::size_t{i} * field.size);
     }
     for (const auto index : replaced_beyond(size, claims, depth)) add(index, nullptr);
     if (!offsets.empty()) return builder_.CreateVector(offsets_of(offsets)).o;

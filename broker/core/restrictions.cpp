@@ -11,7 +11,11 @@ using event::Restriction;
 constexpr std::array<std::string_view, 9> kProse{"narrative",     "reason_text", "summary",
                                                  "text",          "note",        "documents",
                                                  "actions_taken", "medication",  "delay_reason"};
-constexpr std::array<std::string_view, 19> kWhereabouts{"addresses",
+/// Whoever looks after the child tells where the child is, and so does a number that a place has given: a
+/// pupil number begins with the authority that gave it. Not hidden: `capacity.site`, as beds are no child's;
+/// `source_agency`, whom to ask; the numbers of identity_link and identity_merge, which say nothing without
+/// them: a rule for whom their issuer tells too much names `identity_merge.retired[].value` alone.
+constexpr std::array<std::string_view, 43> kWhereabouts{"addresses",
                                                         "telecoms",
                                                         "contacts",
                                                         "postcode",
@@ -20,17 +24,45 @@ constexpr std::array<std::string_view, 19> kWhereabouts{"addresses",
                                                         "gp",
                                                         "gp_practice",
                                                         "home_authority",
-                                                        "authority",
-                                                        "referrer",
-                                                        "referrer_organisation",
+                                                        "key_worker",
+                                                        "upn",
+                                                        "local_identifiers",
+                                                        "location",
+                                                        "previous_location",
+                                                        "from",
+                                                        "to",
+                                                        "visit_number_issuer",
+                                                        "commissioner",
+                                                        "consultant",
+                                                        "admitting_clinician",
                                                         "referring_clinician",
-                                                        "onward_organisation",
                                                         "destination_organisation",
                                                         "follow_up_organisation",
+                                                        "place_of_safety",
+                                                        "officer",
+                                                        "notified_by",
+                                                        "referrer",
+                                                        "referrer_organisation",
+                                                        "recipient",
+                                                        "recipient_organisation",
+                                                        "onward_organisation",
+                                                        "recipients",
+                                                        "invited",
+                                                        "authority",
+                                                        "worker",
+                                                        "raised_by",
+                                                        "lead_professional",
+                                                        "lead_organisation",
                                                         "organisation",
                                                         "organisations",
+                                                        "chair",
+                                                        "author",
                                                         "by"};
-constexpr std::array<std::string_view, 3> kBeforeAdoption{"local_identifiers", "contacts", "addresses"};
+/// Whoever gave consent may be a parent of before; the two numbers of a merge are the child's before and
+/// after.
+constexpr std::array<std::string_view, 9> kBeforeAdoption{
+    "local_identifiers",    "contacts",          "addresses", "by", "identifiers", "surviving", "retired",
+    "surviving_nhs_number", "retired_nhs_number"};
 
 template <std::size_t N>
 bool has(const std::array<std::string_view, N>& names, std::string_view name) {

@@ -25,7 +25,7 @@ bool withholds_all(RestrictionSet marks);
 /// contacts and addresses, and prose.
 bool hides_field(RestrictionSet marks, std::string_view name);
 
-/// Whether only the first of a child's names is shown: the others may be those before an adoption.
+/// Whether only the child's present name is shown (present_name.hpp): others may be of before an adoption.
 bool hides_other_names(RestrictionSet marks);
 
 }  // namespace carehub::core
