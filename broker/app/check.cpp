@@ -19,11 +19,23 @@ std::string fault_json(const ConfigFault& fault) {
   return line.add("text", fault.text).add("remedy", fault.remedy).text();
 }
 
-/// Marks of a protected child that keep every safeguarding flag about them from everybody.
-void doubt_flags_for_nobody(const core::Policy& policy, std::vector<std::string>& doubts) {
+/// The roles that something is delivered in, now or when an agency's connection asks for it. An auditor's is
+/// none of them: who only asks, long after, does not act on a flag.
+std::set<std::string> roles_that_hear(const core::HubRules& rules) {
+  std::set<std::string> roles;
+  for (const auto& subscription : rules.subscriptions) roles.insert(subscription.role);
+  for (const auto& agency : rules.agencies) roles.insert(agency.roles.begin(), agency.roles.end());
+  return roles;
+}
+
+/// Marks of a protected child that keep every safeguarding flag about them from everybody who could act.
+void doubt_flags_for_nobody(const core::HubRules& rules, const core::Policy& policy,
+                            std::vector<std::string>& doubts) {
+  const auto roles = roles_that_hear(rules);
   core::RestrictionSet seen = 0;
   bool told = false;
   for (const auto& rule : policy.rules()) {
+    if (!roles.contains(rule.role)) continue;
     if (std::ranges::find(rule.types, event::EventType::safeguarding_flag) == rule.types.end()) continue;
     told = true;
     seen = static_cast<core::RestrictionSet>(seen | rule.sees_restricted);
@@ -91,10 +103,11 @@ std::vector<std::string> notes_about(const core::Policy& policy) {
 }
 
 /// What is right as a file, and rarely meant.
-std::vector<std::string> doubts_about(const core::Policy& policy, Timestamp now) {
+std::vector<std::string> doubts_about(const core::HubRules& rules, const core::Policy& policy,
+                                      Timestamp now) {
   std::vector<std::string> doubts;
   doubt_cancels_for_nobody(policy, doubts);
-  doubt_flags_for_nobody(policy, doubts);
+  doubt_flags_for_nobody(rules, policy, doubts);
   doubt_contradictions(policy, doubts);
   doubt_agreements(policy, now, doubts);
   return doubts;
@@ -106,7 +119,8 @@ ExitCode check(const CheckOptions& options, Surroundings& surroundings) {
   const Configuration configuration = read_configuration(options.config);
   const bool good = configuration.faults.empty();
   const auto now = SystemClock().now();
-  auto doubts = good ? doubts_about(configuration.hub.policy, now) : std::vector<std::string>();
+  auto doubts = good ? doubts_about(configuration.hub.rules, configuration.hub.policy, now)
+                     : std::vector<std::string>();
   const auto notes = good ? notes_about(configuration.hub.policy) : std::vector<std::string>();
   if (good) {
     const auto more = adapters::doubts_about(configuration.channels, configuration.tiles, now);

@@ -65,6 +65,19 @@ TEST_CASE("a safeguarding flag about a protected child that would reach nobody i
   CHECK_FALSE(told.said("`sealed_record` reaches nobody"));
 }
 
+TEST_CASE(
+    "that a role which nobody is delivered to sees a protected child's flag does not silence the doubt") {
+  const SmallCounty county;
+  auto policy = county.folder.read("policy.toml");
+  const std::string all = R"(sees_restricted = ["*"])";
+  policy.erase(policy.find(all), all.size());
+  county.folder.write("policy.toml", policy + "sees_restricted = [\"*\"]\n");  // of the auditor's rule
+  Told told;
+  CHECK(app::check({county.config(), false}, told.surroundings) == ExitCode::ok);
+  for (const auto* mark : {"witness_protection", "sealed_record", "other"})
+    CHECK(told.said("about a child who is marked `" + std::string(mark) + "` reaches nobody"));
+}
+
 TEST_CASE("two rules that contradict are pointed out with the one that decides") {
   const SmallCounty county;
   const auto rule = [](const std::string& name, const std::string& types) {
