@@ -57,7 +57,7 @@ class Export {
   wire::QueryT question() const {
     wire::QueryT query;
     query.by = options_.by;
-    query.reason = "export: " + options_.reason;
+    query.reason = (options_.every_view ? "export with every view: " : "export: ") + options_.reason;
     query.role = options_.role;
     return query;
   }
@@ -150,6 +150,8 @@ Result<void> Export::take_disclosure(wire::RowT& row) {
   for (const auto entry : {filing.decided_in, filing.acknowledged_in, filing.given_up_in}) {
     if (entry != 0) wanted_.insert(entry);
   }
+  // What another role saw may be more than this one is shown.
+  if (!options_.every_view && row.role != options_.role) row.view.clear();
   auto added = folder_.append("disclosures.jsonl", as_of_json(row) + "\n");
   return added ? folder_.append("disclosures.csv", as_of_csv(row) + "\n") : added;
 }
@@ -256,6 +258,7 @@ Result<void> Export::write_rest(const std::string& hub_name, const HubKeys& keys
   facts.by = options_.by;
   facts.reason = options_.reason;
   facts.role = options_.role;
+  facts.every_view = options_.every_view;
   facts.tree_size = signed_.checkpoint.size;
   auto added = folder_.append("checkpoint", signed_.text);
   if (added) added = folder_.append("checkpoint.keys", keys.text);

@@ -17,6 +17,7 @@ struct ExportOptions {
   std::filesystem::path keys;  // the hub's public keys; empty: those in its data
   std::string by;
   std::string reason;
+  bool every_view = false;  // of a person: what other roles saw of the events, too
   bool json = false;
 };
 /// The asking is recorded before the hub answers. The folder has its name once it is whole, or is not there.

@@ -77,6 +77,8 @@ void add_export(CLI::App& audit, Reading& reading) {
           "  carehub audit export hub.toml --into q1 --from 2026-01-01 --to 2026-03-31 --role auditor "
           "--by 'A Reader' --reason 'quarterly review'");
   add_folder_options(command, reading.audit_export, false);
+  command->add_flag("--every-view", reading.audit_export.every_view,
+                    "Of a person also what other roles than --role saw of each event; it is recorded");
   when_chosen(command, [&reading] {
     const auto& chosen = reading.audit_export;
     if (!chosen.person.given() && chosen.from.empty() && chosen.to.empty())

@@ -19,8 +19,10 @@ WHAT IS IN HERE
   events.jsonl      What the role named above may see of the events among them, opened by the hub. Of a person the
   events.csv        newest is first; where the child has several records, "record" says under which one it is filed.
   disclosures.jsonl Of a person: to whom each of these events was offered and from whom it was withheld, opened by the
-  disclosures.csv   hub, whoever the agency was, with what it saw. "decided_in" is the number of the entry that says
-                    so, "acknowledged_in" of the one that says that it was taken, "given_up_in" that it was given up.
+  disclosures.csv   hub, whoever the agency was. What it saw is there where the disclosure was made in the role named
+                    above; what other roles saw only where the head of this page says so. "decided_in" is the number
+                    of the entry that says so, "acknowledged_in" of the one that says that it was taken, "given_up_in"
+                    that it was given up.
   trail.jsonl       Who asked, exported, replayed or changed what, oldest first.
   trail.csv
   proofs/           A proof for each entry: N.tlog-proof is that of entry N (format: https://c2sp.org/tlog-proof).
@@ -383,6 +385,7 @@ std::string facts_text(const char* title, const ExportFacts& facts) {
 
 std::string export_readme(const ExportFacts& facts) {
   std::string text = facts_text("EXPORT FROM THE LEDGER OF ", facts);
+  if (facts.every_view) text += "  with:          what every role saw, in disclosures\n";
   if (facts.withheld > 0) {
     text +=
         "\n  " + std::to_string(facts.withheld) +
@@ -400,6 +403,7 @@ std::string export_json(const ExportFacts& facts) {
              .add("reason", facts.reason)
              .add("about", facts.about)
              .add("role", facts.role)
+             .add_flag("every_view", facts.every_view)
              .add("remark", facts.remark)
              .add("entries", facts.entries)
              .add("event_rows", facts.rows)

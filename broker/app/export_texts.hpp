@@ -12,8 +12,9 @@ struct ExportFacts {
   std::string by;
   std::string reason;
   std::string role;
-  std::string remark;  // what the hub said beside the timeline
-  std::string about;   // whom or which entries
+  bool every_view = false;  // of a disclosure, whoever's role it was made for
+  std::string remark;       // what the hub said beside the timeline
+  std::string about;        // whom or which entries
   std::uint64_t entries = 0;
   std::uint64_t rows = 0;
   std::uint64_t acts = 0;

@@ -49,9 +49,39 @@ TEST_CASE("a person's export is a whole folder, and its asking is in the trail")
   CHECK(county.folder.read("taken/events.jsonl").find("council-desk") == std::string::npos);
   CHECK(county.folder.read("taken/entries.jsonl").find(R"("kind":"offered")") != std::string::npos);
 
+  CHECK(shown.find("Marlow") == std::string::npos);
+  CHECK(county.folder.read("taken/disclosures.csv").find("Marlow") == std::string::npos);
+
   Told again;
   CHECK(app::audit_export(options, again.surroundings) == ExitCode::wrong_input);
   CHECK(again.complained("name a new folder"));
+}
+
+TEST_CASE("what other roles saw is in an export that asks for it, and the trail says that it was asked for") {
+  const RunningCounty county;
+  REQUIRE(county.publish(SmallCounty::flag("e1")) == ExitCode::ok);
+  auto options = export_of(county);
+  options.person.text = "nhs:9990000018";
+  options.every_view = true;
+  Told told;
+  REQUIRE(app::audit_export(options, told.surroundings) == ExitCode::ok);
+  CHECK(county.folder.read("taken/disclosures.jsonl").find("Marlow") != std::string::npos);
+  CHECK(county.folder.read("taken/README.txt").find("what every role saw") != std::string::npos);
+  CHECK(county.folder.read("taken/trail.jsonl").find("export with every view: case review 4") !=
+        std::string::npos);
+}
+
+TEST_CASE("what was delivered in the role that is asked in stands in its export") {
+  const RunningCounty county(app::RunOptions::Parts::broker, [](const SmallCounty& before) {
+    before.change("role = \"desk\"", "role = \"auditor\"");
+    before.change("roles = [\"desk\"]", "roles = [\"auditor\"]");
+  });
+  REQUIRE(county.publish(SmallCounty::flag("e1")) == ExitCode::ok);
+  auto options = export_of(county);
+  options.person.text = "nhs:9990000018";
+  Told told;
+  REQUIRE(app::audit_export(options, told.surroundings) == ExitCode::ok);
+  CHECK(county.folder.read("taken/disclosures.jsonl").find("Marlow") != std::string::npos);
 }
 
 TEST_CASE("what cannot be exported is told and leaves no folder") {
