@@ -16,10 +16,16 @@ std::string view_json(const wire::RowT& row) {
 
 }  // namespace
 
+bool is_erased(const wire::RowT& row) { return row.kind == "erased"; }
+
 std::string as_of_json(const wire::RowT& row) {
   const bool withheld = row.kind == "withheld";
   const auto filing = care::filing_from(row.state);
   JsonLine line;
+  if (is_erased(row)) {
+    line.add("sequence", row.sequence).add("kind", row.kind).add("written_at", time_text(row.appended_at));
+    return line.add("text", row.text).text();
+  }
   line.add("sequence", row.sequence).add("type", event_type_name(row.type));
   add_number(line, "record", filing.record);
   if (!row.agency.empty()) line.add("agency", row.agency);
@@ -51,9 +57,12 @@ std::string as_of_csv(const wire::RowT& row) {
   const auto filing = care::filing_from(row.state);
   CsvLine line;
   line.add(row.sequence).add(event_type_name(row.type)).add(row.agency).add(row.subscription).add(row.role);
-  line.add(row.kind).add(time_text(row.appended_at)).add(number_text(filing.decided_in));
+  line.add(row.kind).add(is_erased(row) ? std::string() : time_text(row.appended_at));
+  line.add(number_text(filing.decided_in));
   line.add(time_text(row.since)).add(number_text(filing.acknowledged_in));
-  line.add(number_text(filing.given_up_in)).add(std::uint64_t{row.attempts}).add(row.policy_version);
+  line.add(number_text(filing.given_up_in));
+  line.add(is_erased(row) ? std::string() : std::to_string(row.attempts));
+  line.add(is_erased(row) ? std::string() : std::to_string(row.policy_version));
   line.add(row.rule).add(row.legal_basis).add(number_text(filing.record)).add(row.text).add(view_json(row));
   return line.text();
 }

@@ -11,6 +11,9 @@
 /// so.
 namespace carehub::app {
 
+/// Of an entry that has been erased nothing is known but that: neither offered nor withheld.
+bool is_erased(const wire::RowT& row);
+
 std::string as_of_json(const wire::RowT& row);
 
 std::string as_of_csv_header();

@@ -15,6 +15,10 @@ namespace {
 
 /// `whose`: many agencies' rows stand one behind the other.
 void print_row(std::ostream& out, const wire::RowT& row, bool fields, bool whose) {
+  if (is_erased(row)) {
+    out << time_text(row.appended_at) << "  #" << row.sequence << "  " << printable(row.text) << '\n';
+    return;
+  }
   const auto filing = care::filing_from(row.state);
   const bool withheld = row.kind == "withheld";
   out << time_text(row.appended_at) << "  #" << row.sequence << "  " << event_type_name(row.type);

@@ -132,7 +132,7 @@ Result<void> Completeness::read_timeline(const std::string& person) {
   };
   return person_events(hub_, question(), person, {}, take, [this](const std::string& remark) {
     surroundings_.err << remark << std::endl;
-    if (!remark.starts_with("looked as far")) facts.remark = remark;  // that is only how far it is
+    add_remark(facts, remark);
   });
 }
 

@@ -144,6 +144,7 @@ Result<void> Export::add_entries(Sequence first, Sequence last) {
 
 Result<void> Export::take_disclosure(wire::RowT& row) {
   views_.fill(row);
+  if (is_erased(row)) return {};  // its line is in events
   if (!events_.contains(row.sequence)) return {};
   ++facts.disclosures;
   const auto filing = care::filing_from(row.state);
@@ -167,9 +168,12 @@ Result<void> Export::add_disclosures(const std::string& person, const ExportSpan
   asked.agency = core::kEveryAgency;
   asked.at = span.last_at != 0 ? span.last_at : kEndOfTimeUs;
   Result<void> added;
-  const auto rows = each_row(hub_, std::move(asked), [&](wire::RowT& row) {
-    if (added) added = take_disclosure(row);
-  });
+  const auto rows = each_row(
+      hub_, std::move(asked),
+      [&](wire::RowT& row) {
+        if (added) added = take_disclosure(row);
+      },
+      [this](const std::string& remark) { add_remark(facts, remark); });
   if (!rows) return tl::unexpected(rows.error());
   return added;
 }
@@ -197,7 +201,7 @@ Result<void> Export::of_person(const std::string& person, const ExportSpan& span
       hub_, question(), person, span, [this](const wire::RowT& row) { return take_event(row); },
       [this](const std::string& remark) {
         surroundings_.err << remark << std::endl;
-        if (!remark.starts_with("looked as far")) facts.remark = remark;  // that is only how far it is
+        add_remark(facts, remark);
       });
   if (!events) return events;
   if (auto shown = add_disclosures(person, span); !shown) return shown;

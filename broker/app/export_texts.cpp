@@ -383,6 +383,12 @@ std::string facts_text(const char* title, const ExportFacts& facts) {
 
 }  // namespace
 
+void add_remark(ExportFacts& facts, const std::string& remark) {
+  if (remark.empty() || remark.starts_with("looked as far")) return;
+  if (("; " + facts.remark + "; ").find("; " + remark + "; ") != std::string::npos) return;
+  facts.remark += (facts.remark.empty() ? "" : "; ") + remark;
+}
+
 std::string export_readme(const ExportFacts& facts) {
   std::string text = facts_text("EXPORT FROM THE LEDGER OF ", facts);
   if (facts.every_view) text += "  with:          what every role saw, in disclosures\n";

@@ -23,6 +23,10 @@ struct ExportFacts {
   std::uint64_t tree_size = 0;
 };
 
+/// What the hub says beside one page. Those of all pages stand side by side, each once; how far it has looked
+/// is left out.
+void add_remark(ExportFacts& facts, const std::string& remark);
+
 /// README.txt, in plain English.
 std::string export_readme(const ExportFacts& facts);
 

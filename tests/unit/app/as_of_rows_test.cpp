@@ -36,6 +36,21 @@ TEST_CASE("a disclosure's line names the entries that say so, and under which re
   CHECK(line.find("'=desk") != std::string::npos);
 }
 
+TEST_CASE("of an erased entry a line says neither that it was offered nor that it was withheld") {
+  auto row = row_of("erased", "");
+  row.text = "this entry has been erased";
+  row.subscription.clear();
+  const auto json = app::as_of_json(row);
+  for (const auto* word : {"offered", "withheld", "attempts", "policy_version"})
+    CHECK(json.find(word) == std::string::npos);
+  CHECK(json.find(R"("kind":"erased")") != std::string::npos);
+  CHECK(json.find("has been erased") != std::string::npos);
+  const auto line = app::as_of_csv(row);
+  CHECK(std::ranges::count(app::as_of_csv_header(), ',') == std::ranges::count(line, ','));
+  CHECK(line.find("2023-") == std::string::npos);
+  CHECK(line.find(",0,") == std::string::npos);
+}
+
 TEST_CASE("a view that came once is that of each row of its rule and policy, and of no other event") {
   app::AsOfViews views;
   auto first = row_of("offered", "");

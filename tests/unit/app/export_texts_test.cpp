@@ -34,6 +34,14 @@ TEST_CASE("a timeline's README names what it leaves out, and what it does not pr
   }
 }
 
+TEST_CASE("what the hub says beside each page is kept once, and not how far it has looked") {
+  app::ExportFacts facts;
+  for (const auto* remark : {"record 2 is this child, too", "looked as far as entry 9",
+                             "entry 4: has been erased", "record 2 is this child, too", ""})
+    app::add_remark(facts, remark);
+  CHECK(facts.remark == "record 2 is this child, too; entry 4: has been erased");
+}
+
 TEST_CASE("a verifier is a script of Python's standard library") {
   for (const auto& script : {app::export_verifier(), app::completeness_verifier()}) {
     CHECK(script.starts_with("#!/usr/bin/env python3\n"));
