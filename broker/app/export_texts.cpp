@@ -58,11 +58,13 @@ WHAT THIS PROVES, AND WHAT IT DOES NOT
   the hub has the keys that open them, so that a person's data can be erased. Who must be sure has the hub open the
   entries again under supervision, and compares.
   Of a disclosure it proves that an entry of that kind (offered, withheld, acked, dead_letter), with that number, was
-  written at the time that the line tells, for kind, number and time are in clear; and each such entry in this folder
-  has its line. So an offer cannot be made an acknowledgement by changing words: there has to be an entry that says
-  so, of that time. It does not prove which event, agency, role, rule or policy that entry names: one entry tells of
-  many events at once, and is sealed under a key of the hub's for the day. Two lines whose entries are of one kind and
-  one millisecond could be exchanged.
+  written at the time that the line tells, for kind, number and time are in clear; that it is of an event that is in
+  this folder; that each such entry in this folder has its line; and that there are as many lines as export.json says.
+  Who forges export.json and the manifest, too, is found by the SHA-256 that was printed, and by that alone.
+  So an offer cannot be made an acknowledgement by changing words: there has to be an entry that says so, of that time.
+  It does not prove which event, agency, role, rule or policy that entry names: one entry tells of many events at once,
+  and is sealed under a key of the hub's for the day. Two lines whose entries are of one kind and one millisecond could
+  be exchanged.
   It does not prove that nothing was left out. carehub audit completeness is for that.
   The times are those of the hub's clock.
 
@@ -215,7 +217,8 @@ def check_signature(text):
 
 constexpr const char* kVerifierOfEntries =
     R"PY(DECIDED = {"offered": 3, "acknowledged": 3, "withheld": 6}  # kinds of entries
-ACKED, DEAD_LETTER = 4, 7
+EVENT, ACKED, DEAD_LETTER = 1, 4, 7
+COUNTED = {"entries": "entries", "events": "event_rows", "trail": "trail_rows", "disclosures": "disclosure_rows"}
 
 
 def root_of(leaf, index, size, path):
@@ -273,9 +276,19 @@ def time_text(at_us):
 def check_disclosures(proven):
     """What a line says was done must be an entry of that kind, written when the line says."""
     named = set()
+    events = {row["sequence"] for row in rows("events.jsonl")}
+    lines = set()
     for line, row in enumerate(rows("disclosures.jsonl"), 1):
         place = f"disclosures.jsonl, line {line}"
         kind = row["kind"]
+        if row["sequence"] not in events or proven.get(row["sequence"], (0,))[0] != EVENT:
+            fault(f"{place}: its disclosure is of entry {row['sequence']}, which is no event of this folder")
+        if row["decided_in"] <= row["sequence"]:
+            fault(f"{place}: a disclosure is decided behind its event, not before it")
+        same = tuple(str(row.get(name)) for name in ("sequence", "subscription", "role", "decided_in"))
+        if same in lines:
+            fault(f"{place}: it tells of a disclosure that another line tells of")
+        lines.add(same)
         if kind not in DECIDED or (kind == "acknowledged") != ("acknowledged_in" in row):
             fault(f"{place}: it says {kind}, and not by which entry, or names one that says something else")
             continue
@@ -296,10 +309,22 @@ def check_disclosures(proven):
             fault(f"entry {number} is of a disclosure that disclosures.jsonl does not tell of")
 
 
+def check_counts(size):
+    """What export.json says how many lines there are. A line made more or less is found, be its entry proven or not."""
+    told = json.loads(text_of("export.json"))
+    for file, count in COUNTED.items():
+        there = sum(1 for _ in rows(f"{file}.jsonl")) if (HERE / f"{file}.jsonl").exists() else 0
+        if there != told[count]:
+            fault(f"{file}.jsonl: {there} lines, and export.json says {told[count]}")
+    if size != told["tree_size"]:
+        fault("export.json tells of another tree than the checkpoint")
+
+
 def check():
     check_manifest()
     checkpoint = text_of("checkpoint")
     size, root = check_signature(checkpoint)
+    check_counts(size)
     proven = {number: clear for number, clear in
               (check_entry(line, checkpoint, size, root) for line in rows("entries.jsonl"))}
     for name in ("events.jsonl", "trail.jsonl"):
@@ -343,9 +368,12 @@ def check():
         fault("the entries do not lead to the checkpoint's root")
     if under != sorted(span["events"] + span["left_out"]):
         fault("other events are under this person's keys than completeness.json names")
-    shown = {json.loads(line)["sequence"] for line in text_of("events.jsonl").splitlines()}
-    if shown != set(span["events"]):
+    shown = [json.loads(line)["sequence"] for line in text_of("events.jsonl").splitlines()]
+    if set(shown) != set(span["events"]):
         fault("events.jsonl tells of other events than completeness.json")
+    told = json.loads(text_of("export.json"))
+    if [told[name] for name in ("entries", "event_rows", "tree_size")] != [len(leaves), len(shown), size]:
+        fault("export.json counts other entries or events than there are")
     for number in span["left_out"]:
         fault(f"entry {number} is under one of this person's keys, and the timeline leaves it out")
     return len(leaves)

@@ -208,6 +208,10 @@ class Export(unittest.TestCase):
             "decided in another entry": ([acked], {**acked, "decided_in": acked["acknowledged_in"]}),
             "an acknowledgement made an offer": (by_one, {**offered, "kind": "offered"}),
             "not a word of it": (by_one, None),
+            "of an event that is not here": ([acked], {**acked, "sequence": acked["sequence"] + 1000}),
+            "of an entry that is no event": ([acked], {**acked, "sequence": acked["decided_in"]}),
+            "told twice": ([], acked),
+            "told twice instead of another": ([other], acked),
         }
         for name, (instead_of, line) in forged.items():
             kept = [row for row in rows if row not in instead_of] + ([line] if line else [])
@@ -218,6 +222,26 @@ class Export(unittest.TestCase):
             self.assertFalse(script, name)
             self.assertIn("disclosure", text, name)
         (into / "disclosures.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        rewrite_manifest(into)
+        self.assertEqual(verifies(into)[:2], (True, True), verifies(into)[2])
+
+    def test_a_line_made_more_or_less_is_found_with_the_manifest_rewritten(self):
+        into, _ = self.export("counted", "--person", f"nhs:{self.one}")
+        for name in ("events.jsonl", "trail.jsonl", "disclosures.jsonl"):
+            text = (into / name).read_text()
+            lines = text.splitlines(keepends=True)
+            for forged in (lines[1:], [*lines, lines[-1]]):
+                (into / name).write_text("".join(forged))
+                rewrite_manifest(into)
+                sums, script, said = verifies(into)
+                self.assertEqual((sums, script), (True, False), name)
+                self.assertIn(f"{name}: {len(forged)} lines, and export.json says {len(lines)}", said)
+            (into / name).write_text(text)
+        told = (into / "export.json").read_text()
+        (into / "export.json").write_text(told.replace('"trail_rows":', '"trail_rows":1'))
+        rewrite_manifest(into)
+        self.assertEqual(verifies(into)[:2], (True, False))
+        (into / "export.json").write_text(told)
         rewrite_manifest(into)
         self.assertEqual(verifies(into)[:2], (True, True), verifies(into)[2])
 
