@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "broker/base/limits.hpp"
+#include "broker/base/utf8.hpp"
 
 namespace carehub::adapters::json {
 namespace {
@@ -90,6 +91,7 @@ Result<Path> Path::parse(std::string_view text) {
                 "`" + std::string(text) +
                     "` is not a place in a JSON document; write person.name, items[0].x or items[].x");
   };
+  if (!is_utf8(text)) return fail(ErrorKind::invalid, "a place in a JSON document is written in UTF-8");
   Path path;
   std::string_view rest = text;
   if (rest.starts_with('$')) {
@@ -127,6 +129,9 @@ Result<Path> Path::parse(std::string_view text) {
       return wrong();
     }
   }
+  if (path.steps.size() > Document::kDepthMax)
+    return fail(ErrorKind::invalid, "`" + std::string(text) + "` is deeper than a document may be, " +
+                                        std::to_string(Document::kDepthMax) + " levels");
   return path;
 }
 

@@ -219,8 +219,8 @@ TEST_CASE("faults of the caller stand at the key's value, or at its table") {
 }
 
 TEST_CASE("what is not TOML is one fault with its place, and an empty root") {
-  for (const auto* text :
-       {"name = \n", "[hub\n", "a = 1\na = 2\n", "[hub]\n[hub]\n", "a = \"\xFF\"\n", "\x01"}) {
+  for (const auto* text : {"name = \n", "[hub\n", "a = 1\na = 2\n", "[hub]\n[hub]\n", "a = \"\xFF\"\n",
+                           "\x01", "a = 1\n[", "[.", "[.\"", "[\x07"}) {
     INFO(text);
     auto document = parse(text);
     REQUIRE(document.faults().size() == 1);

@@ -32,10 +32,14 @@ TEST_CASE("a document that is not well-formed is refused with line and column") 
 }
 
 TEST_CASE("a path that cannot be is refused") {
-  for (const std::string text : {"", "a.", "a..b", "a[", "a[x]", "a[-1]", "a]b"}) {
+  for (const std::string text : {"", "a.", "a..b", "a[", "a[x]", "a[-1]", "a]b", "a\xff"}) {
     CAPTURE(text);
     CHECK_FALSE(json::Path::parse(text));
   }
+  std::string deep = "a";
+  while (deep.size() < json::Document::kDepthMax * 2 - 1) deep += ".a";
+  CHECK(json::Path::parse(deep));
+  CHECK_FALSE(json::Path::parse(deep + ".a"));
 }
 
 TEST_CASE("an object is built by path, without gaps in its lists") {
