@@ -186,9 +186,12 @@ Result<void> Export::add_trail(const std::string& person, const ExportSpan& span
   asked.last_at = span.last_at;
   asked.after = span.first - 1;
   Result<void> added;
-  const auto rows = each_row(hub_, std::move(asked), [&](const wire::RowT& row) {
-    if (added && span.holds(row.sequence)) added = take_act(row);
-  });
+  const auto rows = each_row(
+      hub_, std::move(asked),
+      [&](const wire::RowT& row) {
+        if (added && span.holds(row.sequence)) added = take_act(row);
+      },
+      [this](const std::string& remark) { add_remark(facts, remark); });
   if (!rows) return tl::unexpected(rows.error());
   return added;
 }

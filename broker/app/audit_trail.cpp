@@ -47,7 +47,7 @@ ExitCode audit_trail(const TrailOptions& options, Surroundings& surroundings) {
   if (!hub) return complain(surroundings, hub.error());
   if (options.rows.csv) surroundings.out << trail_csv_header() << '\n';
   bool of_many = false;
-  const auto rows = each_row(**hub, query, [&](const wire::RowT& row) {
+  const auto tell = [&](const wire::RowT& row) {
     of_many = of_many || row.kind == "may_have_shown";
     if (options.rows.json) {
       surroundings.out << trail_json(row) << '\n';
@@ -56,7 +56,9 @@ ExitCode audit_trail(const TrailOptions& options, Surroundings& surroundings) {
     } else {
       print_row(surroundings.out, row);
     }
-  });
+  };
+  const auto rows =
+      each_row(**hub, query, tell, [&](const std::string& remark) { surroundings.err << remark << '\n'; });
   surroundings.out << std::flush;
   if (!rows) return complain(surroundings, rows.error());
   if (of_many) {

@@ -57,7 +57,8 @@ void tell(const ledger::Access& access, wire::RowT& row) {
   row.reason = text_of(access.reason());
   row.text = text_of(access.what());
   row.text.erase(0, row.text.find_first_not_of(' '));
-  if (access.person() != nullptr) row.text += row.text.empty() ? "one person" : " of one person";
+  if (access.person() != nullptr && row.text.find("about one person") == std::string::npos)
+    row.text += row.text.empty() ? "one person" : " of one person";
 }
 
 void tell(const ledger::OperatorAction& action, wire::RowT& row) {
@@ -168,6 +169,13 @@ Result<void> Trail::begin() {
   return {};
 }
 
+wire::PageT Trail::take() {
+  if (records_) records_->add_remark(page_.text);
+  if (const auto ended = chains_.take_remark(); !ended.empty())
+    page_.text += (page_.text.empty() ? "" : "; ") + ended;
+  return std::move(page_);
+}
+
 /// The person's events, a part at a time: by them it is told which questions of many cannot have shown one.
 Result<void> Trail::walk() {
   for (std::size_t looked = 0; looked < kScanEntries && !chains_.over(); ++looked) {
@@ -178,6 +186,7 @@ Result<void> Trail::walk() {
       all_events_ = false;
       break;
     }
+    records_->take(**event);
     const auto& journey = (*event)->journey;
     events_.push_back({(*event)->sequence, (*event)->agency,
                        journey.empty()

@@ -23,7 +23,8 @@ class Trail final : public PastSearch {
   Trail(const PastReader& past, wire::QueryT query);
 
   Result<bool> advance() override;
-  wire::PageT take() override { return std::move(page_); }
+  /// With which records are this child's, too, and where one's events end.
+  wire::PageT take() override;
 
  private:
   /// One of the person's events, as far as a question of many tells them apart.

@@ -1,6 +1,7 @@
 #include "broker/core/erasures.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include "broker/base/event_fields.hpp"
 #include "broker/base/identifiers.hpp"
@@ -204,12 +205,36 @@ Naming names_any(const ledger::Refusal& refusal, const std::vector<std::string>&
   return named(stands_in(carehub::text_of(original), names));
 }
 
+/// Whom an erasure is about, as an Access says it: the record or the identifier's hash, or the entry's number
+/// in front of the words. Of a text that is none of these nothing is told.
+Result<Erasures::Whom> Erasures::whom(std::string_view typed) const {
+  constexpr std::string_view kBySequence = "sequence:";
+  if (typed.starts_with(kBySequence)) {
+    Sequence number = 0;
+    const auto text = typed.substr(kBySequence.size());
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size()) return Whom{kOnePerson, nullptr};
+    return Whom{std::string(kBySequence) + std::to_string(number) + " " + kOnePerson, nullptr};
+  }
+  const auto canonical = canonical_identifier(typed);
+  if (!canonical) return Whom{kOnePerson, nullptr};
+  const auto hash = identifier_hash(context_.index_key, *canonical);
+  auto linked = context_.state.linked({hash});
+  if (!linked) return tl::unexpected(linked.error());
+  const auto& person = linked->front();
+  return Whom{kOnePerson, std::make_unique<ledger::Key>(person ? to_ledger(*person) : to_ledger(hash))};
+}
+
 Result<void> Erasures::ask(const Peer& peer, const wire::Erase& frame, Timestamp now, Decision& out) {
   const char* verb = frame.preview() ? "erase preview" : "erase";
-  const auto refuse = [&](ErrorKind kind, const char* why) {
+  const auto refuse = [&](ErrorKind kind, const char* why) -> Result<void> {
     out.sends.push_back({peer.connection, erased_frame(refusal(frame.number(), kind, why))});
-    Wish wish{verb, {}, frame.by(), frame.reason()};
-    wish.what.add(kOnePerson);
+    if (!refused_.tells(peer, now)) return refused_.add(peer, {}, now);
+    const bool fits = frame.person() != nullptr && frame.person()->size() <= limits::kErrorTextBytesMax;
+    auto about = whom(fits ? frame.person()->string_view() : std::string_view());
+    if (!about) return tl::unexpected(about.error());
+    Wish wish{verb, {}, frame.by(), frame.reason(), std::move(about->person)};
+    wish.what.add(about->what);
     return refused_.add(peer, std::move(wish), why, now);
   };
   if (!peer.is_operator) return refuse(ErrorKind::denied, "only an operator's connection erases");
@@ -223,13 +248,16 @@ Result<void> Erasures::ask(const Peer& peer, const wire::Erase& frame, Timestamp
     return refuse(ErrorKind::invalid, "say the reason: it is recorded");
   if (!frame.preview() && text_of(frame.by()).empty())
     return refuse(ErrorKind::invalid, "say who has decided it: it is recorded");
+  auto about = whom(frame.person()->string_view());
+  if (!about) return tl::unexpected(about.error());
   auto key = context_.day_keys.key(kHubPurpose, now);
   if (!key) return tl::unexpected(key.error());
   ledger::AccessT access;
   access.verb = verb;
   access.by = asker(peer, text_of(frame.by()));
   access.reason = text_of(frame.reason());
-  access.what = kOnePerson;
+  access.what = std::move(about->what);
+  access.person = std::move(about->person);
   flatbuffers::FlatBufferBuilder builder;
   auto body = finish_body(builder, ledger::Access::Pack(builder, &access));
   context_.journal.append({storage::EntryKind::access, *key, std::move(body)}, now);

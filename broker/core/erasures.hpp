@@ -38,6 +38,11 @@ class Erasures {
                         Decision& out);
 
  private:
+  struct Whom {
+    std::string what;
+    std::unique_ptr<ledger::Key> person;
+  };
+  Result<Whom> whom(std::string_view typed) const;
   /// False: what came in changes whom the search was for, so it has to be made again.
   Result<bool> look_at_the_newest(ErasureFindings& findings, Sequence head) const;
   Result<bool> take_newest_event(ErasureFindings& findings, const StoredBody& stored,

@@ -289,7 +289,8 @@ Result<void> Questions::handle_dead_letter(const Peer& peer, const wire::HandleD
               {},
               frame.by(),
               frame.reason()};
-    wish.what.add("entry " + std::to_string(frame.sequence()))
+    wish.what
+        .add("sequence:" + std::to_string(frame.sequence()))  // by which a person's trail finds it
         .add("subscription", text_of(frame.subscription()));
     return refused_.add(peer, std::move(wish), why, now);
   };

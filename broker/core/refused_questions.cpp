@@ -59,6 +59,7 @@ Result<void> RefusedQuestions::add(const Peer& peer, Wish wish, const std::strin
   access.by = asker(peer, kept_text(wish.by));
   access.agency = peer.agency;
   access.reason = kept_text(wish.reason);
+  access.person = std::move(wish.person);
   access.what = wish.what.take();
   access.what += (access.what.empty() ? "" : ": ") + why;
   return add(peer, std::move(access), now);

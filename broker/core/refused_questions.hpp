@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "broker/core/asked_text.hpp"
@@ -18,6 +19,7 @@ struct Wish {
   AskedText what;
   const flatbuffers::String* by = nullptr;
   const flatbuffers::String* reason = nullptr;
+  std::unique_ptr<ledger::Key> person = {};  // whom it is about, as an Access names them
 };
 
 /// Writes down that something was asked and refused: who tries to see what is not theirs, or to have it

@@ -196,6 +196,7 @@ TEST_CASE("a person's trail counts for each of their records, and says for which
   CHECK(reasons_of(linked) ==
         std::vector<std::string>{"before the link", "while they are linked", "the council's own"});
   CHECK(linked.rows.front()->text == "one person, record 2");
+  CHECK(linked.text.find("record 2 is this child, too") != std::string::npos);
   past.link(1, 2, true);
   past.ask_on_record(past.asker, Linking::name(1), "when they are not any more");
   const auto apart = trail(2);

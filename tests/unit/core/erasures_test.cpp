@@ -72,6 +72,25 @@ TEST_CASE("a new event after an erasure is a new person's, under a new key") {
   CHECK(past.erase(Erasing::name(1)).events == 1);
 }
 
+TEST_CASE(
+    "whom a preview and a refused erasure are about is on record, by the record or the entry's number") {
+  Erasing past;
+  past.erase(Erasing::name(1), true);
+  wire::EraseT frame;
+  frame.person = "sequence:" + std::to_string(past.of_two[0]);
+  frame.reason = "because";
+  frame.by = "A Person";
+  CHECK(past.hub.erase(past.hospital, frame).error == wire::ErrorKind::denied);
+  const auto asked = past.hub.entries(storage::EntryKind::access);
+  REQUIRE(asked.size() == 2);
+  const auto preview = entry_of<ledger::AccessT>(asked[0].second);
+  CHECK(preview.verb == "erase preview");
+  CHECK(preview.person != nullptr);
+  const auto refused = entry_of<ledger::AccessT>(asked[1].second);
+  CHECK(refused.verb == "refused erase");
+  CHECK(refused.what.starts_with(frame.person + " "));
+}
+
 TEST_CASE("only an operator erases, with a reason and a name, and somebody whom the hub knows") {
   Erasing past;
   wire::EraseT frame;

@@ -422,7 +422,7 @@ TEST_CASE("a refused mend and an agency's hand on a dead letter are on record") 
   const auto refused = accesses(hub, "refused dead letter mend");
   REQUIRE(refused.size() == 1);
   CHECK(refused[0].by == "operator/o.perator");
-  CHECK(refused[0].what.starts_with("entry " + std::to_string(sequence) + " subscription " + kDesk));
+  CHECK(refused[0].what.starts_with("sequence:" + std::to_string(sequence) + " subscription " + kDesk));
 }
 
 TEST_CASE("a dead letter is handled only with a reason, a known action and a number that there is") {
