@@ -14,6 +14,7 @@
 #include "broker/app/timeline_rows.hpp"
 #include "broker/app/verifier_keys.hpp"
 #include "broker/base/clock.hpp"
+#include "broker/care/filing.hpp"
 
 namespace carehub::app {
 namespace {
@@ -44,6 +45,8 @@ class Completeness {
 
   ExportFacts facts;
   std::vector<Sequence> left_out;
+  std::set<Sequence> counted;    // records of the child of which the role is shown an event
+  std::set<Sequence> not_shown;  // of which it is shown none: their keys are not known here
 
  private:
   struct Under {
@@ -59,6 +62,7 @@ class Completeness {
   }
   Result<void> read_leaves(const ExportSpan& span);
   Result<void> read_timeline(const std::string& person);
+  void add_records(const std::string& remark);
   Result<void> find_keys();
   Result<void> compare();
 
@@ -121,6 +125,7 @@ Result<void> Completeness::read_timeline(const std::string& person) {
   if (begun) begun = folder_.append("events.csv", timeline_csv_header() + "\n");
   if (!begun) return begun;
   const auto take = [this](const wire::RowT& row) -> Result<void> {
+    if (row.kind == "event") counted.insert(std::max<Sequence>(1, care::filing_from(row.state).record));
     if (row.sequence < span_.first || row.sequence > span_.last) {
       elsewhere_.insert(row.sequence);
       return {};
@@ -133,10 +138,20 @@ Result<void> Completeness::read_timeline(const std::string& person) {
   return person_events(hub_, question(), person, {}, take, [this](const std::string& remark) {
     surroundings_.err << remark << std::endl;
     add_remark(facts, remark);
+    add_records(remark);
   });
 }
 
+/// The hub names each further record of the child that it knows of, whatever the role is shown of it.
+void Completeness::add_records(const std::string& remark) {
+  for (Sequence record = 2;
+       remark.find("record " + std::to_string(record) + " is this child, too") != std::string::npos; ++record)
+    not_shown.insert(record);
+}
+
 Result<void> Completeness::find_keys() {
+  not_shown.insert(1);  // the one that was asked about
+  std::erase_if(not_shown, [this](Sequence record) { return counted.contains(record); });
   for (const Sequence sequence : told_) keys_.insert(under_[sequence - span_.first].key);
   constexpr Sequence kGapMax = 64;
   for (auto from = elsewhere_.begin(); from != elsewhere_.end();) {
@@ -179,6 +194,7 @@ Result<void> Completeness::compare() {
   line.add("first", span_.first).add("last", span_.last).add("tree_size", span_.size);
   line.add_json("beside", beside.text()).add_json("keys", keys.text());
   line.add_json("events", list_of(told_)).add_json("left_out", list_of(left_out));
+  line.add_json("records_counted", list_of(counted)).add_json("records_not_shown", list_of(not_shown));
   return folder_.append("completeness.json", line.text() + "\n");
 }
 
@@ -220,6 +236,7 @@ void print_done(const CompletenessOptions& options, const Completeness& made, co
                .add("entries", made.facts.entries)
                .add("event_rows", made.facts.rows)
                .add_json("left_out", list_of(made.left_out))
+               .add_json("records_not_shown", list_of(made.not_shown))
                .add("manifest_sha256", manifest)
                .text()
         << std::endl;
@@ -227,9 +244,13 @@ void print_done(const CompletenessOptions& options, const Completeness& made, co
   }
   out << made.facts.about << ": ";
   if (made.left_out.empty()) {
-    out << "nothing is left out\n";
+    out << "nothing is left out" << (made.not_shown.empty() ? "" : " of the records that were counted")
+        << '\n';
   } else {
     out << made.left_out.size() << " are left out, the first is entry " << made.left_out.front() << '\n';
+  }
+  for (const auto record : made.not_shown) {
+    out << "record " << record << " of this child was not counted: the role is shown no event of it\n";
   }
   out << "the proof is in " << options.into.string() << "; SHA-256 of MANIFEST.sha256: " << manifest
       << std::endl;
@@ -259,7 +280,7 @@ ExitCode audit_completeness(const CompletenessOptions& options, Surroundings& su
   const auto manifest = folder->complete();
   if (!manifest) return complain(surroundings, ExitCode::storage, manifest.error().text);
   print_done(options, made, *manifest, surroundings.out);
-  return made.left_out.empty() ? ExitCode::ok : ExitCode::wrong_input;
+  return made.left_out.empty() && made.not_shown.empty() ? ExitCode::ok : ExitCode::wrong_input;
 }
 
 }  // namespace carehub::app

@@ -94,7 +94,8 @@ void add_completeness(CLI::App& audit, Reading& reading) {
           "clear part of every entry of the span names the key that it is sealed under, and all of them "
           "lead to the signed checkpoint: none can be missing. Every event under the person's keys is then "
           "in the timeline, or is named. It does not prove that the hub knew the child by one key alone, "
-          "nor that the opened text is what was sealed. Leaves with 1 where something is left out. It "
+          "nor that the opened text is what was sealed. Leaves with 1 where something is left out, or a "
+          "record is not shown. It "
           "holds personal data in clear",
           "carehub audit completeness hub.toml --into case-4-all --person-file id.txt --from 2026-01-01 "
           "--to 2026-03-31 --role auditor --by 'A Reader' --reason 'case review 4'");

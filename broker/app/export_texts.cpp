@@ -106,7 +106,8 @@ HOW IT IS CONSTRUCTED, AND HOW TO CHECK IT
 WHAT THIS PROVES, AND WHAT IT DOES NOT
 
   It proves that every event of the span under the keys that completeness.json names is in the timeline, or is named as
-  left out.
+  left out. A record of this person of which the role is shown no event has keys that nobody here knows: it is not
+  counted, and "records_not_shown" names it.
   It does not prove that these are all keys of this person: the hub says so. It tells of every record that a link or
   merge, which was not taken back, joins to the one that was asked about: "record" in events.jsonl says under which one
   an event is filed. A child whom no message named as the same one has other keys, and an event that names no child has
@@ -374,6 +375,8 @@ def check():
     told = json.loads(text_of("export.json"))
     if [told[name] for name in ("entries", "event_rows", "tree_size")] != [len(leaves), len(shown), size]:
         fault("export.json counts other entries or events than there are")
+    for record in span["records_not_shown"]:
+        fault(f"record {record} of this person is not counted: the role is shown no event of it")
     for number in span["left_out"]:
         fault(f"entry {number} is under one of this person's keys, and the timeline leaves it out")
     return len(leaves)

@@ -156,17 +156,19 @@ TEST_CASE("a span inside the ledger is looked at by the keys that events outside
 
 namespace {
 
+constexpr const char* kMerge =
+    R"({"type":"identity_merge","id":"m1","source_agency":"council",)"
+    R"("occurred_at":"2026-03-02T11:00+00:00","person":{"nhs_number":"9990000026"},)"
+    R"("identity_merge":{"surviving_nhs_number":"9990000026","retired_nhs_number":"9990000018"}})"
+    "\n";
+
 /// A flag about another child, and that the two are one, filed under that one alone.
 void publish_another(const RunningCounty& county) {
   auto flag = SmallCounty::flag("of-another");
   const std::string number = "9990000018";
   flag.replace(flag.find(number), number.size(), "9990000026");
   REQUIRE(county.publish(flag) == ExitCode::ok);
-  REQUIRE(county.publish(
-              R"({"type":"identity_merge","id":"m1","source_agency":"council",)"
-              R"("occurred_at":"2026-03-02T11:00+00:00","person":{"nhs_number":"9990000026"},)"
-              R"("identity_merge":{"surviving_nhs_number":"9990000026","retired_nhs_number":"9990000018"}})"
-              "\n") == ExitCode::ok);
+  REQUIRE(county.publish(kMerge) == ExitCode::ok);
 }
 
 }  // namespace
@@ -201,6 +203,28 @@ TEST_CASE("what leaves nothing out, and an export, hold what another record of t
   CHECK(county.folder.read("kept/events.jsonl").find(R"("record":2)") != std::string::npos);
   CHECK(county.folder.read("kept/disclosures.jsonl").find(R"("record":2)") != std::string::npos);
   CHECK(county.folder.read("kept/export.json").find("record 2 is this child, too") != std::string::npos);
+}
+
+TEST_CASE("a record of the child that the role is shown no event of is told as not counted") {
+  const RunningCounty county(app::RunOptions::Parts::broker, [](const SmallCounty& before) {
+    with_reviews(before);
+    before.change(R"("safeguarding_flag", "review"])", R"("safeguarding_flag", "review", "identity_merge"])");
+  });
+  REQUIRE(county.publish(SmallCounty::flag("")) == ExitCode::ok);
+  auto other = review();
+  const std::string number = "9990000018";
+  other.replace(other.find(number), number.size(), "9990000026");
+  REQUIRE(county.publish(other) == ExitCode::ok);
+  REQUIRE(county.publish(kMerge) == ExitCode::ok);
+  auto options = look_at(county);
+  options.role = "flags";
+  Told told;
+  CHECK(app::audit_completeness(options, told.surroundings) == ExitCode::wrong_input);
+  CHECK(told.said("nothing is left out of the records that were counted"));
+  CHECK(told.said("record 2 of this child was not counted"));
+  const auto held = county.folder.read("taken/completeness.json");
+  CHECK(held.find(R"("records_counted":[1],"records_not_shown":[2])") != std::string::npos);
+  CHECK(verified(county).second.find("record 2 of this person is not counted") != std::string::npos);
 }
 
 TEST_CASE("a timeline of nobody whom the role may see proves nothing and leaves no folder") {
