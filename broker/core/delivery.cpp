@@ -148,7 +148,7 @@ Delivery::InFlight Delivery::land(Flights::iterator flight) {
 }
 
 void Delivery::succeed(Sequence sequence, Timestamp now) {
-  ++acks_;
+  receiver_.acked();
   lost_in_row_ = 0;
   ++context_.counters.acked;
   breaker_.succeeded(now);
@@ -220,7 +220,7 @@ void Delivery::fail_delivery(Waiting delivery, const wire::NakItem& item, bool a
   } else if (kind == ledger::NakKind::failed) {
     const bool receivers_fault = breaker_.failed(pending.person, now);
     // An outage between two attempts explains the first failure that it began with.
-    counted = !receivers_fault && acks_ > delivery.acks_at_previous &&
+    counted = !receivers_fault && receiver_.acks > delivery.acks_at_previous &&
               breaker_.openings() == delivery.openings_at_previous;
     const auto asked = std::int64_t{std::min(item.retry_after_ms(), kRetryAfterMaxMs)} * kMillisecondUs;
     not_before.us += std::max(asked, backoff_us(subscription_.retry, pending.attempt, context_.random));
@@ -320,7 +320,7 @@ bool Delivery::has_room() const {
   if (!connection_ || credit_ == 0 || in_flight_bytes_ >= limits::kInFlightBytesMax ||
       in_flight_.size() >= limits::kCreditMax || !(breaker_.closed() || breaker_.waits()))
     return false;
-  const auto next = children_.next(acks_, !breaker_.closed());
+  const auto next = children_.next(receiver_.acks, !breaker_.closed());
   if (in_flight_.empty()) return next != Children::Next::nobody;
   // What is suspected flies alone.
   return next == Children::Next::ordinary && !in_flight_.begin()->second.delivery.suspicion.suspected();
@@ -363,7 +363,7 @@ void Delivery::launch(Waiting waiting, Timestamp now, std::vector<wire::Delivery
     if (kFault != Fault::retries_without_offered)
       records_.offered(pending, pending.attempt, waiting.view->legal_basis);
   }
-  waiting.sent(acks_, breaker_.openings());
+  waiting.sent(receiver_.acks, breaker_.openings());
   if (kFault != Fault::ignores_credit) --credit_;
   if (kFault != Fault::lets_retries_exceed_the_rate || pending.attempt == 1) rate_limit_.take(now);
   if (shared_rate_ != nullptr && kFault != Fault::replays_as_fast_as_it_can) shared_rate_->take(now);
@@ -422,7 +422,7 @@ Result<void> Delivery::send_ready(Timestamp now, Decision& out) {
       break;
     }
     const bool probe = breaker_.gate(now) == Breaker::Gate::probe;
-    auto waiting = children_.take(acks_, probe);
+    auto waiting = children_.take(receiver_.acks, probe);
     const auto at_work = context_.note.begin(work(Step::deliver, waiting->pending.sequence));
     if (!at_work) go_round(*waiting, out);
     auto shown = at_work ? ready_view(*waiting, out) : Result<bool>(false);

@@ -138,7 +138,7 @@ class Delivery {
 
   void succeed(Sequence sequence, Timestamp now);
   void fail_delivery(Waiting delivery, const wire::NakItem& item, bool alone, Timestamp now, Decision& out);
-  bool felled(Suspicion& suspicion, const wire::NakItem& item, bool alone) const;
+  bool felled(Suspicion& suspicion, const wire::NakItem& item, bool alone);
   void blame(Flights::iterator flight);
   void tell_of_blame(const Waiting& delivery, const char* what, Decision& out) const;
   void give_up(const Waiting& delivery, const std::string& code, Decision& out);
@@ -177,7 +177,7 @@ class Delivery {
   std::optional<Lost> lost_;  // the newest
   std::uint32_t credit_ = 0;
   std::size_t in_flight_bytes_ = 0;
-  std::uint64_t acks_ = 0;
+  ReceiverCourse receiver_;
   std::uint32_t lost_in_row_ = 0;  // sessions, with something in flight, since the newest answer
   Decision untold_;                // of what happened between steps
   Sequence loaded_through_ = 0;

@@ -17,10 +17,12 @@ void Delivery::lose(bool alone, Timestamp now) {
   // time may be the cause.
   alone = alone && breaker_.closed() && overdue_.empty();
   if (++lost_in_row_ >= kLossesOfOutage) breaker_.unavailable(0, now);
+  receiver_.fell(std::ranges::all_of(
+      in_flight_, [](const auto& flight) { return flight.second.delivery.suspicion.suspected(); }));
   for (auto next = in_flight_.begin(); next != in_flight_.end();) {
     const auto flight = next++;
     auto& suspicion = flight->second.delivery.suspicion;
-    const bool blamed = suspicion.lost(alone, acks_);
+    const bool blamed = suspicion.lost(alone, receiver_);
     if (!suspicion.suspected()) continue;
     flight->second.not_before = {now.us +
                                  backoff_us(subscription_.retry, suspicion.falls() - 1, context_.random)};
@@ -62,12 +64,13 @@ void Delivery::go_round(const Waiting& waiting, Decision& out) {
 
 /// What is behind the client may have fallen over it. Where the receiver itself says how long to wait, it has
 /// not; and nothing is said about an event while its receiver is unavailable (see lose()).
-bool Delivery::felled(Suspicion& suspicion, const wire::NakItem& item, bool alone) const {
+bool Delivery::felled(Suspicion& suspicion, const wire::NakItem& item, bool alone) {
+  receiver_.fell(suspicion.suspected());
   if (item.retry_after_ms() > 0) {
     suspicion.clear();
     return false;
   }
-  return suspicion.unavailable(alone && breaker_.closed() && overdue_.empty(), acks_);
+  return suspicion.unavailable(alone && breaker_.closed() && overdue_.empty(), receiver_);
 }
 
 }  // namespace carehub::core

@@ -5,11 +5,29 @@
 
 namespace carehub::core {
 
+/// How the receiver of a subscription has fared so far.
+struct ReceiverCourse {
+  std::uint64_t acks = 0;
+  std::uint64_t falls = 0;  // over deliveries that were not suspected
+  std::uint64_t turns = 0;  // of these, such as came right after an ack
+  bool taking = false;      // the newest answer was an ack
+
+  void acked() {
+    ++acks;
+    taking = true;
+  }
+  void fell(bool over_suspected) {
+    falls += over_suspected ? 0 : 1;
+    turns += taking && !over_suspected ? 1 : 0;
+    taking = false;
+  }
+};
+
 /// Whether a delivery makes its receiver fall over: the client itself, whose session is lost before it can
 /// answer, or what is behind that, which it then calls unavailable. It is suspected once that has happened
 /// twice in a row; from then on it flies alone. What it is blamed for counts as a failure: a fall with
 /// nothing else in flight, after the receiver has taken another child's delivery since the fall before, so
-/// that it is no outage.
+/// that it is no outage; and unless the receiver falls over others as well, so that it is merely flaky.
 class Suspicion {
  public:
   bool suspected() const { return falls() >= kSuspectedFrom; }
@@ -22,18 +40,21 @@ class Suspicion {
   bool others_taken(std::uint64_t acks) const { return acks > acks_at_fall_; }
 
   /// Its session is lost; true: it is to blame. `alone`: nothing else can have been the cause.
-  bool lost(bool alone, std::uint64_t acks);
+  bool lost(bool alone, const ReceiverCourse& receiver);
   /// It was answered `unavailable`; likewise. As long as nothing else is taken that is one outage.
-  bool unavailable(bool alone, std::uint64_t acks);
+  bool unavailable(bool alone, const ReceiverCourse& receiver);
   /// It was answered otherwise.
   void clear() { *this = Suspicion(); }
 
  private:
   static constexpr std::uint32_t kSuspectedFrom = 2;
+  bool fallen(std::uint32_t& falls, bool alone, bool outage, const ReceiverCourse& receiver);
+  bool flaky(const ReceiverCourse& receiver) const;
   std::uint32_t losses_ = 0;
   std::uint32_t unavailable_ = 0;
   std::uint32_t blames_ = 0;
   std::uint64_t acks_at_fall_ = 0;
+  ReceiverCourse at_suspicion_;  // when it became suspected
 };
 
 }  // namespace carehub::core

@@ -96,17 +96,47 @@ struct FrailDesk : Desk {
 
 TEST_CASE("an event is blamed for a loss when it was alone, suspected, and another was taken since") {
   core::Suspicion suspicion;
-  CHECK_FALSE(suspicion.lost(true, 10));
+  core::ReceiverCourse receiver;
+  const auto take = [&](std::uint64_t acks) {
+    while (receiver.acks < acks) receiver.acked();
+    return receiver;
+  };
+  CHECK_FALSE(suspicion.lost(true, take(10)));
   CHECK_FALSE(suspicion.suspected());
-  CHECK_FALSE(suspicion.lost(true, 11));
+  CHECK_FALSE(suspicion.lost(true, take(11)));
   CHECK(suspicion.suspected());
-  CHECK_FALSE(suspicion.lost(true, 11));
-  CHECK_FALSE(suspicion.lost(false, 12));
-  CHECK(suspicion.lost(true, 13));
+  CHECK_FALSE(suspicion.lost(true, take(11)));
+  CHECK_FALSE(suspicion.lost(false, take(12)));
+  CHECK(suspicion.lost(true, take(13)));
   CHECK(suspicion.falls() == 5);
   CHECK(suspicion.blames() == 1);
   suspicion.clear();
   CHECK_FALSE(suspicion.suspected());
+}
+
+TEST_CASE("an event is not blamed while its receiver falls over one in four of the others") {
+  core::Suspicion suspicion;
+  core::ReceiverCourse receiver;
+  for (int fall = 0; fall < 2; ++fall) {
+    receiver.fell(false);
+    CHECK_FALSE(suspicion.unavailable(true, receiver));
+    receiver.acked();
+  }
+  receiver.fell(true);
+  CHECK(suspicion.unavailable(true, receiver));  // nothing is known of others but that they are taken
+  receiver.acked();
+  receiver.fell(false);
+  receiver.acked();
+  receiver.fell(true);
+  CHECK_FALSE(suspicion.unavailable(true, receiver));
+  for (int taken = 0; taken < 20; ++taken) receiver.acked();
+  receiver.fell(true);
+  CHECK(suspicion.unavailable(true, receiver));
+  for (int fall = 0; fall < 10; ++fall) {
+    receiver.acked();
+    receiver.fell(false);
+  }
+  CHECK_FALSE(suspicion.unavailable(true, receiver));
 }
 
 TEST_CASE(
