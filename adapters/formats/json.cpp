@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
+#include <cmath>
 
 #include "broker/base/limits.hpp"
 #include "broker/base/utf8.hpp"
@@ -250,6 +251,20 @@ Document::Document(Document&&) noexcept = default;
 Document& Document::operator=(Document&&) noexcept = default;
 Document::~Document() = default;
 
+namespace {
+
+/// A whole number of more than 64 bits was read as the next one that a double holds, 1e400 as infinite, and
+/// 0e400 as no number.
+bool has_too_large(const bj::value& value) {
+  if (const auto* number = value.if_double()) return !(std::abs(*number) < 0x1p63);
+  if (const auto* list = value.if_array()) return std::any_of(list->begin(), list->end(), has_too_large);
+  const auto* object = value.if_object();
+  return object != nullptr && std::any_of(object->begin(), object->end(),
+                                          [](const auto& member) { return has_too_large(member.value()); });
+}
+
+}  // namespace
+
 Result<Document> Document::parse(std::string_view text) {
   if (text.size() > limits::kHttpBodyBytesMax) {
     return fail(ErrorKind::invalid, "the JSON document is too long; send fewer events at a time");
@@ -270,7 +285,10 @@ Result<Document> Document::parse(std::string_view text) {
     return fail(ErrorKind::invalid, "the JSON is not well-formed at " + line_and_column(text, offset) + " (" +
                                         error.message() + "); mend it there");
   }
-  return Document(std::make_unique<Impl>(Impl{parser.release()}));
+  auto root = parser.release();
+  if (has_too_large(root))
+    return fail(ErrorKind::invalid, "the JSON has a number that does not fit into 64 bits; send it as text");
+  return Document(std::make_unique<Impl>(Impl{std::move(root)}));
 }
 
 Value Document::root() const { return Value(&impl_->root); }

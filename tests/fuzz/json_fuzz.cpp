@@ -12,11 +12,12 @@ void require(bool holds) {
   if (!holds) std::abort();
 }
 
-/// True: a number in it is no integer of 64 bits, and its last digit may not be kept.
+/// True: a number in it is no whole one, and its last digit may not be kept.
 bool visit(const json::Value& value, std::size_t depth) {
   require(depth <= json::Document::kDepthMax);
-  const auto scalar = value.scalar();
-  bool rounded = value.kind() == json::Kind::number && scalar.find_first_of(".eE") != scalar.npos;
+  (void)value.scalar();
+  bool rounded =
+      value.kind() == json::Kind::number && value.serialized().find_first_of(".eE") != std::string::npos;
   if (value.kind() == json::Kind::array) {
     for (std::size_t at = 0; at < value.size(); ++at) rounded |= visit(value.element(at), depth + 1);
   }

@@ -31,6 +31,18 @@ TEST_CASE("a document that is not well-formed is refused with line and column") 
   CHECK_FALSE(json::Document::parse(std::string(100, '[') + std::string(100, ']')));
 }
 
+TEST_CASE("a number that 64 bits do not hold is refused wherever it stands, and never told as another") {
+  for (const std::string text : {"1e400", "0e400", "99999999999991999999", "-9999999999999999999",
+                                 R"({"a": [1, {"b": -30103E10150515}]})"}) {
+    CAPTURE(text);
+    const auto document = json::Document::parse(text);
+    REQUIRE_FALSE(document);
+    CHECK(document.error().text.find("send it as text") != std::string::npos);
+  }
+  CHECK(json::Document::parse("18446744073709551615")->root().scalar() == "18446744073709551615");
+  CHECK(json::Document::parse("-9223372036854775808")->root().scalar() == "-9223372036854775808");
+}
+
 TEST_CASE("a path that cannot be is refused") {
   for (const std::string text : {"", "a.", "a..b", "a[", "a[x]", "a[-1]", "a]b", "a\xff"}) {
     CAPTURE(text);
