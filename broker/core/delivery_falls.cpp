@@ -17,8 +17,6 @@ void Delivery::lose(bool alone, Timestamp now) {
   // time may be the cause.
   alone = alone && breaker_.closed() && overdue_.empty();
   if (++lost_in_row_ >= kLossesOfOutage) breaker_.unavailable(0, now);
-  receiver_.fell(std::ranges::all_of(
-      in_flight_, [](const auto& flight) { return flight.second.delivery.suspicion.suspected(); }));
   for (auto next = in_flight_.begin(); next != in_flight_.end();) {
     const auto flight = next++;
     auto& suspicion = flight->second.delivery.suspicion;

@@ -12,11 +12,11 @@ bool Suspicion::unavailable(bool alone, const ReceiverCourse& receiver) {
   losses_ = 0;
   const bool outage = unavailable_ > 0 && !others_taken(receiver.acks);
   if (outage && kFault != Fault::blames_in_an_outage) return false;
-  return fallen(unavailable_, alone, outage, receiver);
+  return fallen(unavailable_, alone && !flaky(receiver), outage, receiver);
 }
 
 bool Suspicion::fallen(std::uint32_t& falls, bool alone, bool outage, const ReceiverCourse& receiver) {
-  const bool spared = (outage && kFault != Fault::blames_in_an_outage) || flaky(receiver);
+  const bool spared = outage && kFault != Fault::blames_in_an_outage;
   const bool blamed = alone && falls >= kSuspectedFrom && !spared && kFault != Fault::blames_nobody;
   if (!suspected() && falls + 1 == kSuspectedFrom) at_suspicion_ = receiver;
   ++falls;

@@ -8,7 +8,7 @@ namespace carehub::core {
 /// How the receiver of a subscription has fared so far.
 struct ReceiverCourse {
   std::uint64_t acks = 0;
-  std::uint64_t falls = 0;  // over deliveries that were not suspected
+  std::uint64_t falls = 0;  // answers `unavailable` over deliveries that were not suspected
   std::uint64_t turns = 0;  // of these, such as came right after an ack
   bool taking = false;      // the newest answer was an ack
 
@@ -27,7 +27,8 @@ struct ReceiverCourse {
 /// answer, or what is behind that, which it then calls unavailable. It is suspected once that has happened
 /// twice in a row; from then on it flies alone. What it is blamed for counts as a failure: a fall with
 /// nothing else in flight, after the receiver has taken another child's delivery since the fall before, so
-/// that it is no outage; and unless the receiver falls over others as well, so that it is merely flaky.
+/// that it is no outage; and, where it was called unavailable, unless others were as well and it is merely
+/// flaky.
 class Suspicion {
  public:
   bool suspected() const { return falls() >= kSuspectedFrom; }
