@@ -1,0 +1,298 @@
+#include "tests/disclosure/policy_model.hpp"
+
+#include <algorithm>
+
+#include "broker/base/event_fields.hpp"
+#include "broker/core/policy_text.hpp"
+#include "broker/core/restrictions.hpp"
+
+namespace carehub::disclosure {
+namespace {
+
+constexpr int kBeyondAge = 1'000;
+
+std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+
+template <class List>
+std::string list_of(const List& texts) {
+  std::string list;
+  for (const auto& text : texts) list += (list.empty() ? "" : ", ") + quoted(text);
+  return "[" + list + "]";
+}
+
+std::string text_of(const ModelRule& rule) {
+  std::string text = "\n[[rule]]\nname = " + quoted(rule.name) + "\nrole = " + quoted(rule.role) + "\n";
+  text += "types = " + (rule.types.empty() ? "[\"*\"]" : list_of(rule.types)) + "\n";
+  if (!rule.tiers.empty()) {
+    std::string tiers;
+    for (const auto tier : rule.tiers) tiers += (tiers.empty() ? "" : ", ") + std::to_string(tier);
+    text += "tiers = [" + tiers + "]\n";
+  }
+  if (rule.age_min) text += "age_min = " + std::to_string(*rule.age_min) + "\n";
+  if (rule.age_max) text += "age_max = " + std::to_string(*rule.age_max) + "\n";
+  if (rule.relationship != "any") text += "relationship = " + quoted(rule.relationship) + "\n";
+  if (!rule.agreement.empty()) text += "agreement = " + quoted(rule.agreement) + "\n";
+  if (!rule.sees_restricted.empty()) text += "sees_restricted = " + list_of(rule.sees_restricted) + "\n";
+  if (!rule.show.empty()) text += "show = " + list_of(rule.show) + "\n";
+  std::string coarsen;
+  for (const auto& each : rule.coarsen) {
+    coarsen += (coarsen.empty() ? "" : ", ") + std::string("{ path = ") + quoted(each.path) +
+               ", how = " + quoted(each.how) + (each.by.empty() ? "" : ", by = " + quoted(each.by)) + " }";
+  }
+  if (!coarsen.empty()) text += "coarsen = [" + coarsen + "]\n";
+  return text + "legal_basis = \"Children Act 2004 s.10\"\n";
+}
+
+/// One name of a path, and which element of it; -1: each.
+struct Step {
+  std::string name;
+  int index = -1;
+};
+
+std::vector<Step> steps_of(const std::string& path) {
+  std::vector<Step> steps;
+  for (std::size_t from = 0; from <= path.size();) {
+    const auto dot = std::min(path.find('.', from), path.size());
+    auto word = path.substr(from, dot - from);
+    Step step;
+    if (const auto bracket = word.find('['); bracket != std::string::npos) {
+      if (word[bracket + 1] != ']') step.index = std::stoi(word.substr(bracket + 1));
+      word.resize(bracket);
+    }
+    step.name = word;
+    steps.push_back(step);
+    from = dot + 1;
+  }
+  return steps;
+}
+
+bool covers(const std::string& pattern, const std::string& leaf) {
+  if (pattern == "*") return true;
+  const auto wide = steps_of(pattern);
+  const auto narrow = steps_of(leaf);
+  if (wide.size() > narrow.size()) return false;
+  for (std::size_t at = 0; at < wide.size(); ++at) {
+    if (wide[at].name != narrow[at].name) return false;
+    if (wide[at].index != -1 && wide[at].index != narrow[at].index) return false;
+  }
+  return true;
+}
+
+std::set<std::string> marks_of(const MarkedEvent& event) {
+  std::set<std::string> marks;
+  for (const auto& [path, value] : event.values) {
+    if (path.starts_with("restrictions[")) marks.insert(value);
+  }
+  return marks;
+}
+
+/// The marks that keep something from the rule.
+std::set<std::string> unseen_marks(const ModelRule& rule, const MarkedEvent& event) {
+  auto marks = marks_of(event);
+  if (rule.sees_restricted.contains("*")) marks.clear();
+  for (const auto& seen : rule.sees_restricted) marks.erase(seen);
+  return marks;
+}
+
+bool keeps_all(const std::string& mark) {
+  return mark == "witness_protection" || mark == "sealed_record" || mark == "other";
+}
+
+/// The marks that keep an event back whole and that the rule sees through.
+std::set<std::string> opened(const ModelRule& rule) {
+  std::set<std::string> marks;
+  for (const auto* mark : {"witness_protection", "sealed_record", "other"}) {
+    if (rule.sees_restricted.contains(mark) || rule.sees_restricted.contains("*")) marks.insert(mark);
+  }
+  return marks;
+}
+
+/// The first or the last day that a date cut to its year or month can mean, as text that sorts.
+std::string filled(std::string date, bool first) {
+  if (date.size() == 4) date += first ? "-01" : "-12";
+  if (date.size() > 7) return date;
+  static constexpr const char* kLast[] = {"31", "28", "31", "30", "31", "30",
+                                          "31", "31", "30", "31", "30", "31"};
+  if (first) return date + "-01";
+  const auto month = std::stoi(date.substr(5, 2));
+  const auto year = std::stoi(date.substr(0, 4));
+  return date + "-" + (month == 2 && year % 4 == 0 ? "29" : kLast[month - 1]);
+}
+
+int years_between(const std::string& born, const std::string& on) {
+  const int years = std::stoi(on.substr(0, 4)) - std::stoi(born.substr(0, 4));
+  return on.substr(5) < born.substr(5) ? years - 1 : years;
+}
+
+/// Nothing where it is not known for certain.
+std::optional<int> age_of(const MarkedEvent& event) {
+  const auto born = event.at("person.birth_date");
+  const auto on = event.at("occurred_at").substr(0, 10);
+  if (born.empty() || on.empty()) return std::nullopt;
+  const auto youngest = years_between(filled(born, false), on);
+  const auto oldest = years_between(filled(born, true), on);
+  if (youngest != oldest || oldest < 0) return std::nullopt;
+  return oldest;
+}
+
+bool is_code_of(const core::Agency& agency, const MarkedEvent& event, const std::string& organisation) {
+  const auto code = event.at(organisation + ".code");
+  return !code.empty() && event.at(organisation + ".scheme") != "local" &&
+         std::ranges::find(agency.codes, code) != agency.codes.end();
+}
+
+bool is_related(const std::string& how, const core::Agency& agency, const MarkedEvent& event) {
+  if (how == "any") return true;
+  if (how == "pupil") return is_code_of(agency, event, "person.school");
+  if (how == "resident") return is_code_of(agency, event, "person.home_authority");
+  const auto places = {"admission.location", "movement.from",       "movement.to",
+                       "discharge.location", "correction.location", "death.location"};
+  return is_code_of(agency, event, "person.gp_practice") ||
+         std::ranges::any_of(places, [&](const char* place) {
+           return is_code_of(agency, event, std::string(place) + ".site");
+         });
+}
+
+template <class Set>
+bool is_within(const Set& inner, const Set& outer) {
+  if (outer.empty()) return true;
+  return !inner.empty() && std::ranges::includes(outer, inner);
+}
+
+bool is_within(const ModelRule& inner, const ModelRule& outer) {
+  const auto ages = [](const ModelRule& rule) { return rule.age_min || rule.age_max; };
+  const bool ages_within =
+      !ages(outer) || (ages(inner) && inner.age_min.value_or(0) >= outer.age_min.value_or(0) &&
+                       inner.age_max.value_or(kBeyondAge) <= outer.age_max.value_or(kBeyondAge));
+  return inner.role == outer.role && is_within(inner.types, outer.types) &&
+         is_within(inner.tiers, outer.tiers) && ages_within &&
+         (outer.relationship == "any" || outer.relationship == inner.relationship) &&
+         (outer.agreement.empty() || outer.agreement == inner.agreement) &&
+         std::ranges::includes(opened(outer), opened(inner));
+}
+
+bool is_narrower(const ModelRule& one, const ModelRule& other) {
+  return is_within(one, other) && !is_within(other, one);
+}
+
+/// The place in the list of the name that the child bears now; -1: none.
+int present_name(const MarkedEvent& event) {
+  for (int at = 0; at < 16; ++at) {
+    const auto name = "person.names[" + std::to_string(at) + "]";
+    const bool there = std::ranges::any_of(
+        event.values, [&](const auto& each) { return each.first.starts_with(name + "."); });
+    if (!there) return -1;
+    const auto use = event.at(name + ".use");
+    if (use.empty() || use == "official" || use == "usual") return at;
+  }
+  return -1;
+}
+
+bool is_hidden(const ModelRule& rule, const MarkedEvent& event, const std::string& leaf) {
+  core::RestrictionSet marks = 0;
+  for (const auto& mark : unseen_marks(rule, event)) {
+    for (const auto each : event::EnumValuesRestriction()) {
+      if (mark == event::EnumNameRestriction(each))
+        marks = static_cast<core::RestrictionSet>(marks | core::bit_of(each));
+    }
+  }
+  const auto steps = steps_of(leaf);
+  const bool adopted = unseen_marks(rule, event).contains("adopted");
+  if (adopted && leaf.starts_with("person.names[") && steps[1].index != present_name(event)) return true;
+  return std::ranges::any_of(steps,
+                             [marks](const Step& step) { return core::hides_field(marks, step.name); });
+}
+
+std::string coarse(const std::string& value, const std::string& how) {
+  if (how == "to_date") return value.substr(0, 10);
+  if (how == "to_month") return value.substr(0, 7);
+  if (how == "to_year") return value.substr(0, 4);
+  return value.substr(0, value.find(' '));
+}
+
+const ModelCoarsening* coarsening_of(const ModelRule& rule, const std::string& leaf) {
+  const auto found =
+      std::ranges::find_if(rule.coarsen, [&](const auto& each) { return covers(each.path, leaf); });
+  return found == rule.coarsen.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+bool ModelRule::same_condition(const ModelRule& other) const {
+  return role == other.role && types == other.types && tiers == other.tiers && age_min == other.age_min &&
+         age_max == other.age_max && relationship == other.relationship && agreement == other.agreement &&
+         sees_restricted == other.sees_restricted;
+}
+
+std::string PolicyModel::text() const {
+  std::string text;
+  for (const auto& each : agreements) {
+    text += "\n[[agreement]]\nname = " + quoted(each.name) + "\nparties = " + list_of(each.parties) +
+            "\nsignatories = [\"A Guardian\"]\npurposes = [\"care\"]\nsigned = " + each.from +
+            "\nfrom = " + each.from + "\nuntil = " + each.until + "\n";
+  }
+  for (const auto& rule : rules) text += text_of(rule);
+  return core::mark_policy(text);
+}
+
+bool PolicyModel::has_role(const std::string& role) const {
+  return std::ranges::find(rules, role, &ModelRule::role) != rules.end();
+}
+
+bool PolicyModel::fits(const ModelRule& rule, const core::Agency& agency, const MarkedEvent& event,
+                       const std::string& today) const {
+  if (!rule.types.empty() && !rule.types.contains(event.type)) return false;
+  const auto tier = event.at(event.type + ".tier");
+  if (!rule.tiers.empty() && !rule.tiers.contains(tier.empty() ? 0 : std::stoi(tier))) return false;
+  if (std::ranges::any_of(unseen_marks(rule, event), keeps_all)) return false;
+  if (rule.age_min || rule.age_max) {
+    const auto age = age_of(event);
+    if (!age || *age < rule.age_min.value_or(0) || *age >= rule.age_max.value_or(kBeyondAge)) return false;
+  }
+  if (!is_related(rule.relationship, agency, event)) return false;
+  if (rule.agreement.empty()) return true;
+  const auto under = std::ranges::find(agreements, rule.agreement, &ModelAgreement::name);
+  const auto is_party = [&](const std::string& id) {
+    return std::ranges::find(under->parties, id) != under->parties.end();
+  };
+  return is_party(agency.id) && is_party(event.at("source_agency")) && under->from <= today &&
+         today <= under->until;
+}
+
+const ModelRule* PolicyModel::decides(const std::string& role, const core::Agency& agency,
+                                      const MarkedEvent& event, const std::string& today) const {
+  std::vector<const ModelRule*> fitting;
+  for (const auto& rule : rules) {
+    if (rule.role == role && fits(rule, agency, event, today)) fitting.push_back(&rule);
+  }
+  for (const auto* rule : fitting) {
+    if (std::ranges::none_of(fitting, [&](const auto* other) { return is_narrower(*other, *rule); }))
+      return rule;
+  }
+  return nullptr;
+}
+
+Fate fate_of(const ModelRule& rule, const MarkedEvent& event, const std::string& leaf) {
+  if (leaf == "id" || leaf == "type") return Fate::shown;
+  if (is_hidden(rule, event, leaf)) return Fate::withheld;
+  if (coarsening_of(rule, leaf) != nullptr) return Fate::coarsened;
+  const bool shown = std::ranges::any_of(rule.show, [&](const auto& path) { return covers(path, leaf); });
+  return shown ? Fate::shown : Fate::withheld;
+}
+
+Values view_of(const ModelRule& rule, const MarkedEvent& event) {
+  Values view{{"source_agency", ""}};
+  for (const auto& [leaf, value] : event.values) {
+    const auto fate = fate_of(rule, event, leaf);
+    if (fate == Fate::shown) view[leaf] = value;
+    if (fate == Fate::coarsened) view[leaf] = coarse(value, coarsening_of(rule, leaf)->how);
+  }
+  for (const auto& each : rule.coarsen) {
+    const auto top = each.path.substr(0, each.path.find_first_of(".["));
+    const bool of_another_type = event_type_from(top) != event::EventType::unknown && top != event.type;
+    if (each.how == "replaced" && !of_another_type) view[each.path] = each.by;
+  }
+  return view;
+}
+
+}  // namespace carehub::disclosure

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "broker/core/rules.hpp"
+#include "schemas/event_generated.h"
+#include "tests/disclosure/marked_event.hpp"
+
+/// What a policy means, said once more in plain words: written as a policy's text, and read without the hub's
+/// own reader, its rules or its redaction. Events are what their values say.
+namespace carehub::disclosure {
+
+struct ModelAgreement {
+  std::string name;
+  std::vector<std::string> parties;
+  std::string from;  // 2020-01-01
+  std::string until;
+};
+
+struct ModelCoarsening {
+  std::string path;
+  std::string how;
+  std::string by;  // of `replaced`
+};
+
+struct ModelRule {
+  std::string name = {};
+  std::string role = {};
+  std::set<std::string> types = {};  // empty: all
+  std::set<int> tiers = {};          // empty: any
+  std::optional<int> age_min = {};   // birthdays
+  std::optional<int> age_max = {};
+  std::string relationship = "any";
+  std::string agreement = {};
+  std::vector<std::string> show = {};  // "*": everything
+  std::vector<ModelCoarsening> coarsen = {};
+  std::set<std::string> sees_restricted = {};
+
+  bool same_condition(const ModelRule& other) const;
+};
+
+enum class Fate { shown, coarsened, withheld };
+
+class PolicyModel {
+ public:
+  std::vector<ModelAgreement> agreements;
+  std::vector<ModelRule> rules;
+
+  std::string text() const;
+  bool has_role(const std::string& role) const;
+
+  /// nullptr: all is withheld. `today`: 2026-03-01.
+  const ModelRule* decides(const std::string& role, const core::Agency& agency, const MarkedEvent& event,
+                           const std::string& today) const;
+
+ private:
+  bool fits(const ModelRule& rule, const core::Agency& agency, const MarkedEvent& event,
+            const std::string& today) const;
+};
+
+/// What becomes of the leaf of an event that this rule decides about.
+Fate fate_of(const ModelRule& rule, const MarkedEvent& event, const std::string& leaf);
+
+/// A view's values, by path, where no list has more than one element.
+Values view_of(const ModelRule& rule, const MarkedEvent& event);
+
+}  // namespace carehub::disclosure
