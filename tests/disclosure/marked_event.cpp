@@ -177,8 +177,8 @@ void Traces::add(std::size_t number, const MarkedEvent& event) {
     } else {
       continue;
     }
+    paths_[number].push_back(path);
     by_start_[start_of(trace.bytes.data())].push_back(std::move(trace));
-    ++count_;
   }
 }
 

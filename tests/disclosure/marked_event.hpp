@@ -60,11 +60,12 @@ class Traces {
   /// Texts and moments of the event; a number, a date or a code is too short to be nobody else's.
   void add(std::size_t number, const MarkedEvent& event);
   std::vector<const Trace*> in(BytesView bytes) const;
-  std::size_t size() const { return count_; }
+  /// The places of all that were added of an event.
+  const std::vector<std::string>& paths_of(std::size_t number) const { return paths_.at(number); }
 
  private:
   std::unordered_map<std::uint64_t, std::vector<Trace>> by_start_;
-  std::size_t count_ = 0;
+  std::map<std::size_t, std::vector<std::string>> paths_;
 };
 
 }  // namespace carehub::disclosure

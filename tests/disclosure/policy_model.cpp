@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/base/clock.hpp"
 #include "broker/base/event_fields.hpp"
 #include "broker/core/policy_text.hpp"
 #include "broker/core/restrictions.hpp"
@@ -127,7 +128,10 @@ int years_between(const std::string& born, const std::string& on) {
 /// Nothing where it is not known for certain.
 std::optional<int> age_of(const MarkedEvent& event) {
   const auto born = event.at("person.birth_date");
-  const auto on = event.at("occurred_at").substr(0, 10);
+  auto on = event.at("occurred_at").substr(0, 10);
+  // What does not say when it happened did when it was received.
+  if (const auto received = event.at("received_at"); on.empty() && !received.empty())
+    on = to_rfc3339(Timestamp{std::stoll(received)}).substr(0, 10);
   if (born.empty() || on.empty()) return std::nullopt;
   const auto youngest = years_between(filled(born, false), on);
   const auto oldest = years_between(filled(born, true), on);
