@@ -118,7 +118,7 @@ SHOWN = {
 }
 
 MARK = re.compile(rb"zq[0-9]{6}q|999[0-9]{7}|\.[0-9]{6}(?=[+Z])|[A-Z]9[0-9]{11}")
-ADT = {"A01": "admission", "A02": "movement", "A03": "discharge", "A11": "correction"}
+ADT = {"A01": "admission", "A03": "discharge", "A11": "correction"}  # that the pack knows
 
 
 def snake(name):
