@@ -13,6 +13,7 @@
 #include "broker/care/rows.hpp"
 #include "broker/care/subscriptions_fold.hpp"
 #include "broker/core/day_keys.hpp"
+#include "broker/core/delivery_records.hpp"
 #include "broker/core/erasures.hpp"
 #include "broker/core/identity.hpp"
 
@@ -41,6 +42,7 @@ struct Record {
   std::vector<KeyId> keys;
   std::vector<std::string> names;
   std::vector<Sequence> several;  // events that name somebody else
+  std::vector<Sequence> taken;    // all that were looked at
   std::uint64_t events = 0;
 };
 
@@ -75,8 +77,9 @@ struct ErasureSearch::Impl {
   OneChild child = {};                       // who are one, as far as is known, and what they are called
   std::map<KeyId, std::size_t> owners = {};  // their keys, and whose: a place in `records`
   std::vector<Sequence> shared = {};
-  std::vector<Refused> refused = {};  // that name the person
-  std::set<KeyId> others = {};        // keys of refusals that do not, or need not
+  std::vector<Refused> refused = {};   // that name the person
+  std::vector<PersonKey> strays = {};  // records that events begin which the hub passed over
+  std::set<KeyId> others = {};         // keys of refusals that do not, or need not
 
   Result<void> begin();
   Result<void> begin_with_entry();
@@ -93,6 +96,8 @@ struct ErasureSearch::Impl {
   Result<void> look_at(const storage::SealedEntry& sealed);
   Result<void> look_at_event(const storage::SealedEntry& sealed);
   Result<void> look_at_refusal(const storage::SealedEntry& sealed);
+  Result<void> look_at_action(const storage::SealedEntry& sealed);
+  Result<void> take_passed_over(const PastEvent& past, const KeyId& key);
   Result<bool> end_scan();
   Result<void> end();
 };
@@ -196,7 +201,7 @@ Result<bool> ErasureSearch::Impl::begin_walk(const PersonKey& person) {
   if (!record) return tl::unexpected(record.error());
   if (!*record) return false;
   // Its key is found with its events: there are none where it has just been erased.
-  records.push_back({person, (*record)->last, {}, {}, {}, 0});
+  records.push_back({person, (*record)->last, {}, {}, {}, {}, 0});
   next = (*record)->last;
   return true;
 }
@@ -222,6 +227,7 @@ Result<void> ErasureSearch::Impl::walk() {
 /// Whether it says something new of who the person is.
 bool ErasureSearch::Impl::take_event(const PastEvent& past, Record& record) {
   ++record.events;
+  record.taken.push_back(past.sequence);
   const auto before = record.names.size();
   for (const auto& name : core::identifier_texts(*past.event)) add_new(record.names, name);
   const bool links = past.event->identity_link() != nullptr || past.event->identity_merge() != nullptr;
@@ -243,6 +249,7 @@ bool ErasureSearch::Impl::take_statement(const PastEvent& past) {
 Result<bool> ErasureSearch::Impl::resolve() {
   child = {};
   if (asked_person) child.people.push_back(*asked_person);
+  for (const auto& stray : strays) add_new(child.people, stray);
   if (asked_name) child.names.push_back(*asked_name);
   for (bool more = true; more;) {
     auto walked = join_records();
@@ -311,6 +318,7 @@ Result<bool> ErasureSearch::Impl::scan() {
 Result<void> ErasureSearch::Impl::look_at(const storage::SealedEntry& sealed) {
   if (sealed.header.kind == storage::EntryKind::event) return look_at_event(sealed);
   if (sealed.header.kind == storage::EntryKind::refusal) return look_at_refusal(sealed);
+  if (sealed.header.kind == storage::EntryKind::operator_action) return look_at_action(sealed);
   return {};
 }
 
@@ -324,6 +332,7 @@ Result<void> ErasureSearch::Impl::look_at_event(const storage::SealedEntry& seal
   if (owner != owners.end()) {  // it came in since the chain was walked
     auto& record = records[owner->second];
     record.last = header.sequence;
+    if (has(record.taken, header.sequence)) return {};
     learned = take_event(**past, record) || learned;
     return {};
   }
@@ -362,6 +371,54 @@ Result<void> ErasureSearch::Impl::look_at_refusal(const storage::SealedEntry& se
   refused.push_back({header.sequence, header.key_id,
                      core::refusal_purpose(text(refusal->agency()), text(refusal->channel())),
                      core::utc_day(header.appended_at)});
+  return {};
+}
+
+/// What the hub passed over as it folded the ledger, no row leads to.
+Result<void> ErasureSearch::Impl::look_at_action(const storage::SealedEntry& sealed) {
+  const auto body = sealer.open(sealed);
+  if (!body && body.error().kind == ErrorKind::not_found) return {};
+  if (!body) return tl::unexpected(body.error());
+  flatbuffers::Verifier verifier(body->data(), body->size());
+  const bool sound = verifier.VerifyBuffer<ledger::Body>(nullptr);
+  const auto* action =
+      sound ? flatbuffers::GetRoot<ledger::Body>(body->data())->entry_as_OperatorAction() : nullptr;
+  if (action == nullptr || action->action() == nullptr ||
+      action->action()->string_view() != core::kPassOverAction) {
+    return {};
+  }
+  const auto entries = ledger.read(action->sequence(), 1, 1);
+  if (!entries) return tl::unexpected(entries.error());
+  if (entries->empty()) return {};
+  const auto past = open_event(entries->front(), sealer);
+  if (!past) return tl::unexpected(past.error());
+  if (!*past || (*past)->event->type() == event::EventType::capacity) return {};
+  return take_passed_over(**past, entries->front().header.key_id);
+}
+
+/// It may have begun a record that nothing else is known of, or be missing in a chain. Of two children that
+/// one event names, a person decides.
+Result<void> ErasureSearch::Impl::take_passed_over(const PastEvent& past, const KeyId& key) {
+  const bool own = has(child.people, past.person) || asked_person == past.person;
+  const bool named = !has(past.marks, ledger::Mark::identity_conflict) &&
+                     std::ranges::any_of(core::identifier_texts(*past.event),
+                                         [this](const std::string& name) { return has(child.names, name); });
+  if (!own && !named) return {};
+  if (!has(child.people, past.person)) {
+    add_new(strays, past.person);
+    learned = true;
+  }
+  auto record = std::ranges::find(records, past.person, &Record::person);
+  if (record == records.end()) {
+    const auto row = person_record(rows, past.person);
+    if (!row) return tl::unexpected(row.error());
+    if (*row) return {};  // its chain is walked before the next scan
+    record = records.insert(record, {past.person, past.sequence, {}, {}, {}, {}, 0});
+  }
+  if (has(record->taken, past.sequence)) return {};
+  add_new(record->keys, key);
+  take_event(past, *record);
+  learned = true;
   return {};
 }
 

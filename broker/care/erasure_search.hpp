@@ -10,9 +10,10 @@
 namespace carehub::care {
 
 /// Looks through the whole ledger for what is about one person, a bounded part at a time: their events, under
-/// whatever key; events of others that name them or that a sender took for theirs; refused messages that name
-/// one of their identifiers. Records are one person's where the newest link or merge that names both, in
-/// whosever chain, says so and is not taken back. It sees what is durable. For one thread.
+/// whatever key, also those that the hub passed over as it folded; events of others that name them or that a
+/// sender took for theirs; refused messages that name one of their identifiers. Records are one person's
+/// where the newest link or merge that names both, in whosever chain, says so and is not taken back. It sees
+/// what is durable. For one thread.
 class ErasureSearch {
  public:
   /// All of it outlives the search. `person` as in Query, and `sequence:N` of an Erasure finds that again.

@@ -5,7 +5,9 @@
 #include "broker/care/row_codec.hpp"
 #include "broker/care/row_keys.hpp"
 #include "broker/core/day_keys.hpp"
+#include "broker/core/delivery_records.hpp"
 #include "tests/fakes/erasing.hpp"
+#include "tests/fakes/falling.hpp"
 
 using namespace carehub;
 using namespace carehub::fakes;
@@ -402,4 +404,90 @@ TEST_CASE("whoever turns out to be known by another number is erased with all th
   for (const auto sequence : past.of_one) CHECK(past.opens(sequence));
   CHECK(!past.opens(past.late));
   past.check_rebuilt();
+}
+
+namespace {
+
+/// The hub has fallen over entries as it folded them, and goes on without.
+struct PassedOver : Erasing {
+  void pass_over(std::vector<Sequence> entries) {
+    for (const auto sequence : entries) {
+      for (std::uint32_t times = 0; times < core::WorkNote::kFallsMax; ++times) {
+        core::WorkNote at_rest(hub.note_page);
+        fall(hub.note_page, {core::Step::fold, sequence, 0});
+      }
+    }
+    const auto key = hub.vault.mint().value();
+    for (const auto sequence : entries) {
+      ledger::OperatorActionT action;
+      action.action = core::kPassOverAction;
+      action.by = "hub";
+      action.sequence = sequence;
+      ledger::BodyT body;
+      body.entry.Set(std::move(action));
+      flatbuffers::FlatBufferBuilder builder;
+      builder.Finish(ledger::Body::Pack(builder, &body));
+      hub.state->append({storage::EntryKind::operator_action,
+                         key,
+                         {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()}},
+                        hub.clock.now());
+    }
+    hub.step();
+    hub.restart_without_state();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a child's event that the hub passed over as it folded is erased with the child") {
+  PassedOver past;
+  std::vector<Sequence> all = past.of_one;
+  std::string asked = Erasing::name(1);
+  SECTION("the first, which began the record") { past.pass_over({all[0]}); }
+  SECTION("one in the middle") { past.pass_over({all[1]}); }
+  SECTION("all that there were") { past.pass_over(all); }
+  SECTION("the first, asked for by its number") {
+    past.pass_over({all[0]});
+    asked = "sequence:" + std::to_string(all[0]);
+  }
+  SECTION("the only one, asked for by its number") {
+    past.pass_over(all);
+    asked = "sequence:" + std::to_string(all[2]);
+  }
+  SECTION("the first, and the next one began a record of its own") {
+    past.pass_over(all);
+    all.push_back(past.publish(1));
+  }
+  CHECK(past.erase(asked, true).events == all.size());
+  const auto told = past.erase(asked);
+  CHECK(told.error == wire::ErrorKind::unknown);
+  CHECK(told.events == all.size());
+  CHECK(told.refusals == 1);
+  CHECK(told.complete);
+  for (const auto sequence : all) CHECK(!past.opens(sequence));
+  for (const auto sequence : past.of_two) CHECK(past.opens(sequence));
+  past.check_rebuilt();
+}
+
+TEST_CASE("an event that the hub passed over and that names two children stays with whose it is") {
+  PassedOver past;
+  EventSpec spec;
+  spec.child = 2;
+  auto event = make_event(spec);
+  auto own = std::make_unique<event::IdentifierT>();
+  own->value = "MRN-77881";
+  event.person->local_identifiers.push_back(std::move(own));
+  past.hub.publish_one(past.hospital, item_of(event));
+  spec.child = 1;
+  auto mistaken = make_event(spec);
+  auto other = std::make_unique<event::IdentifierT>();
+  other->value = "MRN-77881";
+  mistaken.person->local_identifiers.push_back(std::move(other));
+  const auto at = past.hub.publish_one(past.hospital, item_of(mistaken)).sequence;
+  past.pass_over({at});
+  const auto told = past.erase(Erasing::name(2));
+  CHECK(told.shared == std::vector<Sequence>{at});
+  CHECK(past.opens(at));
+  CHECK(past.erase(Erasing::name(1)).events == 4);
+  CHECK(!past.opens(at));
 }
