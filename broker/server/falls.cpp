@@ -18,6 +18,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr flatbuffers::uoffset_t kRunsNamedMax = 32;
+
 const char* name_of(core::Step step) {
   switch (step) {
     case core::Step::fold: return "folding";
@@ -40,7 +42,8 @@ void tell_of_last(const core::WorkNote& note) {
                                       " times that it may before it goes round that");
 }
 
-/// What is lost with it is one event, one delivery or one line of a report; nobody sees or does more for it.
+/// What is lost with it is one event, one subscription's deliveries of one commit or one line of a report,
+/// and it is said which; nobody sees or does more for it.
 bool may_be_passed_over(storage::EntryKind kind) {
   using storage::EntryKind;
   switch (kind) {
@@ -57,13 +60,55 @@ bool may_be_passed_over(storage::EntryKind kind) {
   }
 }
 
-Bytes record_of(Sequence sequence) {
+/// An entry that is not folded, and whose deliveries it takes with it.
+struct Passed {
+  Sequence sequence = 0;
+  std::string subscription = {};  // of an Offered
+  std::string events = {};        // that it offered: 12, 14 to 20
+};
+
+/// As many as a record has room for.
+std::string events_of(const ledger::Offered& offered) {
+  std::string text;
+  if (offered.runs() == nullptr) return text;
+  for (flatbuffers::uoffset_t at = 0; at < offered.runs()->size(); ++at) {
+    const auto* range = offered.runs()->Get(at)->range();
+    if (range == nullptr) continue;
+    if (at == kRunsNamedMax) return text + " and more";
+    text += (text.empty() ? "" : ", ") + std::to_string(range->first());
+    if (range->last() > range->first()) text += " to " + std::to_string(range->last());
+  }
+  return text;
+}
+
+/// Where the entry does not open there is nothing to add: the number says which one it is.
+Passed passed_over(const storage::SealedEntry& sealed, const storage::Sealer& sealer) {
+  Passed passed{sealed.header.sequence};
+  if (sealed.header.kind != storage::EntryKind::offered) return passed;
+  const auto body = sealer.open(sealed);
+  if (!body) return passed;
+  flatbuffers::Verifier verifier(body->data(), body->size());
+  if (!verifier.VerifyBuffer<ledger::Body>(nullptr)) return passed;
+  const auto* offered = flatbuffers::GetRoot<ledger::Body>(body->data())->entry_as_Offered();
+  if (offered == nullptr || offered->subscription() == nullptr) return passed;
+  passed.subscription = offered->subscription()->str();
+  passed.events = events_of(*offered);
+  return passed;
+}
+
+std::string text_of(const Passed& passed) {
+  if (passed.subscription.empty()) return {};
+  return ": subscription " + passed.subscription + " is not sent " + passed.events;
+}
+
+Bytes record_of(const Passed& passed) {
   ledger::OperatorActionT action;
   action.action = core::kPassOverAction;
   action.by = core::kByHub;
   action.reason = core::kHubFellOverCode;
-  action.sequence = sequence;
-  action.detail = "not folded";
+  action.sequence = passed.sequence;
+  action.subscription = passed.subscription;
+  action.detail = "not folded" + text_of(passed);
   return body_bytes(std::move(action));
 }
 
@@ -115,17 +160,21 @@ std::unique_ptr<WorkNoteFile> open_work_note(const fs::path& data) {
 
 Result<void> record_passed_over(const core::WorkNote& note, storage::Ledger& ledger, storage::Sealer& sealer,
                                 storage::Vault& vault, const storage::StateStore& store, Timestamp now) {
-  std::vector<Sequence> passed;
+  std::vector<Sequence> given_up;
   for (const core::Work& work : note.given_up()) {
     const bool due = work.sequence > store.applied() && work.sequence <= ledger.head();
-    if (work.step == core::Step::fold && due) passed.push_back(work.sequence);
+    if (work.step == core::Step::fold && due) given_up.push_back(work.sequence);
   }
-  if (passed.empty()) return {};
-  std::ranges::sort(passed);
-  for (const Sequence sequence : passed) {
+  if (given_up.empty()) return {};
+  std::ranges::sort(given_up);
+  std::vector<Passed> passed;
+  for (const Sequence sequence : given_up) {
     const auto found = ledger.read(sequence, 1, 1);
     if (!found) return tl::unexpected(found.error());
-    if (!found->empty() && may_be_passed_over(found->front().header.kind)) continue;
+    if (!found->empty() && may_be_passed_over(found->front().header.kind)) {
+      passed.push_back(passed_over(found->front(), sealer));
+      continue;
+    }
     return fail(ErrorKind::corrupt,
                 "the hub fell over entry " + std::to_string(sequence) +
                     " each time that it folded it, and without it might show or do what nobody may: keep "
@@ -140,15 +189,15 @@ Result<void> record_passed_over(const core::WorkNote& note, storage::Ledger& led
   const auto key = vault.mint();
   if (!key) return tl::unexpected(key.error());
   OwnEntries entries(ledger, sealer, *key, now);
-  for (const Sequence sequence : passed) {
-    if (auto added = entries.add(storage::EntryKind::operator_action, record_of(sequence)); !added)
-      return added;
+  for (const Passed& each : passed) {
+    if (auto added = entries.add(storage::EntryKind::operator_action, record_of(each)); !added) return added;
   }
   if (auto flushed = entries.flush(); !flushed) return flushed;
-  for (const Sequence sequence : passed) {
-    log_alarm("hub_falls_over", "entry " + std::to_string(sequence) +
+  for (const Passed& each : passed) {
+    log_alarm("hub_falls_over", "entry " + std::to_string(each.sequence) +
                                     " is not folded into the state, because the hub fell over it again and "
-                                    "again");
+                                    "again" +
+                                    text_of(each));
   }
   return {};
 }

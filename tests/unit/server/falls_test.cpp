@@ -1,5 +1,6 @@
 #include "broker/server/falls.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <fstream>
@@ -102,6 +103,66 @@ TEST_CASE("a rebuild passes over an event that it fell over three times, on reco
   const test::Subscriber council(running.inproc_options("northmarch-council"), "council-duty-desk",
                                  "social-care-duty");
   CHECK(test::eventually([&] { return council.deliveries.count() == receipts.size(); }));
+}
+
+TEST_CASE("an offer that is passed over is told with its subscription and events, and a replay brings them") {
+  test::RunningHub running;
+  Sequence event = 0;
+  {
+    const auto hospital = test::open_client(running.inproc_options("elwick-hospital"));
+    const fakes::Awaited<client::PublishResult> results;
+    REQUIRE(hospital->publish(test::admission(1), fakes::into(results)));
+    event = std::get<client::Receipt>(results.get()).sequence;
+    hospital->close();
+  }
+  running.stop();
+  // Behind the event come its offers, in the order of the configuration; the school has no such pupil.
+  fall_over(running.directory.path() / server::kWorkNoteFile, {Step::fold, event + 1, 0});
+  server::RebuildOptions options;
+  options.data = running.directory.path();
+  REQUIRE(server::rebuild_state(options));
+  running.start();
+  const fakes::Awaited<Sequence> sent;
+  const fakes::Awaited<Sequence> replayed;
+  const auto council = test::open_client(running.inproc_options("northmarch-council"));
+  client::SubscribeOptions wanted;
+  wanted.name = "council-duty-desk";
+  wanted.role = "social-care-duty";
+  const auto give = [](const fakes::Awaited<Sequence>& to, const std::vector<wire::DeliveryT>& batch) {
+    for (const auto& each : batch) to.give(each.sequence);
+  };
+  wanted.replayed = [=](const std::string&, const std::vector<wire::DeliveryT>& batch) {
+    give(replayed, batch);
+  };
+  REQUIRE(council->subscribe(
+      wanted, [=](const std::vector<wire::DeliveryT>& batch) { give(sent, batch); }, [](const Error&) {}));
+  const test::Subscriber commissioner(running.inproc_options("march-commissioner"), "tier4-notice",
+                                      "tier4-case-manager");
+  CHECK(commissioner.deliveries.get().sequence == event);
+  const auto asker = test::open_client(running.inproc_options(""));
+  wire::QueryT trail;
+  trail.kind = wire::QueryKind::trail;
+  trail.reason = "what the hub fell over";
+  const fakes::Awaited<wire::PageT> trails;
+  REQUIRE(asker->ask(trail, [trails](const Result<client::Reply>& reply) {
+    if (reply) trails.give(std::get<wire::PageT>(*reply));
+  }));
+  const auto told = "not folded: subscription council-duty-desk is not sent " + std::to_string(event);
+  CHECK(std::ranges::any_of(trails.get().rows, [&](const auto& row) { return row->text.ends_with(told); }));
+  wire::ReplayT replay;
+  replay.into = "council-duty-desk";
+  replay.first = replay.last = event;
+  replay.by = "A Person";
+  replay.reason = "the hub fell over the offer";
+  const fakes::Awaited<wire::HandledT> handled;
+  REQUIRE(asker->ask(replay, [handled](const Result<client::Reply>& reply) {
+    if (reply) handled.give(std::get<wire::HandledT>(*reply));
+  }));
+  CHECK(handled.get().error == wire::ErrorKind::unknown);
+  CHECK(replayed.get() == event);
+  CHECK(sent.count() == 0);
+  asker->close();
+  council->close();
 }
 
 TEST_CASE("an entry that says who may do what is not passed over: the rebuild says which one, and to ask") {
