@@ -34,10 +34,13 @@ Result<DisclosurePreview> preview_disclosure(const server::HubConfig& config,
     return preview;
   preview.verdict = Verdict::withheld;
   const auto* agency = named(config.rules.agencies, subscription.agency, &core::Agency::id);
+  // Of the child nothing is known but what the message says.
+  const auto known = core::with_own({}, event, now);
   const auto* rule =
-      agency == nullptr ? nullptr : config.policy.rule_for(subscription.role, *agency, event, now);
+      agency == nullptr ? nullptr : config.policy.rule_for(subscription.role, *agency, event, known, now);
   if (rule == nullptr) return preview;
-  auto view = core::redact(event, *rule);
+  static const storage::SecretKey pseudonyms_of_a_trial;
+  auto view = core::redact(event, *rule, core::marks_of(event, known), pseudonyms_of_a_trial);
   if (!view) return tl::unexpected(view.error());
   preview.verdict = Verdict::shown;
   preview.rule = rule->name;

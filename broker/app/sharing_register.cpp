@@ -20,6 +20,7 @@ const char* word_of(core::Coarsening how) {
     case core::Coarsening::to_month: return "its month";
     case core::Coarsening::to_year: return "its year";
     case core::Coarsening::to_district: return "its postcode district";
+    case core::Coarsening::pseudonymised: return "a pseudonym";
     case core::Coarsening::replaced: return "a fixed text";
   }
   return "coarsened";
@@ -37,15 +38,39 @@ std::string ages_of(const core::DisclosureRule& rule) {
   return text(rule.age_min_years.value_or(0)) + " to " + text(*rule.age_max_years) + " years";
 }
 
+const char* word_of(core::Relationship relationship) {
+  switch (relationship) {
+    case core::Relationship::pupil: return "its pupils";
+    case core::Relationship::patient: return "its patients";
+    case core::Relationship::resident: return "its residents";
+    case core::Relationship::referral: return "an open referral from or to it";
+    case core::Relationship::key_worker: return "its key worker's children";
+  }
+  return "";
+}
+
+/// Empty where the rule asks what is usual: that consent is not refused.
+std::string consent_of(const core::DisclosureRule& rule) {
+  const auto scopes =
+      rule.consent_scopes.empty() ? std::string() : " to " + joined(rule.consent_scopes, ", ");
+  switch (rule.consent) {
+    case core::ConsentNeed::overridden: return "whatever consent says";
+    case core::ConsentNeed::not_refused: return scopes.empty() ? "" : "consent" + scopes + " not refused";
+    case core::ConsentNeed::given: return "consent" + scopes + " given";
+  }
+  return {};
+}
+
 /// The conditions that say which children, in brackets; empty where it is any.
 std::string children_of(const core::DisclosureRule& rule) {
   Words words;
-  switch (rule.relationship) {
-    case core::Relationship::any: break;
-    case core::Relationship::pupil: words.emplace_back("its pupils"); break;
-    case core::Relationship::patient: words.emplace_back("its patients"); break;
-    case core::Relationship::resident: words.emplace_back("its residents"); break;
-  }
+  Words relations;
+  for (const auto one : rule.relationships) relations.emplace_back(word_of(one));
+  if (!relations.empty()) words.push_back(joined(relations, " or "));
+  if (!rule.home_authorities.empty()) words.push_back("at home in " + joined(rule.home_authorities, ", "));
+  if (rule.break_glass_minutes)
+    words.push_back("glass broken, for " + std::to_string(*rule.break_glass_minutes) + " minutes at most");
+  if (const auto consent = consent_of(rule); !consent.empty()) words.push_back(consent);
   Words tiers;
   for (const auto tier : rule.tiers) tiers.push_back(std::to_string(tier));
   if (!tiers.empty()) words.push_back("tier " + joined(tiers, ", "));

@@ -263,12 +263,16 @@ std::int64_t ConfigTable::integer(std::string_view key, std::int64_t fallback, s
   return optional_integer(key, min, max).value_or(fallback);
 }
 
-bool ConfigTable::boolean(std::string_view key, bool fallback) {
+std::optional<bool> ConfigTable::optional_boolean(std::string_view key) {
   const auto* value = document_->get(node_, key);
-  if (value == nullptr) return fallback;
+  if (value == nullptr) return std::nullopt;
   if (const auto* flag = value->as_boolean()) return flag->get();
   document_->wrong_type(*value, key, "true or false", "Write true or false, without quotes.");
-  return fallback;
+  return std::nullopt;
+}
+
+bool ConfigTable::boolean(std::string_view key, bool fallback) {
+  return optional_boolean(key).value_or(fallback);
 }
 
 std::vector<std::string> ConfigTable::texts(std::string_view key) {

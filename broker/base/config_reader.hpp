@@ -63,6 +63,7 @@ class ConfigTable {
   std::optional<std::string> optional_scalar(std::string_view key);
   std::int64_t integer(std::string_view key, std::int64_t fallback, std::int64_t min, std::int64_t max);
   std::optional<std::int64_t> optional_integer(std::string_view key, std::int64_t min, std::int64_t max);
+  std::optional<bool> optional_boolean(std::string_view key);
   bool boolean(std::string_view key, bool fallback);
   std::vector<std::string> texts(std::string_view key);
   /// An array of texts, or one text as a list of one.

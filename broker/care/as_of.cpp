@@ -375,13 +375,15 @@ Result<std::string> AsOf::show(const PastEvent& event, const Answer& answer, wir
   if (!decided) return tl::unexpected(decided.error());
   auto agency = agency_then(answer.agency, answer.entry);
   if (!agency) return tl::unexpected(agency.error());
-  const auto* rule = *decided == nullptr
-                         ? nullptr
-                         : (*decided)->rule_for(answer.role, **agency, *event.event, answer.decided_at);
+  const auto known = past_.known_child(event, answer.decided_at);
+  if (!known) return tl::unexpected(known.error());
+  const auto* rule = *decided == nullptr ? nullptr
+                                         : (*decided)->rule_for(answer.role, **agency, *event.event, *known,
+                                                                answer.decided_at);
   if (rule == nullptr || rule->legal_basis != answer.legal_basis)
     return std::string("what was seen cannot be shown again: the agency's codes of then are not on record");
   row.rule = rule->name;
-  auto view = core::deliverable(*event.event, *rule, event.sequence);
+  auto view = past_.view(event, *rule, *known);
   if (view) {
     row.view = std::move(*view);
     return std::string();

@@ -48,14 +48,16 @@ Result<std::unique_ptr<wire::RowT>> event_row(const PastReader& past, const Past
   const auto& query = ask.query;
   const bool in_its_name = ask.peer.is_operator && !query.person.empty();
   const auto& agency = past.agency_of(in_its_name ? query.agency : ask.peer.agency);
-  const auto* rule = past.policy().rule_for(role, agency, *shown_event.event, ask.at);
+  const auto known = past.known_child(shown_event, ask.at);
+  if (!known) return tl::unexpected(known.error());
+  const auto* rule = past.policy().rule_for(role, agency, *shown_event.event, *known, ask.at);
   if (rule == nullptr) return std::unique_ptr<wire::RowT>();
   auto row = std::make_unique<wire::RowT>();
   if (shown_event.mends != 0) {
     row->text = "stands in for entry " + std::to_string(shown_event.mends);
     row->subscription = shown_event.mended_for;
   }
-  auto view = core::deliverable(*shown_event.event, *rule, shown_event.sequence);
+  auto view = past.view(shown_event, *rule, *known);
   if (view) {
     row->view = std::move(*view);
   } else if (view.error().kind == ErrorKind::invalid) {

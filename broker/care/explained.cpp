@@ -115,11 +115,13 @@ Result<wire::PageT> explained(const PastReader& past, const wire::QueryT& query,
   }
   static const core::Agency nobody;
   if (agencies.empty()) agencies = {&nobody};
+  const auto known = past.known_child(**event, at);
+  if (!known) return tl::unexpected(known.error());
   PageOfRows page(query.after, rows_wanted(query));
   for (auto place = page.first(); place < agencies.size() && !page.full(); ++place) {
     const auto& agency = *agencies[place];
     page.begin(place);
-    add_rows(core::explain(policy, query.role, agency, *(*event)->event, at), policy, **event, agency,
+    add_rows(core::explain(policy, query.role, agency, *(*event)->event, *known, at), policy, **event, agency,
              query.role, page);
   }
   return page.take();

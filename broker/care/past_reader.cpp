@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/base/assert.hpp"
+#include "broker/care/child_facts_fold.hpp"
 #include "broker/care/people_fold.hpp"
 #include "broker/care/subscriptions_fold.hpp"
 #include "broker/core/identity.hpp"
@@ -45,6 +46,13 @@ PastReader::PastReader(const storage::Ledger& ledger, const storage::Sealer& sea
     auto id = agency.id;
     agencies_.emplace(std::move(id), std::move(agency));
   }
+}
+
+Result<core::KnownChild> PastReader::known_child(const PastEvent& event, Timestamp at) const {
+  auto facts = child_facts(rows(), sealer_, event.person);
+  if (!facts) return tl::unexpected(facts.error());
+  auto known = core::known_at(std::move(*facts), event.sequence, at);
+  return event.mends == 0 ? std::move(known) : core::with_own(std::move(known), *event.event, at);
 }
 
 const core::Policy& PastReader::policy() const {

@@ -59,6 +59,14 @@ class PastReader {
   Result<Sequence> first_since(Timestamp at) const { return care::first_since(ledger_, at); }
   /// nullopt: there is no such entry, it is no event, or its key is gone.
   Result<std::optional<PastEvent>> event_at(Sequence sequence) const;
+  /// What is known of the event's child when it is decided about at that time.
+  Result<core::KnownChild> known_child(const PastEvent& event, Timestamp at) const;
+  /// The event as the rule shows it; `invalid`: too large to be delivered.
+  Result<Bytes> view(const PastEvent& event, const core::DisclosureRule& rule,
+                     const core::KnownChild& known) const {
+    return core::deliverable(*event.event, rule, core::marks_of(*event.event, known), index_key(),
+                             event.sequence);
+  }
   /// Where `sequence:N` names an event whose key is gone: what is told in its place.
   Result<std::unique_ptr<wire::RowT>> erased_row(const std::string& identifier) const;
   /// Of an identifier, or of `sequence:N`. Error `not_found`: the hub knows nobody by it.

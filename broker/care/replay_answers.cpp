@@ -37,10 +37,12 @@ Result<bool> ReplayAnswers::asked_for(const core::AskReplay& ask, const PastEven
   if (!ask.replay.filter) return true;
   if (ask.peer.is_operator) return core::matches(*ask.replay.filter, *past.event, past.channel);
   if (!core::matches(*ask.replay.filter, *past.event, past.channel)) return false;
+  const auto known = past_.known_child(past, ask.at);
+  if (!known) return tl::unexpected(known.error());
   const auto* rule =
-      past_.policy().rule_for(ask.replay.role, past_.agency_of(ask.peer.agency), *past.event, ask.at);
+      past_.policy().rule_for(ask.replay.role, past_.agency_of(ask.peer.agency), *past.event, *known, ask.at);
   if (rule == nullptr) return false;
-  const auto view = core::deliverable(*past.event, *rule, past.sequence);
+  const auto view = past_.view(past, *rule, *known);
   if (!view && view.error().kind == ErrorKind::invalid) return false;
   if (!view) return tl::unexpected(view.error());
   return core::matches_view(*ask.replay.filter, *event::GetEvent(view->data()), past.channel);
@@ -138,12 +140,11 @@ Result<void> ReplayAnswers::preview_some(const core::AskReplay& ask, Sequence fr
   const auto& into = ask.replay.into;
   std::erase_if(*subscribed,
                 [&](const auto& one) { return one.replay || (!into.empty() && one.name != into); });
-  ReplayPreview preview(
-      past_.policy(), [this](const std::string& id) -> const core::Agency& { return past_.agency_of(id); },
-      std::move(*subscribed), ask.at);
+  ReplayPreview preview(past_, std::move(*subscribed), ask.at);
   auto counted = each_of_part(ask, from, preview.entries_max(), nullptr, part,
                               [&](const PastEvent& past) -> Result<bool> {
-                                preview.count(past);
+                                if (auto counted_one = preview.count(past); !counted_one)
+                                  return tl::unexpected(counted_one.error());
                                 if (!into.empty() || !past.mended_for.empty()) return true;
                                 const auto before = part.frame.matched;
                                 if (auto one = replay_one(ask, past, part.frame); !one)
@@ -165,12 +166,15 @@ Result<ReplayAnswers::DeliveryPtr> ReplayAnswers::replay_one(const core::AskRepl
                                                              wire::ReplayedT& frame) const {
   if (!past.mended_for.empty()) return DeliveryPtr();  // it is for one subscription, never for a role
   const auto& role = ask.replay.role;
-  const auto* rule = past_.policy().rule_for(role, past_.agency_of(ask.peer.agency), *past.event, ask.at);
+  const auto known = past_.known_child(past, ask.at);
+  if (!known) return tl::unexpected(known.error());
+  const auto* rule =
+      past_.policy().rule_for(role, past_.agency_of(ask.peer.agency), *past.event, *known, ask.at);
   if (rule == nullptr) {
     ++frame.withheld;
     return DeliveryPtr();
   }
-  auto view = core::deliverable(*past.event, *rule, past.sequence);
+  auto view = past_.view(past, *rule, *known);
   if (!view && view.error().kind != ErrorKind::invalid) return tl::unexpected(view.error());
   if (!view) {
     ++frame.withheld;

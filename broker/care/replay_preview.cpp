@@ -14,14 +14,20 @@ constexpr std::size_t kEntriesMax = 512;
 
 }  // namespace
 
-void ReplayPreview::count(const PastEvent& past) {
+Result<void> ReplayPreview::count(const PastEvent& past) {
+  std::optional<core::KnownChild> known;
   for (const auto& subscription : subscriptions_) {
     if (!past.mended_for.empty() && past.mended_for != subscription.name) continue;
     if (!core::matches(subscription.filter, *past.event, past.channel)) continue;
-    const auto* rule =
-        policy_->rule_for(subscription.role, agency_of_(subscription.agency), *past.event, at_);
+    if (!known) {
+      auto read = past_->known_child(past, at_);
+      if (!read) return tl::unexpected(read.error());
+      known = std::move(*read);
+    }
+    const auto* rule = past_->policy().rule_for(subscription.role, past_->agency_of(subscription.agency),
+                                                *past.event, *known, at_);
     if (rule != nullptr && core::looks_at_view(subscription)) {
-      const auto view = core::deliverable(*past.event, *rule, past.sequence);
+      const auto view = past_->view(past, *rule, *known);
       if (!view || !core::matches_view(subscription.filter, *event::GetEvent(view->data()), past.channel))
         continue;
     }
@@ -29,6 +35,7 @@ void ReplayPreview::count(const PastEvent& past) {
     auto& count = counts_[{subscription.name, past.event->type()}];
     ++(shown ? count.matched : count.withheld);
   }
+  return {};
 }
 
 void ReplayPreview::count(event::EventType type, bool shown) {

@@ -1,10 +1,8 @@
 #pragma once
 
-#include <functional>
 #include <map>
 
-#include "broker/care/past_event.hpp"
-#include "broker/core/policy.hpp"
+#include "broker/care/past_reader.hpp"
 #include "schemas/wire_generated.h"
 
 namespace carehub::care {
@@ -13,15 +11,10 @@ namespace carehub::care {
 /// filter, its role and the policy of today.
 class ReplayPreview {
  public:
-  using AgencyOf = std::function<const core::Agency&(const std::string& id)>;
-  ReplayPreview(const core::Policy& policy, AgencyOf agency_of, std::vector<core::Subscription> subscriptions,
-                Timestamp at)
-      : policy_(&policy),
-        agency_of_(std::move(agency_of)),
-        subscriptions_(std::move(subscriptions)),
-        at_(at) {}
+  ReplayPreview(const PastReader& past, std::vector<core::Subscription> subscriptions, Timestamp at)
+      : past_(&past), subscriptions_(std::move(subscriptions)), at_(at) {}
 
-  void count(const PastEvent& past);
+  Result<void> count(const PastEvent& past);
   /// What one asker is shown or not, under no subscription's name.
   void count(event::EventType type, bool shown);
   std::vector<std::unique_ptr<wire::ReplayCountT>> counts() const;
@@ -33,8 +26,7 @@ class ReplayPreview {
     std::uint64_t matched = 0;
     std::uint64_t withheld = 0;
   };
-  const core::Policy* policy_;
-  AgencyOf agency_of_;
+  const PastReader* past_;
   std::vector<core::Subscription> subscriptions_;
   Timestamp at_;
   std::map<std::pair<std::string, event::EventType>, Count> counts_;

@@ -26,6 +26,8 @@ std::string links_naming(const KeyedHash& identifier) { return start('h').append
 std::string link_naming(const KeyedHash& identifier, Sequence sequence) {
   return RowWriter(links_naming(identifier)).number(sequence).take();
 }
+std::string child_facts(const PersonKey& person) { return start('z').append(text_of(person.bytes)); }
+std::string child_facts_kept() { return start('m').append("child_facts"); }
 std::string links_kept() { return start('m'); }
 std::string fingerprint(const Fingerprint& fingerprint) { return start('f').append(text_of(fingerprint)); }
 std::string identity(const KeyedHash& identity) { return start('i').append(text_of(identity.bytes)); }

@@ -16,6 +16,8 @@ std::string names_of(const PersonKey& person);  // u: prefix of what a record is
 std::string name_of(const PersonKey& person, const KeyedHash& identifier);
 std::string links_naming(const KeyedHash& identifier);  // h: prefix of links and merges that name it
 std::string link_naming(const KeyedHash& identifier, Sequence sequence);
+std::string child_facts(const PersonKey& person);                  // z: what was said of a child, sealed
+std::string child_facts_kept();                                    // m: the rows above are of all entries
 std::string links_kept();                                          // m: the rows above are of all entries
 std::string fingerprint(const Fingerprint& fingerprint);           // f: where this message is
 std::string identity(const KeyedHash& identity);                   // i: where this identity was seen first

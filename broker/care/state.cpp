@@ -8,6 +8,7 @@
 #include "broker/base/assert.hpp"
 #include "broker/base/fault.hpp"
 #include "broker/base/ledger_keys.hpp"
+#include "broker/care/child_facts_fold.hpp"
 #include "broker/care/deliveries_fold.hpp"
 #include "broker/care/erasure_fold.hpp"
 #include "broker/care/links_fold.hpp"
@@ -39,19 +40,25 @@ Result<void> fold_refusal(const FoldEntry& entry, const ledger::Refusal& refusal
 }
 
 Result<void> fold_body(const FoldEntry& entry, const ledger::Body& body, Rows& rows, const PastBodies& past,
-                       const storage::SecretKey& index_key) {
+                       const storage::Sealer& sealer) {
+  const auto& index_key = sealer.index_key();
   switch (body.entry_type()) {
     case ledger::Entry::EventEntry:
       if (auto folded = fold_publications(entry, *body.entry_as_EventEntry(), rows); !folded) return folded;
       fold_links(entry, *body.entry_as_EventEntry(), index_key, rows);
-      return fold_people(entry, *body.entry_as_EventEntry(), rows);
+      if (auto folded = fold_people(entry, *body.entry_as_EventEntry(), rows); !folded) return folded;
+      return fold_facts(entry, *body.entry_as_EventEntry(), sealer, rows);
     case ledger::Entry::Refusal: return fold_refusal(entry, *body.entry_as_Refusal(), rows);
     case ledger::Entry::Offered: return fold_offered(entry, *body.entry_as_Offered(), rows);
     case ledger::Entry::Acked: return fold_acked(entry, *body.entry_as_Acked(), rows);
     case ledger::Entry::Withheld: return fold_withheld(*body.entry_as_Withheld(), rows);
     case ledger::Entry::Nacked: return fold_nacked(*body.entry_as_Nacked(), rows);
     case ledger::Entry::DeadLetter: return fold_dead_letter(entry, *body.entry_as_DeadLetter(), rows);
-    case ledger::Entry::OperatorAction: return fold_operator_action(*body.entry_as_OperatorAction(), rows);
+    case ledger::Entry::OperatorAction:
+      if (auto folded = fold_marks(entry, *body.entry_as_OperatorAction(), sealer, rows); !folded)
+        return folded;
+      return fold_operator_action(*body.entry_as_OperatorAction(), rows);
+    case ledger::Entry::Access: return fold_broken_glass(entry, *body.entry_as_Access(), sealer, rows);
     case ledger::Entry::SubscriptionChanged:
       if (auto folded = fold_subscription_changed(entry, *body.entry_as_SubscriptionChanged(), rows); !folded)
         return folded;
@@ -68,15 +75,17 @@ Result<void> fold_body(const FoldEntry& entry, const ledger::Body& body, Rows& r
   }
 }
 
-Result<void> fold(const FoldEntry& entry, Rows& rows, const PastBodies& past,
-                  const storage::SecretKey& index_key) {
-  if (entry.sequence == 1) keep_links(rows);
+Result<void> fold(const FoldEntry& entry, Rows& rows, const PastBodies& past, const storage::Sealer& sealer) {
+  if (entry.sequence == 1) {
+    keep_links(rows);
+    keep_child_facts(rows);
+  }
   if (entry.kind != storage::EntryKind::event && entry.kind != storage::EntryKind::refusal) {
     if (auto kept = fold_day_key(entry, core::kHubPurpose, rows); !kept) return kept;
   }
   if (!entry.body.empty()) {
     const auto* body = flatbuffers::GetRoot<ledger::Body>(entry.body.data());
-    if (auto folded = fold_body(entry, *body, rows, past, index_key); !folded) return folded;
+    if (auto folded = fold_body(entry, *body, rows, past, sealer); !folded) return folded;
   }
   return {};
 }
@@ -165,7 +174,7 @@ Result<void> try_entries(const storage::Ledger& ledger, const storage::Sealer& s
 
 /// Behind an Erasure nothing is opened under its keys, whenever the vault is without them.
 Result<void> State::Impl::fold_in(const FoldEntry& entry, const PastBodies& past) {
-  auto folded = fold(entry, rows, past, sealer.index_key());
+  auto folded = fold(entry, rows, past, sealer);
   if (!folded || entry.kind != storage::EntryKind::erasure || entry.body.empty()) return folded;
   const auto* erasure = flatbuffers::GetRoot<ledger::Body>(entry.body.data())->entry_as_Erasure();
   if (erasure == nullptr || erasure->keys() == nullptr) return folded;
@@ -225,6 +234,13 @@ Result<void> State::catch_up(const std::function<void(Sequence, Sequence)>& prog
     return fail(ErrorKind::corrupt, "the state knows entries up to " + std::to_string(impl_->head) +
                                         " but the ledger ends at " + std::to_string(all) +
                                         ": run carehub rebuild once the ledger is known to be whole");
+  }
+  auto kept = child_facts_kept(impl_->rows);
+  if (!kept) return tl::unexpected(kept.error());
+  if (impl_->head > 0 && !*kept) {
+    return fail(ErrorKind::corrupt,
+                "the state is of a version that did not keep consent, marks and relationships: run carehub "
+                "rebuild");
   }
   // An old vault lacks the newest keys: found here before anything new is sealed.
   if (auto tried = try_entries(impl_->ledger, impl_->sealer, all); !tried) return tried;
@@ -354,6 +370,11 @@ Result<std::vector<std::optional<PersonKey>>> State::linked(const std::vector<Ke
     people.push_back(*person);
   }
   return people;
+}
+
+Result<std::vector<core::ChildFact>> State::child_facts(const PersonKey& key) const {
+  if (!impl_->health) return tl::unexpected(impl_->health.error());
+  return care::child_facts(impl_->rows, impl_->sealer, key);
 }
 
 Result<std::optional<core::PersonRecord>> State::person(const PersonKey& key) const {

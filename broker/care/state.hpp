@@ -81,6 +81,7 @@ class State final : public core::StateReader, public core::Journal {
   Result<std::vector<std::optional<PersonKey>>> linked(
       const std::vector<KeyedHash>& identifiers) const override;
   Result<std::optional<core::PersonRecord>> person(const PersonKey& key) const override;
+  Result<std::vector<core::ChildFact>> child_facts(const PersonKey& key) const override;
   Result<std::vector<core::Pending>> pending(const std::string& subscription, Sequence after,
                                              std::size_t rows_max) const override;
   Result<std::vector<core::Pending>> pending_of(const std::string& subscription, const PersonKey& person,

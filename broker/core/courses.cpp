@@ -327,8 +327,8 @@ bool Courses::is_for(const Subscription& subscription, const ledger::EventEntry&
 
 /// What the agency asked for itself, here and where a replay goes, holds of what the rule shows.
 Result<bool> Courses::is_shown_as_asked(const Subscription& subscription, const DisclosureRule& rule,
-                                        const ledger::EventEntry& entry,
-                                        const RecordedEvent& recorded) const {
+                                        const ledger::EventEntry& entry, const RecordedEvent& recorded,
+                                        RestrictionSet marks) const {
   std::vector<const Subscription*> asking{&subscription};
   if (subscription.replay) {
     if (const auto* target = deliveries_.find(subscription.replay->subscription))
@@ -336,7 +336,7 @@ Result<bool> Courses::is_shown_as_asked(const Subscription& subscription, const 
   }
   std::erase_if(asking, [](const Subscription* one) { return !looks_at_view(*one); });
   if (asking.empty()) return true;
-  const auto view = deliverable(*recorded.event, rule, recorded.sequence);
+  const auto view = context_.disclosure.bytes(rule, *recorded.event, recorded.sequence, marks);
   if (!view && nothing_to_show(view.error())) return false;
   if (!view) return tl::unexpected(view.error());
   const auto channel = entry.channel() == nullptr ? std::string_view() : entry.channel()->string_view();
@@ -370,12 +370,16 @@ Result<void> Courses::look_at(Delivery& delivery, Sequence sequence, Timestamp n
   const auto& policy = context_.disclosure.current();
   const auto& agency = context_.disclosure.agency(subscription.agency);
   const auto at = context_.disclosure.decided_at(now);
-  const auto* rule = policy.rule_for(subscription.role, agency, *event, at);
+  const auto known = known_child(context_.state, person, *event, sequence, entry->mends(), at);
+  if (!known) return tl::unexpected(known.error());
+  const auto* rule = policy.rule_for(subscription.role, agency, *event, *known, at);
   if (rule == nullptr) {
-    delivery.withhold(sequence, policy.version(), policy.why_withheld(subscription.role, agency, *event, at));
+    delivery.withhold(sequence, policy.version(),
+                      policy.why_withheld(subscription.role, agency, *event, *known, at));
     return {};
   }
-  const auto shown = is_shown_as_asked(subscription, *rule, *entry, {sequence, {}, person, event, {}});
+  const auto shown = is_shown_as_asked(subscription, *rule, *entry, {sequence, {}, person, event, {}},
+                                       marks_of(*event, *known));
   if (!shown) return tl::unexpected(shown.error());
   if (!*shown) return {};
   Pending pending;

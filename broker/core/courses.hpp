@@ -76,7 +76,8 @@ class Courses {
   Result<void> look_at(Delivery& delivery, Sequence sequence, Timestamp now);
   bool is_for(const Subscription& subscription, const ledger::EventEntry& entry, const event::Event& event);
   Result<bool> is_shown_as_asked(const Subscription& subscription, const DisclosureRule& rule,
-                                 const ledger::EventEntry& entry, const RecordedEvent& recorded) const;
+                                 const ledger::EventEntry& entry, const RecordedEvent& recorded,
+                                 RestrictionSet marks) const;
 
   DeliveryContext context_;
   Deliveries& deliveries_;

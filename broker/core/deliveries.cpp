@@ -101,17 +101,24 @@ Result<void> Deliveries::route(const RecordedEvent& recorded) {
   pending.offered_at = recorded.appended_at;
   pending.urgency = urgency_of(event);
   pending.type = event.type();
+  std::optional<KnownChild> known;  // read once somebody wants the event
   std::vector<std::pair<const DisclosureRule*, std::shared_ptr<const View>>> views;
   for (auto* delivery : by_type_[static_cast<std::size_t>(event.type())]) {
     const auto& subscription = delivery->subscription();
     // One that has not reached the ledger's end finds it there, in its turn.
     if (delivery->course().starting() && kFault != Fault::starts_out_of_turn) continue;
     if (!matches(subscription.filter, event, recorded.channel)) continue;
+    if (!known) {
+      auto read =
+          known_child(context_.state, recorded.person, event, recorded.sequence, 0, recorded.appended_at);
+      if (!read) return tl::unexpected(read.error());
+      known = std::move(*read);
+    }
     const auto& agency = context_.disclosure.agency(subscription.agency);
-    const auto* rule = policy.rule_for(subscription.role, agency, event, recorded.appended_at);
+    const auto* rule = policy.rule_for(subscription.role, agency, event, *known, recorded.appended_at);
     if (rule == nullptr) {
       delivery->withhold(recorded.sequence, policy.version(),
-                         policy.why_withheld(subscription.role, agency, event, recorded.appended_at));
+                         policy.why_withheld(subscription.role, agency, event, *known, recorded.appended_at));
       continue;
     }
     std::shared_ptr<const View> view;
@@ -120,7 +127,7 @@ Result<void> Deliveries::route(const RecordedEvent& recorded) {
       auto made =
           std::find_if(views.begin(), views.end(), [&](const auto& one) { return one.first == rule; });
       if (made == views.end()) {
-        auto redacted = context_.disclosure.view(*rule, recorded);
+        auto redacted = context_.disclosure.view(*rule, recorded, marks_of(event, *known));
         if (!redacted && !nothing_to_show(redacted.error())) return tl::unexpected(redacted.error());
         // Without a view the delivery is given up in its turn, on record.
         made = views.emplace(views.end(), rule, redacted ? std::move(*redacted) : nullptr);

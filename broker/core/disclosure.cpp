@@ -13,8 +13,17 @@ View::~View() {
   if (held) *held -= event.size();
 }
 
-Result<Bytes> deliverable(const event::Event& event, const DisclosureRule& rule, Sequence sequence) {
-  auto redacted = redact(event, rule);
+Result<KnownChild> known_child(const StateReader& state, const PersonKey& person, const event::Event& event,
+                               Sequence sequence, Sequence mends, Timestamp at) {
+  auto facts = state.child_facts(person);
+  if (!facts) return tl::unexpected(facts.error());
+  auto known = known_at(std::move(*facts), sequence, at);
+  return mends == 0 ? std::move(known) : with_own(std::move(known), event, at);
+}
+
+Result<Bytes> deliverable(const event::Event& event, const DisclosureRule& rule, RestrictionSet marks,
+                          const storage::SecretKey& pseudonyms, Sequence sequence) {
+  auto redacted = redact(event, rule, marks, pseudonyms);
   if (redacted && redacted->size() > limits::kDeliverBytesMax) {
     return fail(ErrorKind::invalid, "the view of entry " + std::to_string(sequence) + " is larger than " +
                                         std::to_string(limits::kDeliverBytesMax) +
@@ -23,7 +32,8 @@ Result<Bytes> deliverable(const event::Event& event, const DisclosureRule& rule,
   return redacted;
 }
 
-Disclosure::Disclosure(std::vector<Agency> agencies) {
+Disclosure::Disclosure(std::vector<Agency> agencies, const storage::SecretKey& pseudonyms)
+    : pseudonyms_(pseudonyms) {
   for (auto& agency : agencies) {
     auto id = agency.id;
     agencies_.emplace(std::move(id), std::move(agency));
@@ -56,15 +66,16 @@ const Agency& Disclosure::agency(const std::string& id) const {
 
 const DisclosureRule* Disclosure::rule(std::uint64_t policy_version, const std::string& role,
                                        const std::string& agency_id, const event::Event& event,
-                                       Timestamp at) const {
+                                       const KnownChild& known, Timestamp at) const {
   const auto policy = policies_.find(policy_version);
   if (policy == policies_.end()) return nullptr;
-  return policy->second.rule_for(role, agency(agency_id), event, at);
+  return policy->second.rule_for(role, agency(agency_id), event, known, at);
 }
 
 Result<std::shared_ptr<const View>> Disclosure::view(const DisclosureRule& rule,
-                                                     const RecordedEvent& recorded) const {
-  auto redacted = deliverable(*recorded.event, rule, recorded.sequence);
+                                                     const RecordedEvent& recorded,
+                                                     RestrictionSet marks) const {
+  auto redacted = bytes(rule, *recorded.event, recorded.sequence, marks);
   if (!redacted) return tl::unexpected(redacted.error());
   auto view = std::make_shared<View>();
   view->event = std::move(*redacted);
@@ -99,11 +110,14 @@ Result<std::shared_ptr<const View>> Disclosure::view(const StateReader& state, S
   if (entry->marks() != nullptr) {
     for (const auto mark : *entry->marks()) recorded.marks.push_back(static_cast<ledger::Mark>(mark));
   }
-  const auto* decides = rule(policy_version, role, agency_id, *recorded.event, decided_at);
+  const auto person = entry->person() == nullptr ? PersonKey() : key_from<PersonKey>(*entry->person());
+  const auto known = known_child(state, person, *recorded.event, sequence, entry->mends(), decided_at);
+  if (!known) return tl::unexpected(known.error());
+  const auto* decides = rule(policy_version, role, agency_id, *recorded.event, *known, decided_at);
   if (decides == nullptr) {
     return fail(ErrorKind::not_found, "no rule shows entry " + std::to_string(sequence) + " any more");
   }
-  return view(*decides, recorded);
+  return view(*decides, recorded, marks_of(*recorded.event, *known));
 }
 
 }  // namespace carehub::core

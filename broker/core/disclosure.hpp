@@ -38,15 +38,22 @@ struct RecordedEvent {
   std::string_view channel = {};  // the inbound channel that it came by; the caller keeps it
 };
 
+/// What is known of the child when an event is decided about at a time. `mends`: the event stands in for a
+/// dead letter; else 0.
+Result<KnownChild> known_child(const StateReader& state, const PersonKey& person, const event::Event& event,
+                               Sequence sequence, Sequence mends, Timestamp at);
+
 /// Whether a view that could not be made is a matter of this delivery alone; else the hub stops.
 bool nothing_to_show(const Error& error);
 
-/// The event as this rule shows it. `invalid`: larger than may be delivered.
-Result<Bytes> deliverable(const event::Event& event, const DisclosureRule& rule, Sequence sequence);
+/// The event as redact() has it. `invalid`: larger than may be delivered.
+Result<Bytes> deliverable(const event::Event& event, const DisclosureRule& rule, RestrictionSet marks,
+                          const storage::SecretKey& pseudonyms, Sequence sequence);
 
 class Disclosure {
  public:
-  explicit Disclosure(std::vector<Agency> agencies);
+  /// `pseudonyms`: under which values are pseudonymised; outlives it.
+  Disclosure(std::vector<Agency> agencies, const storage::SecretKey& pseudonyms);
 
   /// The policy with the highest version is the current one.
   void add_policy(Policy policy);
@@ -65,10 +72,15 @@ class Disclosure {
 
   /// nullptr: withhold. `at`: when it was decided.
   const DisclosureRule* rule(std::uint64_t policy_version, const std::string& role, const std::string& agency,
-                             const event::Event& event, Timestamp at) const;
+                             const event::Event& event, const KnownChild& known, Timestamp at) const;
 
-  /// `invalid`: the view is too large to be delivered.
-  Result<std::shared_ptr<const View>> view(const DisclosureRule& rule, const RecordedEvent& recorded) const;
+  /// `marks`: marks_of() the event. `invalid`: the view is too large to be delivered.
+  Result<std::shared_ptr<const View>> view(const DisclosureRule& rule, const RecordedEvent& recorded,
+                                           RestrictionSet marks) const;
+  Result<Bytes> bytes(const DisclosureRule& rule, const event::Event& event, Sequence sequence,
+                      RestrictionSet marks) const {
+    return deliverable(event, rule, marks, pseudonyms_, sequence);
+  }
   /// The view of an event that has to be read back, as was decided then. `not_found`: no rule shows it.
   /// `corrupt`: it does not open. `invalid`: its view is too large to be delivered.
   Result<std::shared_ptr<const View>> view(const StateReader& state, Sequence sequence,
@@ -80,6 +92,7 @@ class Disclosure {
 
  private:
   std::unordered_map<std::string, Agency> agencies_;
+  const storage::SecretKey& pseudonyms_;
   std::map<std::uint64_t, Policy> policies_;
   Timestamp newest_;
   std::shared_ptr<std::size_t> held_ = std::make_shared<std::size_t>(0);

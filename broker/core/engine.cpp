@@ -76,7 +76,7 @@ struct Engine::Impl {
   /// What exists once the configuration is known.
   struct Started {
     Started(Impl& impl, const HubRules& rules)
-        : disclosure(rules.agencies),
+        : disclosure(rules.agencies, impl.vault.index_key()),
           context{impl.state,  impl.journal,           disclosure,    impl.day_keys,
                   impl.random, impl.vault.index_key(), impl.counters, impl.note},
           deliveries(context),

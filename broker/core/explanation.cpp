@@ -39,6 +39,7 @@ std::string words_of(const CoarsenedField& coarsened) {
     case Coarsening::to_month: return "cut to its month";
     case Coarsening::to_year: return "cut to its year";
     case Coarsening::to_district: return "cut to its postcode district; left out where it is no postcode";
+    case Coarsening::pseudonymised: return "a pseudonym stands in its place";
     case Coarsening::replaced: return "a fixed text stands in its place";
   }
   return "coarsened";
@@ -56,9 +57,9 @@ const CoarsenedField* coarsening_of(const DisclosureRule& rule, const FieldPath&
 
 class FieldJudge {
  public:
-  FieldJudge(const DisclosureRule& rule, const event::Event& event)
+  FieldJudge(const DisclosureRule& rule, const event::Event& event, RestrictionSet marks)
       : rule_(rule),
-        marks_(static_cast<RestrictionSet>(restrictions_of(event) & ~rule.sees_restricted)),
+        marks_(static_cast<RestrictionSet>(marks & ~rule.sees_restricted)),
         payload_(event_type_name(event.type())),
         event_(event) {}
 
@@ -72,10 +73,13 @@ class FieldJudge {
     const bool hidden = marks_ != 0 && is_hidden(marks_, event_, *path);
     const auto covers = [&path](const FieldPath& shown) { return shown.covers(*path); };
     const auto shown = std::ranges::find_if(rule_.show, covers);
-    if (coarsened != nullptr && (!hidden || coarsened->how == Coarsening::replaced))
+    const bool unaddressed = coarsened != nullptr && is_of_another_addressee(*path);
+    if (coarsened != nullptr && ((!hidden && !unaddressed) || coarsened->how == Coarsening::replaced))
       return {text, Seen::coarsened, words_of(*coarsened)};
     if (coarsened == nullptr && shown == rule_.show.end())
       return {text, Seen::withheld, "the rule does not name it"};
+    if (is_of_another_addressee(*path))
+      return {text, Seen::hidden, "one does not write to them: addressee_only"};
     if (hidden) return {text, Seen::hidden, "a mark of a protected child that the rule does not see"};
     return {text, Seen::shown, "by `" + shown->text() + "`"};
   }
@@ -87,21 +91,35 @@ class FieldJudge {
     return path.find('.') != std::string_view::npos && top != "person" && top != payload_;
   }
 
+  bool is_of_another_addressee(const FieldPath& path) const {
+    if (!rule_.addressee_only) return false;
+    const auto names = names_in(path.text());
+    return names.size() > 1 && names[0] == "person" && hides_contact(addressee_of(rule_, event_), names[1]);
+  }
+
   const DisclosureRule& rule_;
   const RestrictionSet marks_;
   const std::string_view payload_;
   const event::Event& event_;
 };
 
-std::string relation_wanted(Relationship relationship) {
+const char* relation_text(Relationship relationship) {
   switch (relationship) {
-    case Relationship::any: break;
-    case Relationship::pupil: return "the event's school is none of the agency's codes (pupil)";
+    case Relationship::pupil: return "the child's school is none of the agency's codes (pupil)";
     case Relationship::patient:
-      return "neither the event's GP practice nor the unit's site is one of the agency's codes (patient)";
-    case Relationship::resident: return "the event's home authority is none of the agency's codes (resident)";
+      return "neither the child's GP practice nor the unit's site is one of the agency's codes (patient)";
+    case Relationship::resident: return "the child's home authority is none of the agency's codes (resident)";
+    case Relationship::referral: return "no referral from or to the agency is open (referral)";
+    case Relationship::key_worker: return "the child's key worker is not the agency's (key_worker)";
   }
-  return "another of its conditions does not hold";
+  return "";
+}
+
+std::string relations_wanted(const DisclosureRule& rule) {
+  std::string text;
+  for (const auto one : rule.relationships)
+    text += (text.empty() ? "" : "; ") + std::string(relation_text(one));
+  return text.empty() ? "another of its conditions does not hold" : text;
 }
 
 std::string tiers_text(const std::vector<std::uint8_t>& tiers) {
@@ -111,15 +129,32 @@ std::string tiers_text(const std::vector<std::uint8_t>& tiers) {
 }
 
 /// Which of the rule's conditions does not hold; empty: none of those that are the event's alone.
-std::string misfit(const DisclosureRule& rule, const event::Event& event) {
+std::string misfit(const DisclosureRule& rule, const event::Event& event, RestrictionSet marks) {
   if (std::ranges::find(rule.types, event.type()) == rule.types.end()) return "it is for other event types";
   const auto tier = static_cast<std::uint8_t>(tier_of(event));
   if (!rule.tiers.empty() && std::ranges::find(rule.tiers, tier) == rule.tiers.end())
     return "it is for events of tier " + tiers_text(rule.tiers);
-  if (withholds_all(static_cast<RestrictionSet>(restrictions_of(event) & ~rule.sees_restricted)))
+  if (withholds_all(static_cast<RestrictionSet>(marks & ~rule.sees_restricted)))
     return "a mark of a protected child withholds the event whole, and the rule does not see such marks";
   if (!fits_age(rule, event)) return "it is for other ages, or the child's is not certain";
   return {};
+}
+
+/// What the ledger would have to say of the child and does not.
+std::string unmet(const DisclosureRule& rule, const Agency& agency, const event::Event& event,
+                  const KnownChild& known, Timestamp at) {
+  if (rule.break_glass_minutes && !has_broken_glass(rule.role, agency, known, at))
+    return "it is for a child for whom the agency has broken the glass";
+  Agency authorities;
+  authorities.codes = rule.home_authorities;
+  if (!authorities.codes.empty() && !is_related(Relationship::resident, authorities, event, known, at))
+    return "it is for children of other home authorities, or the child's is not known";
+  const auto holds = [&](Relationship one) { return is_related(one, agency, event, known, at); };
+  if (!rule.relationships.empty() && std::ranges::none_of(rule.relationships, holds))
+    return relations_wanted(rule);
+  if (fits_consent(rule, agency, event, known, at)) return {};
+  return rule.consent == ConsentNeed::given ? "consent to it is not on record, or is refused"
+                                            : "consent is refused";
 }
 
 }  // namespace
@@ -134,8 +169,9 @@ const char* word_of(Seen seen) {
   return "withheld";
 }
 
-std::vector<ExplainedField> explain_fields(const DisclosureRule& rule, const event::Event& event) {
-  const FieldJudge judge(rule, event);
+std::vector<ExplainedField> explain_fields(const DisclosureRule& rule, const event::Event& event,
+                                           RestrictionSet marks) {
+  const FieldJudge judge(rule, event, marks);
   std::vector<ExplainedField> fields;
   visit_fields(event,
                [&](const std::string& path, std::string_view) { fields.push_back(judge.judge(path)); });
@@ -143,26 +179,28 @@ std::vector<ExplainedField> explain_fields(const DisclosureRule& rule, const eve
 }
 
 Explanation explain(const Policy& policy, const std::string& role, const Agency& agency,
-                    const event::Event& event, Timestamp at) {
+                    const event::Event& event, const KnownChild& known, Timestamp at) {
   Explanation explanation;
-  explanation.rule = policy.rule_for(role, agency, event, at);
+  const auto marks = marks_of(event, known);
+  explanation.rule = policy.rule_for(role, agency, event, known, at);
   for (const auto& rule : policy.rules()) {
     if (rule.role != role) continue;
     if (&rule == explanation.rule) {
       explanation.rules.push_back({&rule, "it fits, and decides"});
       continue;
     }
-    auto why = misfit(rule, event);
+    auto why = misfit(rule, event, marks);
+    if (why.empty()) why = unmet(rule, agency, event, known, at);
     if (why.empty()) why = policy.obstacle(rule, agency, event, at);
-    if (policy.fits(rule, agency, event, at)) {
+    if (policy.fits(rule, agency, event, known, at)) {
       why = is_narrower(*explanation.rule, rule) ? "it fits, and a narrower rule decides"
                                                  : "it fits, and an earlier rule decides";
     }
-    if (why.empty()) why = relation_wanted(rule.relationship);
+    if (why.empty()) why = "another of its conditions does not hold";
     explanation.rules.push_back({&rule, std::move(why)});
   }
   if (explanation.rule != nullptr) {
-    explanation.fields = explain_fields(*explanation.rule, event);
+    explanation.fields = explain_fields(*explanation.rule, event, marks);
     return explanation;
   }
   visit_fields(event, [&](const std::string& path, std::string_view) {

@@ -8,7 +8,8 @@
 /// Why a role sees what it sees of one event, in words and without any of its values.
 namespace carehub::core {
 
-/// What becomes of one field in the view. `hidden`: the rule shows it, a mark of a protected child does not.
+/// What becomes of one field in the view. `hidden`: the rule shows it, a mark of a protected child or to whom
+/// one writes does not.
 enum class Seen : std::uint8_t { shown, coarsened, hidden, withheld };
 const char* word_of(Seen seen);
 
@@ -33,9 +34,10 @@ struct Explanation {
 /// verifier; agreements are judged by the time `at`; the rules are the policy's, which outlives the
 /// explanation.
 Explanation explain(const Policy& policy, const std::string& role, const Agency& agency,
-                    const event::Event& event, Timestamp at);
+                    const event::Event& event, const KnownChild& known, Timestamp at);
 
-/// The same for fields under one rule.
-std::vector<ExplainedField> explain_fields(const DisclosureRule& rule, const event::Event& event);
+/// The same for fields under one rule. `marks`: the event's and the child's.
+std::vector<ExplainedField> explain_fields(const DisclosureRule& rule, const event::Event& event,
+                                           RestrictionSet marks);
 
 }  // namespace carehub::core

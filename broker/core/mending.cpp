@@ -114,13 +114,16 @@ Mending::Checked Mending::check_receiver(const Pending& dead, Timestamp now, Men
       !matches(target->subscription().filter, event, mended.channel)) {
     return filtered();
   }
+  const auto at = context_.disclosure.decided_at(now);
+  const auto known = known_child(context_.state, dead.person, event, dead.sequence, dead.sequence, at);
+  if (!known) return tl::unexpected(known.error());
   mended.rule = context_.disclosure.current().rule_for(to.role, context_.disclosure.agency(to.agency), event,
-                                                       context_.disclosure.decided_at(now));
+                                                       *known, at);
   if (mended.rule == nullptr) {
     return std::optional(Refusal{
         ErrorKind::invalid, "the policy shows this subscription nothing of it: discard the dead letter"});
   }
-  const auto view = deliverable(event, *mended.rule, dead.sequence);
+  const auto view = context_.disclosure.bytes(*mended.rule, event, dead.sequence, marks_of(event, *known));
   if (view) {
     const bool by_view = looks_at_view(target->subscription());
     const auto& shown = *event::GetEvent(view->data());

@@ -33,11 +33,22 @@ bool ages_within(const DisclosureRule& inner, const DisclosureRule& outer) {
          inner.age_max_years.value_or(kAgeMax) <= outer.age_max_years.value_or(kAgeMax);
 }
 
+/// Consent given is within what is not refused, and that within what dissent does not stop. Of two that need
+/// the same, the one that looks at more refusals, or at fewer consents.
+bool consent_within(const DisclosureRule& inner, const DisclosureRule& outer) {
+  if (inner.consent != outer.consent) return inner.consent > outer.consent;
+  if (inner.consent == ConsentNeed::given) return within(inner.consent_scopes, outer.consent_scopes, false);
+  return within(outer.consent_scopes, inner.consent_scopes, true);
+}
+
 bool is_within(const DisclosureRule& inner, const DisclosureRule& outer) {
   const auto opened = opened_by(inner);
   return inner.role == outer.role && within(inner.types, outer.types, false) &&
          within(inner.tiers, outer.tiers, true) && ages_within(inner, outer) &&
-         (outer.relationship == Relationship::any || inner.relationship == outer.relationship) &&
+         (outer.relationships.empty() || (!inner.relationships.empty() &&
+                                          std::ranges::includes(outer.relationships, inner.relationships))) &&
+         within(inner.home_authorities, outer.home_authorities, true) && consent_within(inner, outer) &&
+         (inner.break_glass_minutes || !outer.break_glass_minutes) &&
          (outer.agreement.empty() || inner.agreement == outer.agreement) &&
          (opened & opened_by(outer)) == opened;
 }
@@ -63,7 +74,8 @@ bool show_the_same(const DisclosureRule& left, const DisclosureRule& right) {
     return one.path.text() == other.path.text() && one.how == other.how &&
            one.replacement == other.replacement;
   };
-  return left.legal_basis == right.legal_basis && left.sees_restricted == right.sees_restricted &&
+  return left.legal_basis == right.legal_basis && left.addressee_only == right.addressee_only &&
+         left.sees_restricted == right.sees_restricted &&
          std::ranges::is_permutation(left.show, right.show, same_path) &&
          std::ranges::is_permutation(left.coarsen, right.coarsen, same_field);
 }

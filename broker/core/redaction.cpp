@@ -159,10 +159,13 @@ struct Workspace {
 
 class Redactor {
  public:
-  Redactor(const event::Event& event, const DisclosureRule& rule, Workspace& workspace)
+  Redactor(const event::Event& event, const DisclosureRule& rule, RestrictionSet marks,
+           const storage::SecretKey& pseudonyms, Workspace& workspace)
       : event_(event),
         rule_(rule),
-        marks_(static_cast<RestrictionSet>(restrictions_of(event) & ~rule.sees_restricted)),
+        marks_(static_cast<RestrictionSet>(marks & ~rule.sees_restricted)),
+        addressee_(addressee_of(rule, event)),
+        pseudonyms_(pseudonyms),
         payload_(event_schema::event_table().find(event_type_name(event.type()))),
         builder_(workspace.builder),
         slots_(workspace.slots),
@@ -209,7 +212,9 @@ class Redactor {
       return claim.coarsened != nullptr && claim.coarsened->how == Coarsening::replaced;
     });
     for (const auto& field : type.fields) {
-      const bool hidden = table == nullptr || (marks_ != 0 && hides_field(marks_, field.name));
+      const bool hidden =
+          table == nullptr || (marks_ != 0 && hides_field(marks_, field.name)) ||
+          (rule_.addressee_only && type.name == "Person" && hides_contact(addressee_, field.name));
       const auto* address = hidden ? nullptr : table->GetAddressOf(field.offset);
       if (address == nullptr && !replaces) continue;  // only what is replaced shows where nothing is
       below->clear();
@@ -311,13 +316,23 @@ class Redactor {
       if (verdict.coarsened->how == Coarsening::replaced) {
         return builder_.CreateString(verdict.coarsened->replacement).o;
       }
-      if (address == nullptr || verdict.coarsened->how != Coarsening::to_district) return std::nullopt;
+      if (address == nullptr) return std::nullopt;
+      if (verdict.coarsened->how == Coarsening::pseudonymised)
+        return builder_.CreateString(pseudonym_of(text_at(address))).o;
+      if (verdict.coarsened->how != Coarsening::to_district) return std::nullopt;
       const auto outward = outward_part(text_at(address));
       if (outward.empty()) return std::nullopt;
       return builder_.CreateString(outward).o;
     }
     if (address == nullptr || !verdict.shown) return std::nullopt;
     return builder_.CreateString(text_at(address)).o;
+  }
+
+  /// Nothing where there is nothing: an empty text would tell apart what is said from what is not.
+  std::string pseudonym_of(std::string_view value) const {
+    if (value.empty()) return {};
+    const auto named = "pseudonym:value:" + std::to_string(rule_.role.size()) + ":" + rule_.role + ":";
+    return to_hex(storage::keyed_hash(pseudonyms_, named + std::string(value)).bytes);
   }
 
   uoffset_t names_through_present() const {
@@ -422,6 +437,8 @@ class Redactor {
   const event::Event& event_;
   const DisclosureRule& rule_;
   const RestrictionSet marks_;  // that hide something from this rule
+  const Addressee addressee_;
+  const storage::SecretKey& pseudonyms_;
   const Field* payload_;
   flatbuffers::FlatBufferBuilder& builder_;
   Lists<Slot>& slots_;
@@ -430,9 +447,10 @@ class Redactor {
 
 }  // namespace
 
-Result<Bytes> redact(const event::Event& event, const DisclosureRule& rule) {
+Result<Bytes> redact(const event::Event& event, const DisclosureRule& rule, RestrictionSet marks,
+                     const storage::SecretKey& pseudonyms) {
   thread_local Workspace workspace;
-  return Redactor(event, rule, workspace).redact();
+  return Redactor(event, rule, marks, pseudonyms, workspace).redact();
 }
 
 }  // namespace carehub::core

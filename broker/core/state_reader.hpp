@@ -8,6 +8,7 @@
 #include "broker/base/ids.hpp"
 #include "broker/base/result.hpp"
 #include "broker/core/course.hpp"
+#include "broker/core/known_child.hpp"
 #include "broker/core/rules.hpp"
 #include "broker/storage/entry.hpp"
 
@@ -69,6 +70,8 @@ class StateReader {
   virtual Result<std::vector<std::optional<PersonKey>>> linked(
       const std::vector<KeyedHash>& identifiers) const = 0;
   virtual Result<std::optional<PersonRecord>> person(const PersonKey& key) const = 0;
+  /// What was said of the child, oldest entry first.
+  virtual Result<std::vector<ChildFact>> child_facts(const PersonKey& key) const = 0;
   /// Pending of a subscription with sequence > `after`, in sequence order.
   virtual Result<std::vector<Pending>> pending(const std::string& subscription, Sequence after,
                                                std::size_t rows_max) const = 0;

@@ -160,4 +160,39 @@ Result<Bytes> Sealer::open_withdrawn(const SealedEntry& entry) const {
   return body;
 }
 
+Result<std::string> Sealer::seal_row(const KeyId& key_id, std::string_view name,
+                                     std::string_view plain) const {
+  const auto key = vault_.key(key_id);
+  if (!key) return tl::unexpected(key.error());
+  std::string named("row:");
+  named.append(std::to_string(name.size())).append(":").append(name).append(plain);
+  const auto nonce = keyed_fingerprint(vault_.index_key(), bytes_of(named));
+  static_assert(std::tuple_size_v<std::decay_t<decltype(nonce)>> >= kNonceBytes);
+  std::string sealed(kNonceBytes + plain.size() + kTagBytes, '\0');
+  std::copy_n(nonce.begin(), kNonceBytes, sealed.begin());
+  const auto aad = bytes_of(name);
+  crypto_aead_xchacha20poly1305_ietf_encrypt(reinterpret_cast<std::uint8_t*>(&sealed[kNonceBytes]), nullptr,
+                                             bytes_of(plain).data(), plain.size(), aad.data(), aad.size(),
+                                             nullptr, nonce.data(), key->bytes().data());
+  return sealed;
+}
+
+Result<std::string> Sealer::open_row(const KeyId& key_id, std::string_view name,
+                                     std::string_view sealed) const {
+  if (withdrawn(key_id)) return fail(ErrorKind::not_found, "a row of the state: its person has been erased");
+  const auto key = vault_.key(key_id);
+  if (!key) return fail(key.error().kind, "a row of the state: " + key.error().text);
+  if (sealed.size() < kNonceBytes + kTagBytes)
+    return fail(ErrorKind::corrupt, "a row of the state is cut short: run carehub rebuild");
+  std::string plain(sealed.size() - kNonceBytes - kTagBytes, '\0');
+  const auto bytes = bytes_of(sealed);
+  const auto aad = bytes_of(name);
+  const int opened = crypto_aead_xchacha20poly1305_ietf_decrypt(
+      reinterpret_cast<std::uint8_t*>(plain.data()), nullptr, nullptr, &bytes[kNonceBytes],
+      bytes.size() - kNonceBytes, aad.data(), aad.size(), bytes.data(), key->bytes().data());
+  if (opened != 0)
+    return fail(ErrorKind::corrupt, "a row of the state does not open under its key: run carehub rebuild");
+  return plain;
+}
+
 }  // namespace carehub::storage

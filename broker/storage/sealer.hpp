@@ -35,6 +35,12 @@ class Sealer {
   void withdraw(const std::vector<KeyId>& ids);
   bool withdrawn(const KeyId& id) const;
 
+  /// A row of the state that tells about a person, sealed under one of their keys and bound to the row's
+  /// name. The same row becomes the same bytes: its nonce is a keyed hash of what it holds.
+  Result<std::string> seal_row(const KeyId& key_id, std::string_view name, std::string_view plain) const;
+  /// Error as open().
+  Result<std::string> open_row(const KeyId& key_id, std::string_view name, std::string_view sealed) const;
+
   /// The vault's, for hashes by which what was sealed is found.
   const SecretKey& index_key() const { return vault_.index_key(); }
 

@@ -127,7 +127,6 @@ struct Draft {
   event::EventType type = event::EventType::admission;
   int child = 1;
   int tier = 4;
-  int school = 0;  // 0 Holm Lane, 1 Priory Road
   event::Urgency urgency = event::Urgency::unknown;
   bool danger = false;  // of a flag: at once
   int other = 0;        // of a link or merge: the child that is the same

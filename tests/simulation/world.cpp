@@ -98,7 +98,6 @@ void World::publish(Dice& dice) {
     draft.type = some_type(dice);
     draft.child = 1 + dice.number_below(kChildren);
     draft.tier = dice.one_in(2) ? 4 : 2;
-    draft.school = dice.number_below(2);
     if (dice.one_in(2)) draft.urgency = static_cast<event::Urgency>(dice.below(4));
     draft.danger = dice.one_in(4);
     say(write_publication(draft));
@@ -393,7 +392,6 @@ void World::publish_fresh(Dice& dice) {
   // Whatever its filter, each subscription gets one of these.
   draft.type = dice.one_in(2) ? event::EventType::admission : event::EventType::safeguarding_flag;
   draft.child = kChildren + 1 + dice.number_below(3);
-  draft.school = dice.number_below(2);
   say(write_publication(draft));
 }
 

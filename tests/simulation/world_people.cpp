@@ -48,7 +48,6 @@ void World::mend(const Interest& interest, Sequence dead, Dice& dice) {
   draft.type = original.type;
   draft.child = original.child;
   draft.tier = original.tier;
-  draft.school = original.school == "900101" ? 0 : 1;
   const std::uint64_t odd = dice.below(8);
   if (odd == 0) draft.publisher = 1 - draft.publisher;
   if (odd == 1) draft.child = 1 + draft.child % kChildren;

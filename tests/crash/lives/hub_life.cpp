@@ -47,7 +47,8 @@ void go(const char* function, const event::Event& event) {
 
 #define CAREHUB_REAL(name) __asm__("__real_" name)
 #define CAREHUB_WRAP(name) __asm__("__wrap_" name)
-#define CAREHUB_REDACT "_ZN7carehub4core6redactERKNS_5event5EventERKNS0_14DisclosureRuleE"
+#define CAREHUB_REDACT \
+  "_ZN7carehub4core6redactERKNS_5event5EventERKNS0_14DisclosureRuleEhRKNS_7storage9SecretKeyE"
 #define CAREHUB_MATCHES                                                                              \
   "_ZN7carehub4core7matchesERKNS_6ledger7FilterTERKNS_5event5EventESt17basic_string_viewIcSt11char_" \
   "traitsIcEE"
@@ -57,11 +58,14 @@ void go(const char* function, const event::Event& event) {
 
 namespace carehub::core {
 
-Result<Bytes> real_redact(const event::Event& event, const DisclosureRule& rule) CAREHUB_REAL(CAREHUB_REDACT);
-Result<Bytes> wrap_redact(const event::Event& event, const DisclosureRule& rule) CAREHUB_WRAP(CAREHUB_REDACT);
-Result<Bytes> wrap_redact(const event::Event& event, const DisclosureRule& rule) {
+Result<Bytes> real_redact(const event::Event& event, const DisclosureRule& rule, RestrictionSet marks,
+                          const storage::SecretKey& pseudonyms) CAREHUB_REAL(CAREHUB_REDACT);
+Result<Bytes> wrap_redact(const event::Event& event, const DisclosureRule& rule, RestrictionSet marks,
+                          const storage::SecretKey& pseudonyms) CAREHUB_WRAP(CAREHUB_REDACT);
+Result<Bytes> wrap_redact(const event::Event& event, const DisclosureRule& rule, RestrictionSet marks,
+                          const storage::SecretKey& pseudonyms) {
   go("redact", event);
-  return real_redact(event, rule);
+  return real_redact(event, rule, marks, pseudonyms);
 }
 
 bool real_matches(const ledger::FilterT& filter, const event::Event& event, std::string_view channel)

@@ -21,7 +21,7 @@ struct Explained {
   wire::PageT ask(wire::QueryT query) {
     care::History history(*hub.state, hub.ledger, *hub.sealer, hub.store, hub.vault, hub.rules.agencies);
     history.use_policy(*core::Disclosure::parse_policy(hub.rules.policy_text, "policy.toml", 1));
-    return history.answer({kOperator, std::move(query)});
+    return history.answer({kOperator, std::move(query), hub.clock.now()});
   }
   static wire::QueryT query(Sequence sequence, const std::string& role) {
     wire::QueryT query;

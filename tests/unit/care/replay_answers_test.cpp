@@ -68,7 +68,7 @@ TEST_CASE("a preview counts by subscriber and type what each would be shown, and
   past.publish(1);
   past.publish(2, event::EventType::discharge);
   past.publish(2, event::EventType::movement);
-  core::AskReplay ask{kOperator, {}};
+  core::AskReplay ask{kOperator, {}, past.hub.clock.now()};
   ask.replay.role = "auditor";
   ask.replay.preview = true;
   auto lines = counted(past.replay(ask).frame);

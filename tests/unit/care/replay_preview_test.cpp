@@ -12,21 +12,22 @@ namespace {
 
 /// What the county's subscriptions would be shown of the events counted.
 struct Counted {
-  Counted() : preview(policy, agency_of(), rules.subscriptions, {}) {}
-  care::ReplayPreview::AgencyOf agency_of() {
-    return [this](const std::string& id) -> const core::Agency& {
-      return *std::ranges::find(rules.agencies, id, &core::Agency::id);
-    };
-  }
-  void count(EventType type, const std::string& school_urn = "900101") {
+  Counted() { past.use_policy(*core::Disclosure::parse_policy(hub.rules.policy_text, "policy.toml", 1)); }
+  /// Another child each time: what was said of one decides about all of theirs.
+  care::PastEvent publish(EventType type, const std::string& school_urn = "900101") {
     EventSpec spec;
     spec.type = type;
     spec.school_urn = school_urn;
-    care::PastEvent past;
-    past.bytes = pack_event(make_event(spec));
-    past.event = verified_event(past.bytes);
-    REQUIRE(past.event != nullptr);
-    preview.count(past);
+    spec.child = ++children;
+    const auto outcome = hub.publish_one(EngineHarness::peer(1, spec.agency), item_of(spec));
+    REQUIRE(outcome.sequence != 0);
+    REQUIRE(hub.state->flush());
+    auto event = past.event_at(outcome.sequence);
+    REQUIRE(event);
+    return std::move(**event);
+  }
+  void count(EventType type, const std::string& school_urn = "900101") {
+    REQUIRE(preview.count(publish(type, school_urn)));
   }
   const wire::ReplayCountT* of(const std::string& subscription, EventType type) {
     counts = preview.counts();
@@ -36,9 +37,10 @@ struct Counted {
     return nullptr;
   }
 
-  core::HubRules rules = EngineHarness::county();
-  core::Policy policy = *core::Disclosure::parse_policy(rules.policy_text, "policy.toml", 1);
-  care::ReplayPreview preview;
+  EngineHarness hub;
+  int children = 0;
+  care::PastReader past{hub.ledger, *hub.sealer, hub.store, hub.vault, hub.rules.agencies};
+  care::ReplayPreview preview{past, hub.rules.subscriptions, {hub.clock.now().us + 3600 * kSecondUs}};
   std::vector<std::unique_ptr<wire::ReplayCountT>> counts;
 };
 
@@ -62,12 +64,9 @@ TEST_CASE("each subscription is counted by its own filter and role, by type of e
 
 TEST_CASE("what was mended for one subscription is counted for that one alone") {
   Counted counted;
-  EventSpec spec;
-  care::PastEvent past;
-  past.bytes = pack_event(make_event(spec));
-  past.event = verified_event(past.bytes);
+  auto past = counted.publish(EventType::admission);
   past.mended_for = "holm-notices";
-  counted.preview.count(past);
+  REQUIRE(counted.preview.count(past));
   CHECK(counted.of("council-duty-desk", EventType::admission) == nullptr);
   CHECK(counted.of("holm-notices", EventType::admission)->matched == 1);
 }
@@ -85,7 +84,7 @@ TEST_CASE("what one asker is shown stands under no subscription's name") {
 TEST_CASE("one part looks at fewer entries the more subscriptions there are, and never at none") {
   const Counted counted;
   const auto few = counted.preview.entries_max();
-  const care::ReplayPreview many(counted.policy, {}, std::vector<core::Subscription>(100'000), {});
+  const care::ReplayPreview many(counted.past, std::vector<core::Subscription>(100'000), {});
   CHECK(many.entries_max() < few);
   CHECK(many.entries_max() > 0);
 }
@@ -100,7 +99,7 @@ TEST_CASE("what an agency asked for itself is counted by what its role is shown"
   auto set = own;
   set.name = "set";
   set.configured = true;
-  counted.preview = care::ReplayPreview(counted.policy, counted.agency_of(), {own, set}, {});
+  counted.preview = care::ReplayPreview(counted.past, {own, set}, counted.hub.clock.now());
   counted.count(EventType::admission);
   CHECK(counted.of("own", EventType::admission) == nullptr);
   REQUIRE(counted.of("set", EventType::admission) != nullptr);

@@ -18,7 +18,7 @@ struct Desks {
   Desks() { disclosure.add_policy(*Disclosure::parse_policy(hub.rules.policy_text, "policy.toml", 1)); }
 
   EngineHarness hub;
-  Disclosure disclosure{hub.rules.agencies};
+  Disclosure disclosure{hub.rules.agencies, hub.vault.index_key()};
   DayKeys day_keys{*hub.state, hub.vault};
   Counters counters;
   WorkNote note;

@@ -21,7 +21,7 @@ std::string rule_that_shows(const std::string& fields) {
 
 /// What the hub discloses by, with version 1 showing the NHS number and version 5 only the tier.
 Disclosure two_policies(const EngineHarness& hub) {
-  Disclosure disclosure(hub.rules.agencies);
+  Disclosure disclosure(hub.rules.agencies, hub.vault.index_key());
   disclosure.add_policy(*Disclosure::parse_policy(rule_that_shows("\"admission.tier\""), "p", 5));
   disclosure.add_policy(*Disclosure::parse_policy(rule_that_shows("\"person.nhs_number\""), "p", 1));
   return disclosure;
@@ -58,14 +58,14 @@ TEST_CASE("a policy that is not there shows nothing, and neither does a role wit
   const auto disclosure = two_policies(hub);
   const auto bytes = pack_event(make_event({}));
   const auto& event = *verified_event(bytes);
-  CHECK(disclosure.rule(1, kRole, kCouncil, event, {}) != nullptr);
-  CHECK(disclosure.rule(2, kRole, kCouncil, event, {}) == nullptr);
-  CHECK(disclosure.rule(1, "school-pastoral", kCouncil, event, {}) == nullptr);
+  CHECK(disclosure.rule(1, kRole, kCouncil, event, {}, {}) != nullptr);
+  CHECK(disclosure.rule(2, kRole, kCouncil, event, {}, {}) == nullptr);
+  CHECK(disclosure.rule(1, "school-pastoral", kCouncil, event, {}, {}) == nullptr);
 }
 
 TEST_CASE("an agency that is not configured is nobody's school, practice or home") {
   EngineHarness hub;
-  const Disclosure disclosure(hub.rules.agencies);
+  const Disclosure disclosure(hub.rules.agencies, hub.vault.index_key());
   CHECK(disclosure.agency(kCouncil).codes.size() == 1);
   CHECK(disclosure.agency("left-last-year").codes.empty());
   CHECK(disclosure.agency("left-last-year").roles.empty());
@@ -123,7 +123,7 @@ TEST_CASE("what is larger than may be delivered is no view, wherever it would go
   name.path = *FieldPath::parse("admission.reason_text");
   name.replacement = std::string(limits::kDeliverBytesMax, 'x');
   rule.coarsen.push_back(name);
-  const auto view = core::deliverable(*verified_event(bytes), rule, 7);
+  const auto view = core::deliverable(*verified_event(bytes), rule, 0, storage::SecretKey(), 7);
   REQUIRE_FALSE(view);
   CHECK(view.error().kind == ErrorKind::invalid);
   CHECK(view.error().text.find("entry 7 ") != std::string::npos);

@@ -103,7 +103,8 @@ Bytes admission(const std::string& restriction = {}) {
 TEST_CASE("each field of an event is shown, coarsened or withheld by the rule that decides") {
   const auto policy = policy_of(kPolicy);
   const auto bytes = admission();
-  const auto told = explain(policy, "school", school_with("900001"), *verified_event(bytes), {});
+  const auto told = explain(policy, "school", school_with("900001"), *verified_event(bytes),
+                            with_own({}, *verified_event(bytes), {}), {});
   REQUIRE(told.rule != nullptr);
   CHECK(told.rule->name == "own pupils");
   CHECK(field_of(told, "id").seen == Seen::shown);
@@ -121,7 +122,8 @@ TEST_CASE("each field of an event is shown, coarsened or withheld by the rule th
 TEST_CASE("every rule of the role says why it does not decide, and no other role's is told of") {
   const auto policy = policy_of(kPolicy);
   const auto bytes = admission();
-  const auto told = explain(policy, "school", school_with("900001"), *verified_event(bytes), {});
+  const auto told = explain(policy, "school", school_with("900001"), *verified_event(bytes),
+                            with_own({}, *verified_event(bytes), {}), {});
   REQUIRE(told.rules.size() == 4);
   CHECK(told.rules[0].why == "it is for events of tier 4");
   CHECK(told.rules[1].why == "it is for other event types");
@@ -132,22 +134,27 @@ TEST_CASE("every rule of the role says why it does not decide, and no other role
 TEST_CASE("where nothing is shown every field is withheld and the relationship that is missing is named") {
   const auto policy = policy_of(kPolicy);
   const auto bytes = admission();
-  const auto told = explain(policy, "school", school_with("900002"), *verified_event(bytes), {});
+  const auto told = explain(policy, "school", school_with("900002"), *verified_event(bytes),
+                            with_own({}, *verified_event(bytes), {}), {});
   CHECK(told.rule == nullptr);
   CHECK(told.rules[2].why.find("school is none of the agency's codes") != std::string::npos);
   CHECK_FALSE(told.fields.empty());
   CHECK(std::ranges::all_of(told.fields, [](const auto& field) { return field.seen == Seen::withheld; }));
-  CHECK(explain(policy, "no-such-role", school_with("900001"), *verified_event(bytes), {}).rules.empty());
+  CHECK(explain(policy, "no-such-role", school_with("900001"), *verified_event(bytes),
+                with_own({}, *verified_event(bytes), {}), {})
+            .rules.empty());
 }
 
 TEST_CASE("a mark hides a field that the rule shows, and one that withholds the event whole is a reason") {
   const auto policy = policy_of(kPolicy);
   const auto sensitive = admission("sensitive_address");
-  const auto told = explain(policy, "school", school_with("900001"), *verified_event(sensitive), {});
+  const auto told = explain(policy, "school", school_with("900001"), *verified_event(sensitive),
+                            with_own({}, *verified_event(sensitive), {}), {});
   CHECK(field_of(told, "person.addresses[0].postcode").seen == Seen::hidden);
   CHECK(field_of(told, "person.upn").seen == Seen::hidden);
   const auto whole = admission("witness_protection");
-  const auto nothing = explain(policy, "school", school_with("900001"), *verified_event(whole), {});
+  const auto nothing = explain(policy, "school", school_with("900001"), *verified_event(whole),
+                               with_own({}, *verified_event(whole), {}), {});
   CHECK(nothing.rule == nullptr);
   CHECK(nothing.rules[2].why.find("withholds the event whole") != std::string::npos);
 }
@@ -155,7 +162,8 @@ TEST_CASE("a mark hides a field that the rule shows, and one that withholds the 
 TEST_CASE("no reason holds a value of the event") {
   const auto policy = policy_of(kPolicy);
   const auto bytes = admission("sensitive_address");
-  const auto told = explain(policy, "school", school_with("900001"), *verified_event(bytes), {});
+  const auto told = explain(policy, "school", school_with("900001"), *verified_event(bytes),
+                            with_own({}, *verified_event(bytes), {}), {});
   std::string all;
   for (const auto& field : told.fields) all += field.path + field.why;
   for (const auto& rule : told.rules) all += rule.why;
@@ -245,11 +253,11 @@ TEST_CASE("what is said to be shown is in the view, and what is said not to be i
     const auto bytes = full_event(random);
     const auto* event = verified_event(bytes);
     const auto rule = random_rule(random);
-    const auto view = redact(*event, rule);
+    const auto view = redact(*event, rule, restrictions_of(*event), storage::SecretKey());
     REQUIRE(view);
     std::map<std::string, std::string> values;
     visit_fields(*event, [&](const std::string& at, std::string_view value) { values.emplace(at, value); });
-    const auto fields = explain_fields(rule, *event);
+    const auto fields = explain_fields(rule, *event, restrictions_of(*event));
     REQUIRE(fields.size() == values.size());
     for (const auto& field : fields) {
       ++said[field.seen];

@@ -42,7 +42,7 @@ TEST_CASE("a rule is narrower by each of its conditions") {
   CHECK(narrowed([](auto& rule) { rule.tiers = {3, 4}; }));
   CHECK(narrowed([](auto& rule) { rule.age_min_years = 16; }));
   CHECK(narrowed([](auto& rule) { rule.age_max_years = 17; }));
-  CHECK(narrowed([](auto& rule) { rule.relationship = Relationship::pupil; }));
+  CHECK(narrowed([](auto& rule) { rule.relationships = {Relationship::pupil}; }));
   CHECK(narrowed([](auto& rule) { rule.agreement = "a"; }));
   CHECK_FALSE(narrowed([](auto&) {}));
   CHECK_FALSE(narrowed([](auto& rule) { rule.role = "y"; }));
@@ -59,9 +59,9 @@ TEST_CASE("rules that are each narrower in another way are neither") {
   CHECK_FALSE(is_narrower(types, tiers));
   CHECK_FALSE(is_narrower(tiers, types));
   auto pupil = types;
-  pupil.relationship = Relationship::pupil;
+  pupil.relationships = {Relationship::pupil};
   auto patient = types;
-  patient.relationship = Relationship::patient;
+  patient.relationships = {Relationship::patient};
   CHECK_FALSE(is_narrower(pupil, patient));
   auto young = types;
   young.age_max_years = 10;

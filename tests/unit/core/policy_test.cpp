@@ -64,7 +64,7 @@ std::string rule_name(const Policy& policy, const std::string& role, const Agenc
                       const Bytes& bytes) {
   const auto* event = verified_event(bytes);
   REQUIRE(event != nullptr);
-  const auto* rule = policy.rule_for(role, agency, *event, {});
+  const auto* rule = policy.rule_for(role, agency, *event, with_own({}, *event, {}), {});
   return rule == nullptr ? "withheld" : rule->name;
 }
 
@@ -91,7 +91,7 @@ legal_basis = "basis"
   const auto& rule = policy.rules()[0];
   CHECK(rule.types == std::vector{EventType::admission, EventType::discharge});
   CHECK(rule.tiers == std::vector<std::uint8_t>{3, 4});
-  CHECK(rule.relationship == Relationship::resident);
+  CHECK(rule.relationships == std::vector{Relationship::resident});
   REQUIRE(rule.show.size() == 2);
   CHECK(rule.show[0].text() == "person.names[]");
   REQUIRE(rule.coarsen.size() == 2);
@@ -310,8 +310,8 @@ std::string decided(const Policy& policy, const Bytes& bytes, Timestamp at, cons
   REQUIRE(event != nullptr);
   auto asking = agency_with("C");
   asking.id = agency;
-  const auto* rule = policy.rule_for("x", asking, *event, at);
-  return rule == nullptr ? policy.why_withheld("x", asking, *event, at) : rule->name;
+  const auto* rule = policy.rule_for("x", asking, *event, {}, at);
+  return rule == nullptr ? policy.why_withheld("x", asking, *event, {}, at) : rule->name;
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ DisclosureRule showing(std::initializer_list<std::string_view> paths) {
 Bytes view_of(const Bytes& event_bytes, const DisclosureRule& rule) {
   const auto* event = verified_event(event_bytes);
   REQUIRE(event != nullptr);
-  auto view = redact(*event, rule);
+  auto view = redact(*event, rule, restrictions_of(*event), storage::SecretKey());
   REQUIRE(view);
   REQUIRE(verified_event(*view) != nullptr);
   return *view;

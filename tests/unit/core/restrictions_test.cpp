@@ -131,7 +131,8 @@ namespace {
 Bytes adopted_view(const Bytes& event, const std::vector<std::string>& paths = event_field_names()) {
   DisclosureRule rule;
   for (const auto& path : paths) rule.show.push_back(*FieldPath::parse(path));
-  auto view = redact(*verified_event(event), rule);
+  auto view =
+      redact(*verified_event(event), rule, restrictions_of(*verified_event(event)), storage::SecretKey());
   REQUIRE(view);
   return *view;
 }

@@ -54,6 +54,9 @@ class CountingState final : public core::StateReader {
   Result<std::optional<core::PersonRecord>> person(const PersonKey& key) const override {
     return state_.person(key);
   }
+  Result<std::vector<core::ChildFact>> child_facts(const PersonKey& key) const override {
+    return state_.child_facts(key);
+  }
   Result<std::vector<core::Pending>> pending(const std::string& subscription, Sequence after,
                                              std::size_t rows_max) const override {
     auto found = state_.pending(subscription, after, rows_max);
