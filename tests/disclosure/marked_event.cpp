@@ -122,7 +122,7 @@ MarkedEvent EventMaker::build(event::EventType type, const Values& chosen) {
   }
   auto bytes = builder.finish();
   if (!bytes) throw std::logic_error(bytes.error().text);
-  MarkedEvent made{event_type_name(type), std::move(*bytes), {}};
+  MarkedEvent made{event_type_name(type), std::move(*bytes), {}, false};
   // Read back: gaps in lists were closed.
   visit_fields(*verified_event(made.bytes), [&made](const std::string& path, std::string_view value) {
     made.values.emplace(path, value);
@@ -167,6 +167,7 @@ void Traces::add(std::size_t number, const MarkedEvent& event) {
     const auto kind = parsed(path).kind();
     // Whose pupil, patient or resident a child is, an agency's code says: that is the same for many.
     if (path.ends_with(".code") && !value.starts_with(kMark)) continue;
+    if (event.shares_number && path == "person.nhs_number") continue;
     Trace trace{number, path, {}};
     if (path == "received_at" || kind == FieldKind::time) {
       const auto us = kind == FieldKind::time ? parse_time(value)->utc_us() : std::stoll(value);

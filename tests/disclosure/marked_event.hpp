@@ -18,6 +18,7 @@ struct MarkedEvent {
   std::string type;
   Bytes bytes;
   Values values;
+  bool shares_number = false;  // with another event of the child: it is no trace of this one
 
   /// Empty where the event has none.
   std::string at(const std::string& path) const;

@@ -48,6 +48,7 @@ std::optional<ModelCoarsening> PolicyMaker::coarsening() {
   if (at.kind() == FieldKind::date) return ModelCoarsening{text, kTimes[random_.below(2)], ""};
   if (at.kind() != FieldKind::text || text == "id" || text == "source_agency") return std::nullopt;
   if (text.ends_with(".postcode") && one_in(2)) return ModelCoarsening{text, "to_district", ""};
+  if (one_in(3)) return ModelCoarsening{text, "pseudonymised", ""};
   if (at.open_lists() > 0) return std::nullopt;
   return ModelCoarsening{text, "replaced", "in its place"};
 }
@@ -68,8 +69,14 @@ void PolicyMaker::add_conditions(ModelRule& rule, const PolicyModel& policy) {
     if (!rule.age_min || one_in(2))
       rule.age_max = rule.age_min.value_or(0) + 1 + static_cast<int>(random_.below(12));
   }
-  static constexpr const char* kRelationships[] = {"pupil", "patient", "resident"};
-  if (one_in(3)) rule.relationship = kRelationships[random_.below(3)];
+  static constexpr const char* kRelationships[] = {"pupil", "patient", "resident", "referral", "key_worker"};
+  while (one_in(3)) rule.relationships.insert(kRelationships[random_.below(5)]);
+  if (one_in(8)) rule.home_authorities.insert(one_in(4) ? "E10000088" : "E10000099");
+  if (one_in(4)) rule.consent = one_in(2) ? "overridden" : "given";
+  if (rule.consent == "given" || (rule.consent == "not_refused" && one_in(4))) {
+    rule.consent_scopes.insert("care");
+    if (one_in(2)) rule.consent_scopes.insert("photos");
+  }
   if (one_in(3)) rule.agreement = policy.agreements[random_.below(policy.agreements.size())].name;
   if (one_in(8)) rule.sees_restricted.insert("*");
   for (const auto mark : event::EnumValuesRestriction()) {

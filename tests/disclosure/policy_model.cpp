@@ -1,6 +1,7 @@
 #include "tests/disclosure/policy_model.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "broker/base/clock.hpp"
 #include "broker/base/event_fields.hpp"
@@ -31,7 +32,10 @@ std::string text_of(const ModelRule& rule) {
   }
   if (rule.age_min) text += "age_min = " + std::to_string(*rule.age_min) + "\n";
   if (rule.age_max) text += "age_max = " + std::to_string(*rule.age_max) + "\n";
-  if (rule.relationship != "any") text += "relationship = " + quoted(rule.relationship) + "\n";
+  if (!rule.relationships.empty()) text += "relationship = " + list_of(rule.relationships) + "\n";
+  if (!rule.home_authorities.empty()) text += "home_authorities = " + list_of(rule.home_authorities) + "\n";
+  if (rule.consent != "not_refused") text += "consent = " + quoted(rule.consent) + "\n";
+  if (!rule.consent_scopes.empty()) text += "consent_scopes = " + list_of(rule.consent_scopes) + "\n";
   if (!rule.agreement.empty()) text += "agreement = " + quoted(rule.agreement) + "\n";
   if (!rule.sees_restricted.empty()) text += "sees_restricted = " + list_of(rule.sees_restricted) + "\n";
   if (!rule.show.empty()) text += "show = " + list_of(rule.show) + "\n";
@@ -79,17 +83,22 @@ bool covers(const std::string& pattern, const std::string& leaf) {
   return true;
 }
 
-std::set<std::string> marks_of(const MarkedEvent& event) {
+/// A mark of one event is the child's.
+std::set<std::string> marks_of(const MarkedEvent& event, const Said& said) {
   std::set<std::string> marks;
-  for (const auto& [path, value] : event.values) {
-    if (path.starts_with("restrictions[")) marks.insert(value);
-  }
+  const auto add = [&marks](const MarkedEvent& of) {
+    for (const auto& [path, value] : of.values) {
+      if (path.starts_with("restrictions[")) marks.insert(value);
+    }
+  };
+  add(event);
+  for (const auto* each : said) add(*each);
   return marks;
 }
 
 /// The marks that keep something from the rule.
-std::set<std::string> unseen_marks(const ModelRule& rule, const MarkedEvent& event) {
-  auto marks = marks_of(event);
+std::set<std::string> unseen_marks(const ModelRule& rule, const MarkedEvent& event, const Said& said) {
+  auto marks = marks_of(event, said);
   if (rule.sees_restricted.contains("*")) marks.clear();
   for (const auto& seen : rule.sees_restricted) marks.erase(seen);
   return marks;
@@ -139,28 +148,122 @@ std::optional<int> age_of(const MarkedEvent& event) {
   return oldest;
 }
 
-bool is_code_of(const core::Agency& agency, const MarkedEvent& event, const std::string& organisation) {
-  const auto code = event.at(organisation + ".code");
-  return !code.empty() && event.at(organisation + ".scheme") != "local" &&
-         std::ranges::find(agency.codes, code) != agency.codes.end();
+/// When an event happened; one that does not say so, when it came, which is later than all that do.
+std::int64_t happened_us(const MarkedEvent& event, std::size_t place) {
+  constexpr std::int64_t kCameUs = 4'000'000'000'000'000;
+  const auto time = event.at("occurred_at");
+  return time.empty() ? kCameUs + static_cast<std::int64_t>(place) : parse_time(time)->utc_us();
 }
 
-bool is_related(const std::string& how, const core::Agency& agency, const MarkedEvent& event) {
-  if (how == "any") return true;
-  if (how == "pupil") return is_code_of(agency, event, "person.school");
-  if (how == "resident") return is_code_of(agency, event, "person.home_authority");
+/// The official code that the newest word on it gives; who repeats their own word says nothing new.
+std::string newest_code(const std::string& organisation, const Said& said) {
+  struct Word {
+    std::string source;
+    std::string code;
+    std::int64_t from_us = 0;
+  };
+  std::vector<Word> words;
+  const auto newest = [&words](std::int64_t by_us, const std::string& source) {
+    const Word* found = nullptr;
+    for (const auto& word : words) {
+      if (word.from_us > by_us || (!source.empty() && word.source != source)) continue;
+      if (found == nullptr || word.from_us >= found->from_us) found = &word;
+    }
+    return found == nullptr ? std::string() : found->code;
+  };
+  for (std::size_t place = 0; place < said.size(); ++place) {
+    const auto& event = *said[place];
+    const auto code = event.at(organisation + ".code");
+    const Word word{event.at("source_agency"), code, happened_us(event, place)};
+    if (code.empty() || event.at(organisation + ".scheme") == "local") continue;
+    if (newest(word.from_us, word.source) != code) words.push_back(word);
+  }
+  return newest(std::numeric_limits<std::int64_t>::max(), {});
+}
+
+bool is_code_of(const core::Agency& agency, const std::string& code) {
+  return !code.empty() && std::ranges::find(agency.codes, code) != agency.codes.end();
+}
+
+bool is_related(const std::string& how, const core::Agency& agency, const MarkedEvent& event,
+                const Said& said) {
+  if (how == "pupil") return is_code_of(agency, newest_code("person.school", said));
+  if (how == "resident") return is_code_of(agency, newest_code("person.home_authority", said));
+  if (how != "patient") return false;  // no referral of theirs is open, and no worker has an employer
   const auto places = {"admission.location", "movement.from",       "movement.to",
                        "discharge.location", "correction.location", "death.location"};
-  return is_code_of(agency, event, "person.gp_practice") ||
+  return is_code_of(agency, newest_code("person.gp_practice", said)) ||
          std::ranges::any_of(places, [&](const char* place) {
-           return is_code_of(agency, event, std::string(place) + ".site");
+           const auto site = std::string(place) + ".site";
+           return event.at(site + ".scheme") != "local" && is_code_of(agency, event.at(site + ".code"));
          });
+}
+
+/// Not for organisations alone, which here are nobody's. What is refused to one without an official code is
+/// refused to all, since nobody knows to whom.
+bool is_for_all(const MarkedEvent& event, bool given) {
+  std::set<std::string> organisations;
+  std::set<std::string> official;
+  for (const auto& [path, value] : event.values) {
+    if (!path.starts_with("consent.organisations[")) continue;
+    const auto organisation = path.substr(0, path.find(']') + 1);
+    organisations.insert(organisation);
+    if (!event.at(organisation + ".code").empty() && event.at(organisation + ".scheme") != "local")
+      official.insert(organisation);
+  }
+  return organisations.empty() || (!given && official.size() < organisations.size());
+}
+
+/// 1: given, -1: refused, 0: nobody said anything that is in force.
+int consent_of(const std::set<std::string>& scopes, const Said& said, const std::string& today) {
+  std::vector<std::pair<std::int64_t, const MarkedEvent*>> words;
+  for (std::size_t place = 0; place < said.size(); ++place) {
+    const auto& event = *said[place];
+    const auto until = event.at("consent.until_at");
+    if (event.type != "consent" || event.at("consent.decision").empty() ||
+        (!until.empty() && until.substr(0, 10) <= today))
+      continue;
+    const bool given = event.at("consent.decision") == "given";
+    const auto scope = event.at("consent.scope.code");
+    const bool matters = scopes.empty() || scope.empty() || scopes.contains(scope);
+    if (!matters || !is_for_all(event, given)) continue;
+    const auto from = event.at("consent.from_at");
+    words.emplace_back(from.empty() ? happened_us(event, place) : parse_time(from)->utc_us(), &event);
+  }
+  std::ranges::stable_sort(words, {}, &std::pair<std::int64_t, const MarkedEvent*>::first);
+  std::map<std::string, bool> newest;  // by scope
+  for (const auto& [from, event] : words) {
+    const auto scope = event->at("consent.scope.code");
+    if (scope.empty()) newest.clear();
+    newest[scope] = event->at("consent.decision") == "given";
+  }
+  if (newest.empty()) return 0;
+  return std::ranges::all_of(newest, [](const auto& word) { return word.second; }) ? 1 : -1;
+}
+
+bool has_consent(const ModelRule& rule, const Said& said, const std::string& today) {
+  if (rule.consent == "overridden") return true;
+  const auto consent = consent_of(rule.consent_scopes, said, today);
+  return consent == 1 || (consent == 0 && rule.consent == "not_refused");
+}
+
+/// How much a rule asks of consent.
+int needs(const ModelRule& rule) {
+  return rule.consent == "overridden" ? 0 : rule.consent == "not_refused" ? 1 : 2;
 }
 
 template <class Set>
 bool is_within(const Set& inner, const Set& outer) {
   if (outer.empty()) return true;
   return !inner.empty() && std::ranges::includes(outer, inner);
+}
+
+/// Who needs more is within who needs less; of two that need the same, who looks at more refusals or takes
+/// fewer consents.
+bool is_consent_within(const ModelRule& inner, const ModelRule& outer) {
+  if (needs(inner) != needs(outer)) return needs(inner) > needs(outer);
+  if (inner.consent == "given") return std::ranges::includes(outer.consent_scopes, inner.consent_scopes);
+  return is_within(outer.consent_scopes, inner.consent_scopes);
 }
 
 bool is_within(const ModelRule& inner, const ModelRule& outer) {
@@ -170,7 +273,8 @@ bool is_within(const ModelRule& inner, const ModelRule& outer) {
                        inner.age_max.value_or(kBeyondAge) <= outer.age_max.value_or(kBeyondAge));
   return inner.role == outer.role && is_within(inner.types, outer.types) &&
          is_within(inner.tiers, outer.tiers) && ages_within &&
-         (outer.relationship == "any" || outer.relationship == inner.relationship) &&
+         is_within(inner.relationships, outer.relationships) &&
+         is_within(inner.home_authorities, outer.home_authorities) && is_consent_within(inner, outer) &&
          (outer.agreement.empty() || outer.agreement == inner.agreement) &&
          std::ranges::includes(opened(outer), opened(inner));
 }
@@ -192,16 +296,16 @@ int present_name(const MarkedEvent& event) {
   return -1;
 }
 
-bool is_hidden(const ModelRule& rule, const MarkedEvent& event, const std::string& leaf) {
+bool is_hidden(const ModelRule& rule, const MarkedEvent& event, const std::string& leaf, const Said& said) {
   core::RestrictionSet marks = 0;
-  for (const auto& mark : unseen_marks(rule, event)) {
+  for (const auto& mark : unseen_marks(rule, event, said)) {
     for (const auto each : event::EnumValuesRestriction()) {
       if (mark == event::EnumNameRestriction(each))
         marks = static_cast<core::RestrictionSet>(marks | core::bit_of(each));
     }
   }
   const auto steps = steps_of(leaf);
-  const bool adopted = unseen_marks(rule, event).contains("adopted");
+  const bool adopted = unseen_marks(rule, event, said).contains("adopted");
   if (adopted && leaf.starts_with("person.names[") && steps[1].index != present_name(event)) return true;
   return std::ranges::any_of(steps,
                              [marks](const Step& step) { return core::hides_field(marks, step.name); });
@@ -224,8 +328,9 @@ const ModelCoarsening* coarsening_of(const ModelRule& rule, const std::string& l
 
 bool ModelRule::same_condition(const ModelRule& other) const {
   return role == other.role && types == other.types && tiers == other.tiers && age_min == other.age_min &&
-         age_max == other.age_max && relationship == other.relationship && agreement == other.agreement &&
-         sees_restricted == other.sees_restricted;
+         age_max == other.age_max && relationships == other.relationships &&
+         home_authorities == other.home_authorities && consent == other.consent &&
+         agreement == other.agreement && sees_restricted == other.sees_restricted;
 }
 
 std::string PolicyModel::text() const {
@@ -244,16 +349,23 @@ bool PolicyModel::has_role(const std::string& role) const {
 }
 
 bool PolicyModel::fits(const ModelRule& rule, const core::Agency& agency, const MarkedEvent& event,
-                       const std::string& today) const {
+                       const std::string& today, const Said& said) const {
   if (!rule.types.empty() && !rule.types.contains(event.type)) return false;
   const auto tier = event.at(event.type + ".tier");
   if (!rule.tiers.empty() && !rule.tiers.contains(tier.empty() ? 0 : std::stoi(tier))) return false;
-  if (std::ranges::any_of(unseen_marks(rule, event), keeps_all)) return false;
+  if (std::ranges::any_of(unseen_marks(rule, event, said), keeps_all)) return false;
   if (rule.age_min || rule.age_max) {
     const auto age = age_of(event);
     if (!age || *age < rule.age_min.value_or(0) || *age >= rule.age_max.value_or(kBeyondAge)) return false;
   }
-  if (!is_related(rule.relationship, agency, event)) return false;
+  if (!rule.relationships.empty() && std::ranges::none_of(rule.relationships, [&](const std::string& how) {
+        return is_related(how, agency, event, said);
+      }))
+    return false;
+  if (!rule.home_authorities.empty() &&
+      !rule.home_authorities.contains(newest_code("person.home_authority", said)))
+    return false;
+  if (!has_consent(rule, said, today)) return false;
   if (rule.agreement.empty()) return true;
   const auto under = std::ranges::find(agreements, rule.agreement, &ModelAgreement::name);
   const auto is_party = [&](const std::string& id) {
@@ -264,10 +376,12 @@ bool PolicyModel::fits(const ModelRule& rule, const core::Agency& agency, const 
 }
 
 const ModelRule* PolicyModel::decides(const std::string& role, const core::Agency& agency,
-                                      const MarkedEvent& event, const std::string& today) const {
+                                      const MarkedEvent& event, const std::string& today,
+                                      const Said& said) const {
+  const auto counts = said.empty() ? Said{&event} : said;
   std::vector<const ModelRule*> fitting;
   for (const auto& rule : rules) {
-    if (rule.role == role && fits(rule, agency, event, today)) fitting.push_back(&rule);
+    if (rule.role == role && fits(rule, agency, event, today, counts)) fitting.push_back(&rule);
   }
   for (const auto* rule : fitting) {
     if (std::ranges::none_of(fitting, [&](const auto* other) { return is_narrower(*other, *rule); }))
@@ -276,9 +390,9 @@ const ModelRule* PolicyModel::decides(const std::string& role, const core::Agenc
   return nullptr;
 }
 
-Fate fate_of(const ModelRule& rule, const MarkedEvent& event, const std::string& leaf) {
+Fate fate_of(const ModelRule& rule, const MarkedEvent& event, const std::string& leaf, const Said& said) {
   if (leaf == "id" || leaf == "type") return Fate::shown;
-  if (is_hidden(rule, event, leaf)) return Fate::withheld;
+  if (is_hidden(rule, event, leaf, said)) return Fate::withheld;
   if (coarsening_of(rule, leaf) != nullptr) return Fate::coarsened;
   const bool shown = std::ranges::any_of(rule.show, [&](const auto& path) { return covers(path, leaf); });
   return shown ? Fate::shown : Fate::withheld;

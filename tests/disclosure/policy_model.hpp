@@ -33,7 +33,10 @@ struct ModelRule {
   std::set<int> tiers = {};          // empty: any
   std::optional<int> age_min = {};   // birthdays
   std::optional<int> age_max = {};
-  std::string relationship = "any";
+  std::set<std::string> relationships = {};     // empty: none is needed
+  std::set<std::string> home_authorities = {};  // empty: any
+  std::string consent = "not_refused";
+  std::set<std::string> consent_scopes = {};  // empty: each matters
   std::string agreement = {};
   std::vector<std::string> show = {};  // "*": everything
   std::vector<ModelCoarsening> coarsen = {};
@@ -41,6 +44,9 @@ struct ModelRule {
 
   bool same_condition(const ModelRule& other) const;
 };
+
+/// The events of a child that count when one of them is decided about, in the ledger's order.
+using Said = std::vector<const MarkedEvent*>;
 
 enum class Fate { shown, coarsened, withheld };
 
@@ -52,17 +58,17 @@ class PolicyModel {
   std::string text() const;
   bool has_role(const std::string& role) const;
 
-  /// nullptr: all is withheld. `today`: 2026-03-01.
+  /// nullptr: all is withheld. `today`: 2026-03-01. `said`: of the child; empty: this event alone.
   const ModelRule* decides(const std::string& role, const core::Agency& agency, const MarkedEvent& event,
-                           const std::string& today) const;
+                           const std::string& today, const Said& said = {}) const;
 
  private:
   bool fits(const ModelRule& rule, const core::Agency& agency, const MarkedEvent& event,
-            const std::string& today) const;
+            const std::string& today, const Said& said) const;
 };
 
 /// What becomes of the leaf of an event that this rule decides about.
-Fate fate_of(const ModelRule& rule, const MarkedEvent& event, const std::string& leaf);
+Fate fate_of(const ModelRule& rule, const MarkedEvent& event, const std::string& leaf, const Said& said = {});
 
 /// A view's values, by path, where no list has more than one element.
 Values view_of(const ModelRule& rule, const MarkedEvent& event);

@@ -4,6 +4,7 @@
 
 #include "tests/disclosure/policy_maker.hpp"
 #include "tests/disclosure/watched_hub.hpp"
+#include "tests/fakes/engine_harness.hpp"
 
 using namespace carehub;
 using namespace carehub::disclosure;
@@ -13,11 +14,13 @@ namespace {
 constexpr std::uint64_t kUsualSeed = 20'260'301;
 constexpr int kRounds = 6;
 constexpr std::size_t kEventsOfHalf = 40;
+constexpr std::size_t kReturning = 4;  // children of whom more than one event comes
 constexpr std::int64_t kFarAheadUs = 4'000'000'000'000'000;
 const std::vector<std::string> kRoles{"desk", "pastoral", "ward", "bench", "visitor"};
 const std::vector<std::string> kSources{"east-hospital", "west-hospital"};
 const std::vector<std::string> kReaders{"north-council", "south-school", "high-practice", "low-trust"};
 const std::vector<std::string> kCodes{"900101", "E10000099", "A81001"};  // a school, an authority, a practice
+const std::vector<std::string> kOtherCodes{"900202", "E10000088", "A81002"};
 
 /// What one seed makes of a hub: a policy that another one follows, and events under each of them.
 class Round {
@@ -34,6 +37,7 @@ class Round {
     MarkedEvent event;
     Sequence sequence = 0;
     const PolicyModel* policy = nullptr;  // when it came
+    std::size_t child = 0;
   };
   struct Reader {
     std::string agency;
@@ -41,12 +45,17 @@ class Round {
     WirePeer peer;
     std::map<std::string, std::set<Sequence>> came = {};  // by subscription
   };
-  using PolicyOf = std::function<const PolicyModel&(const Event&)>;
+  /// By what was said and what the policy was when the event came, or by what is now.
+  enum class When { then, now };
 
   fakes::SeededRandom& random() { return maker_.random(); }
   PolicyModel policy();
   std::vector<core::Agency> agencies();
-  MarkedEvent event();
+  Event event();
+  const PolicyModel& policy_of(When when, const Event& of) const {
+    return when == When::now ? after_ : *of.policy;
+  }
+  Said said_of(When when, std::size_t number) const;
   void subscribe();
   void publish(const PolicyModel& policy);
   void change_policy();
@@ -55,16 +64,16 @@ class Round {
   void ask_operators();
   void replay();
   Arrived ask(Reader& reader, wire::QueryT frame);
-  const ModelRule* rule(const PolicyModel& policy, const std::string& role, const std::string& agency,
-                        const Event& of) const;
+  const ModelRule* rule(When when, const std::string& role, const std::string& agency,
+                        std::size_t number) const;
+  std::size_t count_shown(When when, const std::string& role, const std::string& agency) const;
   /// Of the event's values that are like no others, those that the rule shows as they are.
-  const std::set<std::string>& shown_by(const ModelRule& rule, std::size_t number);
+  const std::set<std::string>& shown_by(When when, const ModelRule& rule, std::size_t number);
   /// Fails where the bytes hold a value that none of these roles is shown.
-  void check(const Bytes& bytes, const std::vector<std::string>& roles, const std::string& agency,
-             const PolicyOf& policy_of);
+  void check(const Bytes& bytes, const std::vector<std::string>& roles, const std::string& agency, When when);
   /// The same of one event's view: and what is shown is there.
   void check_view(const Bytes& view, const std::string& role, const std::string& agency, Sequence sequence,
-                  const PolicyOf& policy_of);
+                  When when);
 
   EventMaker maker_;
   PolicyModel before_;
@@ -74,7 +83,9 @@ class Round {
   std::vector<Reader> readers_;
   std::vector<Event> events_;
   Traces traces_;
-  std::map<std::pair<const ModelRule*, std::size_t>, std::set<std::string>> shown_by_;
+  std::map<std::tuple<When, const ModelRule*, std::size_t>, std::set<std::string>> shown_by_;
+  std::vector<std::string> returning_;  // the numbers of children of whom more comes
+  std::size_t children_ = 0;
   std::size_t shown_ = 0;
   std::size_t withheld_ = 0;
 };
@@ -103,7 +114,8 @@ std::vector<core::Agency> Round::agencies() {
   return made;
 }
 
-MarkedEvent Round::event() {
+/// Of a child of its own, or of one of whom there has been an event.
+Round::Event Round::event() {
   Values given;
   for (const auto mark : event::EnumValuesRestriction()) {
     if (mark != event::Restriction::unknown && random().below(12) == 0)
@@ -113,56 +125,95 @@ MarkedEvent Round::event() {
       {"person.school", "urn"}, {"person.home_authority", "gss"}, {"person.gp_practice", "ods"}};
   for (std::size_t at = 0; at < std::size(places); ++at) {
     if (random().below(3) == 0) continue;
-    given[std::string(places[at].first) + ".code"] = kCodes[at];
+    const bool another = random().below(4) == 0;
+    given[std::string(places[at].first) + ".code"] = another ? kOtherCodes[at] : kCodes[at];
     given[std::string(places[at].first) + ".scheme"] = random().below(5) == 0 ? "local" : places[at].second;
   }
   const auto born = std::to_string(2009 + random().below(12));
   if (random().below(3) == 0) given["person.birth_date"] = random().below(2) == 0 ? "" : born;
-  const auto types = static_cast<std::uint64_t>(event::EventType::MAX);
-  return maker_.some(static_cast<event::EventType>(1 + random().below(types)),
-                     kSources[random().below(kSources.size())], given);
+  if (random().below(2) == 0) given["consent.until_at"] = "";
+  given["consent.scope.code"] = random().below(3) == 0 ? "" : random().below(2) == 0 ? "care" : "photos";
+  const auto type =
+      static_cast<event::EventType>(1 + random().below(static_cast<std::uint64_t>(event::EventType::MAX)));
+  if (type != event::EventType::consent)
+    std::erase_if(given, [](const auto& each) { return each.first.starts_with("consent."); });
+  Event made;
+  made.child = kReturning + children_++;
+  // A cancel is put right by what it cancels, and a unit's report is no child's.
+  const bool alone = type == event::EventType::correction || type == event::EventType::capacity;
+  const bool returns = !alone && random().below(2) == 0;
+  if (returns) {
+    if (returning_.size() < kReturning)
+      returning_.push_back(fakes::test_nhs_number(800'000 + static_cast<int>(returning_.size())));
+    made.child = random().below(returning_.size());
+    given["person.nhs_number"] = returning_[made.child];
+    given["person.nhs_number_status"] = "verified";
+  }
+  made.event = maker_.some(type, kSources[random().below(kSources.size())], given);
+  made.event.shares_number = returns;
+  return made;
 }
 
-const ModelRule* Round::rule(const PolicyModel& policy, const std::string& role, const std::string& agency,
-                             const Event& of) const {
-  return policy.decides(role, hub_.agency(agency), of.event, today());
+Said Round::said_of(When when, std::size_t number) const {
+  Said said;
+  const auto end = when == When::now ? events_.size() : number + 1;
+  for (std::size_t at = 0; at < end; ++at) {
+    if (events_[at].child == events_[number].child) said.push_back(&events_[at].event);
+  }
+  return said;
 }
 
-const std::set<std::string>& Round::shown_by(const ModelRule& rule, std::size_t number) {
-  const auto [known, fresh] = shown_by_.try_emplace({&rule, number});
+const ModelRule* Round::rule(When when, const std::string& role, const std::string& agency,
+                             std::size_t number) const {
+  const auto& of = events_.at(number);
+  return policy_of(when, of).decides(role, hub_.agency(agency), of.event, today(), said_of(when, number));
+}
+
+std::size_t Round::count_shown(When when, const std::string& role, const std::string& agency) const {
+  std::size_t count = 0;
+  for (std::size_t number = 0; number < events_.size(); ++number)
+    count += rule(when, role, agency, number) == nullptr ? 0 : 1;
+  return count;
+}
+
+const std::set<std::string>& Round::shown_by(When when, const ModelRule& rule, std::size_t number) {
+  const auto [known, fresh] = shown_by_.try_emplace({when, &rule, number});
   if (!fresh) return known->second;
   for (const auto& path : traces_.paths_of(number)) {
-    if (fate_of(rule, events_.at(number).event, path) == Fate::shown) known->second.insert(path);
+    if (fate_of(rule, events_.at(number).event, path, said_of(when, number)) == Fate::shown)
+      known->second.insert(path);
   }
   return known->second;
 }
 
 void Round::check(const Bytes& bytes, const std::vector<std::string>& roles, const std::string& agency,
-                  const PolicyOf& policy_of) {
+                  When when) {
   for (const auto* trace : traces_.in(bytes)) {
-    const auto& of = events_.at(trace->event);
     const bool is_shown = std::ranges::any_of(roles, [&](const std::string& role) {
-      const auto* decides = rule(policy_of(of), role, agency, of);
-      return decides != nullptr && shown_by(*decides, trace->event).contains(trace->path);
+      const auto* decides = rule(when, role, agency, trace->event);
+      return decides != nullptr && shown_by(when, *decides, trace->event).contains(trace->path);
     });
-    if (!is_shown) FAIL("what " << agency << " gets holds " << trace->path << " of a " << of.event.type);
+    if (!is_shown) {
+      FAIL("what " << agency << " gets holds " << trace->path << " of a "
+                   << events_.at(trace->event).event.type);
+    }
   }
 }
 
 void Round::check_view(const Bytes& view, const std::string& role, const std::string& agency,
-                       Sequence sequence, const PolicyOf& policy_of) {
+                       Sequence sequence, When when) {
   const auto of = std::ranges::find(events_, sequence, &Event::sequence);
   REQUIRE(of != events_.end());
-  const auto* decides = rule(policy_of(*of), role, agency, *of);
+  const auto number = static_cast<std::size_t>(of - events_.begin());
+  const auto* decides = rule(when, role, agency, number);
   INFO(agency << " as " << role << " gets entry " << sequence << ", a " << of->event.type);
   REQUIRE(decides != nullptr);
-  const auto number = static_cast<std::size_t>(of - events_.begin());
   std::set<std::string> there;
   for (const auto* trace : traces_.in(view)) {
     if (trace->event == number) there.insert(trace->path);
   }
   for (const auto& path : traces_.paths_of(number)) {
-    const bool is_shown = shown_by(*decides, number).contains(path);
+    const bool is_shown = shown_by(when, *decides, number).contains(path);
     ++(is_shown ? shown_ : withheld_);
     if (is_shown != there.contains(path)) FAIL(path << (is_shown ? " is missing" : " has come along"));
   }
@@ -200,17 +251,18 @@ void Round::publish(const PolicyModel& policy) {
     const auto first = events_.size();
     for (std::size_t each = 0; each < kEventsOfHalf; ++each) {
       auto made = event();
-      if (made.at("source_agency") != source) continue;
+      if (made.event.at("source_agency") != source) continue;
+      made.policy = &policy;
       auto item = std::make_unique<wire::PublishItemT>();
       item->number = events_.size();
-      item->event = made.bytes;
+      item->event = made.event.bytes;
       frame.items.push_back(std::move(item));
-      traces_.add(events_.size(), made);
-      events_.push_back({std::move(made), 0, &policy});
+      traces_.add(events_.size(), made.event);
+      events_.push_back(std::move(made));
     }
     peer.send(std::move(frame));
     const auto answer = peer.answer();
-    check(answer.bytes, {}, source, [](const Event& of) -> const PolicyModel& { return *of.policy; });
+    check(answer.bytes, {}, source, When::then);
     for (const auto& outcome : answer.as<wire::PublishedT>()->outcomes) {
       INFO(events_.at(outcome->number).event.type << ": " << outcome->place << ": " << outcome->text);
       REQUIRE(outcome->outcome == wire::Outcome::receipt);
@@ -245,13 +297,11 @@ void Round::change_policy() {
 
 /// What was decided when the event came holds, whatever decides now.
 void Round::read_deliveries() {
-  const PolicyOf then = [](const Event& of) -> const PolicyModel& { return *of.policy; };
+  const auto then = When::then;
   for (auto& reader : readers_) {
     std::size_t due = 0;
     for (const auto& role : reader.roles) {
-      due += 2 * static_cast<std::size_t>(std::ranges::count_if(events_, [&](const Event& of) {
-               return rule(then(of), role, reader.agency, of) != nullptr;
-             }));
+      due += 2 * count_shown(then, role, reader.agency);
     }
     std::size_t came = 0;
     for (int tries = 0; tries < 1'000; ++tries) {
@@ -279,23 +329,28 @@ void Round::read_deliveries() {
 }
 
 void Round::ask_timelines() {
-  const PolicyOf now = [this](const Event&) -> const PolicyModel& { return after_; };
-  for (const auto& of : events_) {
+  const auto now = When::now;
+  for (std::size_t number = 0; number < events_.size(); ++number) {
     auto& reader = readers_[random().below(readers_.size())];
     const auto& role = reader.roles[random().below(reader.roles.size())];
     wire::QueryT frame;
     frame.kind = wire::QueryKind::timeline;
     frame.role = role;
-    frame.person = "sequence:" + std::to_string(of.sequence);
+    frame.person = "sequence:" + std::to_string(events_[number].sequence);
     const auto answer = ask(reader, std::move(frame));
     check(answer.bytes, {role}, reader.agency, now);
+    std::size_t due = 0;
+    for (std::size_t at = 0; at < events_.size(); ++at) {
+      const bool same = events_[at].child == events_[number].child;
+      due += same && rule(now, role, reader.agency, at) != nullptr ? 1 : 0;
+    }
     std::size_t rows = 0;
     for (const auto& row : answer.as<wire::PageT>()->rows) {
       if (row->kind != "event") continue;
       ++rows;
       check_view(row->view, role, reader.agency, row->sequence, now);
     }
-    CHECK(rows == (rule(after_, role, reader.agency, of) == nullptr ? 0 : 1));
+    CHECK(rows == due);
   }
 }
 
@@ -306,20 +361,19 @@ void Round::ask_operators() {
     explain.kind = wire::QueryKind::explain;
     explain.role = kRoles[random().below(kRoles.size())];
     explain.sequence = of.sequence;
-    check(ask(operators, std::move(explain)).bytes, {}, "", nullptr);
+    check(ask(operators, std::move(explain)).bytes, {}, "", When::now);
     const auto& holder = hub_.agency(kReaders[random().below(kReaders.size())]);
     wire::QueryT as_of;
     as_of.kind = wire::QueryKind::as_of;
     as_of.person = "sequence:" + std::to_string(of.sequence);
     as_of.agency = holder.id;
     as_of.at = kFarAheadUs;
-    check(ask(operators, std::move(as_of)).bytes, holder.roles, holder.id,
-          [](const Event& each) -> const PolicyModel& { return *each.policy; });
+    check(ask(operators, std::move(as_of)).bytes, holder.roles, holder.id, When::then);
   }
 }
 
 void Round::replay() {
-  const PolicyOf now = [this](const Event&) -> const PolicyModel& { return after_; };
+  const auto now = When::now;
   for (auto& reader : readers_) {
     for (const auto& role : reader.roles) {
       wire::ReplayT frame;
@@ -340,9 +394,7 @@ void Round::replay() {
           check_view(each->view, role, reader.agency, each->sequence, now);
         }
       }
-      CHECK(came == static_cast<std::size_t>(std::ranges::count_if(events_, [&](const Event& of) {
-              return rule(after_, role, reader.agency, of) != nullptr;
-            })));
+      CHECK(came == count_shown(now, role, reader.agency));
     }
   }
 }
