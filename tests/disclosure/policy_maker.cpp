@@ -78,6 +78,7 @@ void PolicyMaker::add_conditions(ModelRule& rule, const PolicyModel& policy) {
     if (one_in(2)) rule.consent_scopes.insert("photos");
   }
   if (one_in(3)) rule.agreement = policy.agreements[random_.below(policy.agreements.size())].name;
+  rule.needs_broken_glass = one_in(12);
   if (one_in(8)) rule.sees_restricted.insert("*");
   for (const auto mark : event::EnumValuesRestriction()) {
     if (mark != event::Restriction::unknown && one_in(5))
@@ -86,6 +87,7 @@ void PolicyMaker::add_conditions(ModelRule& rule, const PolicyModel& policy) {
 }
 
 void PolicyMaker::add_fields(ModelRule& rule) {
+  rule.addressee_only = one_in(4);
   if (one_in(10)) rule.show.push_back("*");
   for (auto count = random_.below(40); count > 0; --count) rule.show.push_back(path());
   for (auto count = random_.below(30); count > 0; --count) {

@@ -38,6 +38,8 @@ std::string text_of(const ModelRule& rule) {
   if (!rule.consent_scopes.empty()) text += "consent_scopes = " + list_of(rule.consent_scopes) + "\n";
   if (!rule.agreement.empty()) text += "agreement = " + quoted(rule.agreement) + "\n";
   if (!rule.sees_restricted.empty()) text += "sees_restricted = " + list_of(rule.sees_restricted) + "\n";
+  if (rule.addressee_only) text += "addressee_only = true\n";
+  if (rule.needs_broken_glass) text += "break_glass_minutes = 60\n";
   if (!rule.show.empty()) text += "show = " + list_of(rule.show) + "\n";
   std::string coarsen;
   for (const auto& each : rule.coarsen) {
@@ -215,7 +217,8 @@ bool is_for_all(const MarkedEvent& event, bool given) {
 }
 
 /// 1: given, -1: refused, 0: nobody said anything that is in force.
-int consent_of(const std::set<std::string>& scopes, const Said& said, const std::string& today) {
+int consent_of(const ModelRule& rule, const MarkedEvent& of, const Said& said, const std::string& today) {
+  const auto& scopes = rule.consent_scopes;
   std::vector<std::pair<std::int64_t, const MarkedEvent*>> words;
   for (std::size_t place = 0; place < said.size(); ++place) {
     const auto& event = *said[place];
@@ -230,6 +233,9 @@ int consent_of(const std::set<std::string>& scopes, const Said& said, const std:
     const auto from = event.at("consent.from_at");
     words.emplace_back(from.empty() ? happened_us(event, place) : parse_time(from)->utc_us(), &event);
   }
+  const auto is_theirs = [](const auto& word) { return word.second->at("consent.by_young_person") == "yes"; };
+  if (age_of(of).value_or(0) >= kYoungPersonFrom && std::ranges::any_of(words, is_theirs))
+    std::erase_if(words, [&](const auto& word) { return !is_theirs(word); });
   std::ranges::stable_sort(words, {}, &std::pair<std::int64_t, const MarkedEvent*>::first);
   std::map<std::string, bool> newest;  // by scope
   for (const auto& [from, event] : words) {
@@ -241,9 +247,10 @@ int consent_of(const std::set<std::string>& scopes, const Said& said, const std:
   return std::ranges::all_of(newest, [](const auto& word) { return word.second; }) ? 1 : -1;
 }
 
-bool has_consent(const ModelRule& rule, const Said& said, const std::string& today) {
+bool has_consent(const ModelRule& rule, const MarkedEvent& event, const Said& said,
+                 const std::string& today) {
   if (rule.consent == "overridden") return true;
-  const auto consent = consent_of(rule.consent_scopes, said, today);
+  const auto consent = consent_of(rule, event, said, today);
   return consent == 1 || (consent == 0 && rule.consent == "not_refused");
 }
 
@@ -275,6 +282,7 @@ bool is_within(const ModelRule& inner, const ModelRule& outer) {
          is_within(inner.tiers, outer.tiers) && ages_within &&
          is_within(inner.relationships, outer.relationships) &&
          is_within(inner.home_authorities, outer.home_authorities) && is_consent_within(inner, outer) &&
+         (inner.needs_broken_glass || !outer.needs_broken_glass) &&
          (outer.agreement.empty() || outer.agreement == inner.agreement) &&
          std::ranges::includes(opened(outer), opened(inner));
 }
@@ -305,6 +313,12 @@ bool is_hidden(const ModelRule& rule, const MarkedEvent& event, const std::strin
     }
   }
   const auto steps = steps_of(leaf);
+  if (rule.addressee_only && steps[0].name == "person") {
+    const auto age = age_of(event);
+    const bool is_young_person = age && *age >= kYoungPersonFrom;
+    if (steps[1].name == "contacts" && (!age || is_young_person)) return true;
+    if (steps[1].name == "telecoms" && !is_young_person) return true;
+  }
   const bool adopted = unseen_marks(rule, event, said).contains("adopted");
   if (adopted && leaf.starts_with("person.names[") && steps[1].index != present_name(event)) return true;
   return std::ranges::any_of(steps,
@@ -334,7 +348,7 @@ bool ModelRule::same_condition(const ModelRule& other) const {
 }
 
 std::string PolicyModel::text() const {
-  std::string text;
+  std::string text = "young_person_from = " + std::to_string(kYoungPersonFrom) + "\n";
   for (const auto& each : agreements) {
     text += "\n[[agreement]]\nname = " + quoted(each.name) + "\nparties = " + list_of(each.parties) +
             "\nsignatories = [\"A Guardian\"]\npurposes = [\"care\"]\nsigned = " + each.from +
@@ -350,6 +364,7 @@ bool PolicyModel::has_role(const std::string& role) const {
 
 bool PolicyModel::fits(const ModelRule& rule, const core::Agency& agency, const MarkedEvent& event,
                        const std::string& today, const Said& said) const {
+  if (rule.needs_broken_glass) return false;
   if (!rule.types.empty() && !rule.types.contains(event.type)) return false;
   const auto tier = event.at(event.type + ".tier");
   if (!rule.tiers.empty() && !rule.tiers.contains(tier.empty() ? 0 : std::stoi(tier))) return false;
@@ -365,7 +380,7 @@ bool PolicyModel::fits(const ModelRule& rule, const core::Agency& agency, const 
   if (!rule.home_authorities.empty() &&
       !rule.home_authorities.contains(newest_code("person.home_authority", said)))
     return false;
-  if (!has_consent(rule, said, today)) return false;
+  if (!has_consent(rule, event, said, today)) return false;
   if (rule.agreement.empty()) return true;
   const auto under = std::ranges::find(agreements, rule.agreement, &ModelAgreement::name);
   const auto is_party = [&](const std::string& id) {

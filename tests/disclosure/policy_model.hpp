@@ -41,6 +41,8 @@ struct ModelRule {
   std::vector<std::string> show = {};  // "*": everything
   std::vector<ModelCoarsening> coarsen = {};
   std::set<std::string> sees_restricted = {};
+  bool addressee_only = false;
+  bool needs_broken_glass = false;  // which nobody breaks here
 
   bool same_condition(const ModelRule& other) const;
 };
@@ -49,6 +51,10 @@ struct ModelRule {
 using Said = std::vector<const MarkedEvent*>;
 
 enum class Fate { shown, coarsened, withheld };
+
+/// Of every policy here: from these years on one writes to the young person, and theirs is the word on
+/// consent.
+constexpr int kYoungPersonFrom = 16;
 
 class PolicyModel {
  public:
