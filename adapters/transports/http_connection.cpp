@@ -105,6 +105,7 @@ asio::awaitable<bool> HttpConnection::exchange() {
   expire_soon();
   co_await http::async_read_header(stream_, buffer_, parser, redirect_error(use_awaitable, error));
   in_exchange_ = true;
+  idle_since_ = std::chrono::steady_clock::now();
   std::optional<Response> answer;
   if (error) {
     answer = answer_to_broken(error);
@@ -121,11 +122,14 @@ asio::awaitable<bool> HttpConnection::exchange() {
   }
   if (!answer) {
     const bool keep_alive = parser.get().keep_alive();
+    hub_has_it_ = true;
     if (service_->look_up) {
       answer = co_await look_up(std::string(path_of(parser.get())));
     } else {
       answer = co_await ask_hub(parser.release());
     }
+    hub_has_it_ = false;
+    idle_since_ = std::chrono::steady_clock::now();
     answer->keep_alive(keep_alive);
   }
   if (finishing_) answer->keep_alive(false);
@@ -316,12 +320,12 @@ void HttpConnection::finish() {
 }
 
 std::optional<std::chrono::steady_clock::time_point> HttpConnection::idle_since() const {
-  if (!open() || in_exchange_ || finishing_ || buffer_.size() > 0) return std::nullopt;
+  if (!open() || hub_has_it_ || finishing_) return std::nullopt;
   return idle_since_;
 }
 
 void HttpConnection::make_room() {
-  service_->warn(peer_, "too many connections: this one, silent for longest, is closed for another");
+  service_->warn(peer_, "too many connections: this one, waited for longest, is closed for another");
   close();
 }
 

@@ -58,7 +58,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void finish();
   void close();
   bool open() const;
-  /// Since when it waits for a request; nullopt while one is under way.
+  /// Since when it waits for its peer: for a request, the rest of one, or until its answer is read; nullopt
+  /// while the hub has its request.
   std::optional<std::chrono::steady_clock::time_point> idle_since() const;
   /// Closes for another connection to come in.
   void make_room();
@@ -89,6 +90,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   boost::beast::flat_buffer buffer_;
   boost::asio::steady_timer answered_;
   std::chrono::steady_clock::time_point idle_since_ = std::chrono::steady_clock::now();
+  bool hub_has_it_ = false;
   std::size_t held_bytes_ = 0;  // our part of what the service holds
   bool in_exchange_ = false;
   bool finishing_ = false;

@@ -240,6 +240,30 @@ TEST_CASE("of too many connections the one that has been silent for longest make
   CHECK(log.has("channel=council-api peer=127.0.0.1:"));
 }
 
+TEST_CASE("a request that does not end makes room, in its header as in its body") {
+  Listening hub({.connections_max = 3});
+  hub.hold = true;
+  TcpPeer busy = hub.connect();
+  busy.send(post("{}"));
+  REQUIRE(eventually([&] { return hub.received() == 1; }));
+  TcpPeer header = hub.connect();
+  header.send("POST /events HTTP/1.1\r\nX-Sl");
+  TcpPeer body = hub.connect();
+  body.send("POST /events HTTP/1.1\r\nHost: hub\r\n" + kAuthorization + kJson +
+            "Expect: 100-continue\r\nContent-Length: 100\r\n\r\n{");
+  REQUIRE(body.receive_until("\r\n\r\n").starts_with("HTTP/1.1 100"));
+  std::vector<TcpPeer> others;
+  for (TcpPeer* slow : {&header, &body}) {
+    others.push_back(hub.connect());
+    CHECK(slow->closed_by_peer());
+    others.back().send(post("{}"));
+  }
+  REQUIRE(eventually([&] { return hub.received() == 3; }));
+  for (std::size_t index = 0; index < 3; ++index) hub.answer_held(index);
+  CHECK(status_of(busy.receive_until("{}")) == "200 OK");
+  for (TcpPeer& other : others) CHECK(status_of(other.receive_until("{}")) == "200 OK");
+}
+
 TEST_CASE("bodies over the bound of all connections together are answered 503, and the others go on") {
   Listening hub({.memory_bytes_max = 100});
   hub.hold = true;
