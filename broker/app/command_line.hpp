@@ -39,6 +39,8 @@ struct Reading {
   PolicyExplainOptions policy_explain;
   PolicyRegisterOptions policy_register;
   PolicyApplyOptions policy_apply;
+  MarkOptions mark;
+  BreakGlassOptions break_glass;
   EraseOptions erase;
   VaultOptions vault;
   KeysOptions keys;
@@ -88,6 +90,9 @@ void add_operator_commands(CLI::App& program, Reading& reading);
 
 /// What a running hub is asked about its policy: explain, apply. And the register out of a configuration.
 void add_policy_command(CLI::App& program, Reading& reading);
+
+/// Marks of a protected child, and an agency's way past its relationships.
+void add_protection_commands(CLI::App& program, Reading& reading);
 
 /// Backups of a running hub, and what is made of them.
 void add_backup_commands(CLI::App& program, Reading& reading);

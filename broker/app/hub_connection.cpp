@@ -152,6 +152,14 @@ Result<wire::HandledT> ask(client::HubClient& hub, wire::ChangePolicyT question)
   return answer_of<wire::HandledT>(hub, std::move(question));
 }
 
+Result<wire::HandledT> ask(client::HubClient& hub, wire::MarkChildT question) {
+  return answer_of<wire::HandledT>(hub, std::move(question));
+}
+
+Result<wire::HandledT> ask(client::HubClient& hub, wire::BreakGlassT question) {
+  return answer_of<wire::HandledT>(hub, std::move(question));
+}
+
 Result<std::size_t> each_row(client::HubClient& hub, wire::QueryT query,
                              const std::function<void(wire::RowT&)>& row,
                              const std::function<void(const std::string&)>& remark) {

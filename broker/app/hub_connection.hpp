@@ -30,6 +30,8 @@ Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleDeadLetterT quest
 Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleSubscriptionT question);
 Result<wire::HandledT> ask(client::HubClient& hub, wire::CosignT question);
 Result<wire::HandledT> ask(client::HubClient& hub, wire::ChangePolicyT question);
+Result<wire::HandledT> ask(client::HubClient& hub, wire::MarkChildT question);
+Result<wire::HandledT> ask(client::HubClient& hub, wire::BreakGlassT question);
 
 /// Asks page after page and hands every row on, and what a page says beside its rows; the number of rows.
 Result<std::size_t> each_row(client::HubClient& hub, wire::QueryT query,

@@ -205,6 +205,7 @@ std::variant<Command, Leave> parse_command(std::vector<std::string> arguments) {
   add_event_commands(program, reading);
   add_operator_commands(program, reading);
   add_policy_command(program, reading);
+  add_protection_commands(program, reading);
   add_backup_commands(program, reading);
   add_audit_command(program, reading);
   add_witness_command(program, reading);
@@ -248,6 +249,8 @@ ExitCode run_program(std::vector<std::string> arguments, Surroundings& surroundi
     ExitCode operator()(const PolicyApplyOptions& options) const {
       return policy_apply(options, surroundings);
     }
+    ExitCode operator()(const MarkOptions& options) const { return mark_child(options, surroundings); }
+    ExitCode operator()(const BreakGlassOptions& options) const { return break_glass(options, surroundings); }
     ExitCode operator()(const RunOptions& options) const { return run(options, surroundings); }
     ExitCode operator()(const CheckOptions& options) const { return check(options, surroundings); }
     ExitCode operator()(const TryOptions& options) const { return try_message(options, surroundings); }

@@ -12,6 +12,7 @@
 #include "broker/app/backup.hpp"
 #include "broker/app/commands.hpp"
 #include "broker/app/policy_questions.hpp"
+#include "broker/app/protection.hpp"
 #include "broker/app/restore.hpp"
 #include "broker/app/sharing_register.hpp"
 #include "broker/app/witness.hpp"
@@ -24,7 +25,7 @@ using Command =
                  RecoverOptions, AuditOptions, EraseOptions, VaultOptions, KeysOptions, BenchOptions,
                  VersionOptions, AsOfOptions, TrailOptions, ReportOptions, BackupOptions, RestoreOptions,
                  WitnessOptions, ProveOptions, ExportOptions, CompletenessOptions, PolicyExplainOptions,
-                 PolicyRegisterOptions, PolicyApplyOptions>;
+                 PolicyRegisterOptions, PolicyApplyOptions, MarkOptions, BreakGlassOptions>;
 
 /// What to print and how to leave when there is nothing to do: help, or a wrong command line.
 struct Leave {

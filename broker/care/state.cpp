@@ -75,12 +75,22 @@ Result<void> fold_body(const FoldEntry& entry, const ledger::Body& body, Rows& r
   }
 }
 
+/// Not under a key of one child: marks are, and go with it. Erased are only those.
+bool is_under_day_key(const FoldEntry& entry) {
+  using storage::EntryKind;
+  if (entry.kind == EntryKind::event || entry.kind == EntryKind::refusal) return false;
+  if (entry.kind != EntryKind::operator_action) return true;
+  if (entry.body.empty()) return false;
+  const auto* action = flatbuffers::GetRoot<ledger::Body>(entry.body.data())->entry_as_OperatorAction();
+  return action == nullptr || action->person() == nullptr;
+}
+
 Result<void> fold(const FoldEntry& entry, Rows& rows, const PastBodies& past, const storage::Sealer& sealer) {
   if (entry.sequence == 1) {
     keep_links(rows);
     keep_child_facts(rows);
   }
-  if (entry.kind != storage::EntryKind::event && entry.kind != storage::EntryKind::refusal) {
+  if (is_under_day_key(entry)) {
     if (auto kept = fold_day_key(entry, core::kHubPurpose, rows); !kept) return kept;
   }
   if (!entry.body.empty()) {

@@ -59,6 +59,7 @@ void tell(const ledger::Access& access, wire::RowT& row) {
   row.text.erase(0, row.text.find_first_not_of(' '));
   if (access.person() != nullptr && row.text.find("about one person") == std::string::npos)
     row.text += row.text.empty() ? "one person" : " of one person";
+  if (access.until() != 0) row.text += " until " + to_rfc3339({access.until()});
 }
 
 void tell(const ledger::OperatorAction& action, wire::RowT& row) {
@@ -69,6 +70,11 @@ void tell(const ledger::OperatorAction& action, wire::RowT& row) {
   if (action.sequence() != 0) row.text = "entry " + std::to_string(action.sequence());
   if (const auto detail = text_of(action.detail()); !detail.empty())
     row.text += (row.text.empty() ? "" : ", ") + detail;
+  if (action.restrictions() == nullptr) return;
+  for (const auto mark : *action.restrictions()) {
+    row.text += row.text.empty() ? "" : ", ";
+    row.text += event::EnumNameRestriction(static_cast<event::Restriction>(mark));
+  }
 }
 
 void tell(const ledger::SubscriptionChanged& change, wire::RowT& row) {
@@ -244,7 +250,7 @@ Result<Trail::About> Trail::wanted(const ledger::Body& body, Sequence entry) {
   }
   if (const auto* erasure = body.entry_as_Erasure()) return about_person(erasure->person(), 0, 0);
   if (const auto* action = body.entry_as_OperatorAction())
-    return about_person(nullptr, action->sequence(), 0);
+    return about_person(action->person(), action->sequence(), 0);
   if (const auto* change = body.entry_as_SubscriptionChanged()) return about_person(change->person(), 0, 0);
   return About();
 }

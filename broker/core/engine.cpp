@@ -8,6 +8,8 @@
 #include "broker/core/agencies_text.hpp"
 #include "broker/core/agreement_alarm.hpp"
 #include "broker/core/backups.hpp"
+#include "broker/core/broken_glass.hpp"
+#include "broker/core/child_marks.hpp"
 #include "broker/core/courses.hpp"
 #include "broker/core/deliveries.hpp"
 #include "broker/core/erasures.hpp"
@@ -89,6 +91,8 @@ struct Engine::Impl {
           reports(context),
           questions(context, deliveries, refused),
           policies(context, disclosure, deliveries, refused),
+          child_marks(context, refused),
+          broken_glass(context, refused),
           repeats(impl.journal, impl.day_keys),
           strangers(impl.journal, impl.day_keys),
           admission(rules, impl.state, impl.journal, impl.vault, impl.day_keys, impl.random, impl.counters,
@@ -108,6 +112,8 @@ struct Engine::Impl {
     Reports reports;
     Questions questions;
     PolicyChanges policies;
+    ChildMarks child_marks;
+    BrokenGlass broken_glass;
     RepeatCounts repeats;
     Strangers strangers;
     Admission admission;
@@ -289,6 +295,10 @@ Result<void> Engine::handle(const Peer& peer, const wire::Frame& frame, Timestam
                                     out);
     case wire::Message::ChangePolicy:
       return running.policies.handle(peer, *frame.message_as_ChangePolicy(), at, out);
+    case wire::Message::MarkChild:
+      return running.child_marks.handle(peer, *frame.message_as_MarkChild(), at, out);
+    case wire::Message::BreakGlass:
+      return running.broken_glass.handle(peer, *frame.message_as_BreakGlass(), at, out);
     default:
       out.sends.push_back(
           {peer.connection,

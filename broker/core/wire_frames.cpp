@@ -78,6 +78,7 @@ Bytes handled_frame(std::uint64_t number, std::optional<ErrorKind> error, const 
   return finish(builder, wire::CreateHandled(builder, number, kind, words, sequence, name));
 }
 
+Bytes handled_frame(const wire::HandledT& handled) { return packed(handled); }
 Bytes page_frame(const wire::PageT& page) { return packed(page); }
 Bytes replayed_frame(const wire::ReplayedT& replayed) { return packed(replayed); }
 Bytes erased_frame(const wire::ErasedT& erased) { return packed(erased); }

@@ -22,6 +22,8 @@ Bytes deliver_frame(const std::string& subscription, const std::vector<wire::Del
 /// `subscription` is the one that was made.
 Bytes handled_frame(std::uint64_t number, std::optional<ErrorKind> error, const std::string& text,
                     Sequence sequence, const std::string& subscription = {});
+/// With all that the table may say.
+Bytes handled_frame(const wire::HandledT& handled);
 Bytes page_frame(const wire::PageT& page);
 Bytes replayed_frame(const wire::ReplayedT& replayed);
 Bytes erased_frame(const wire::ErasedT& erased);

@@ -1,5 +1,6 @@
 #include "broker/care/timeline.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "broker/care/filing.hpp"
@@ -82,4 +83,61 @@ TEST_CASE(
   ask.peer = past.council;
   ask.query.role = "social-care-duty";
   for (const auto& row : rows()) CHECK(row->state.empty());
+}
+
+TEST_CASE("a timeline of a role behind broken glass shows one child's events to one agency until it ends") {
+  constexpr const char* kNight = "duty-by-night";
+  auto rules = EngineHarness::county();
+  rules.policy_text += R"(
+[[rule]]
+name = "by night"
+role = "duty-by-night"
+types = ["admission"]
+show = ["person.nhs_number"]
+break_glass_minutes = 30
+legal_basis = "Children Act 1989 s.46"
+)";
+  for (auto& agency : rules.agencies) {
+    if (agency.id == "northmarch-council" || agency.id == "holm-school") agency.roles.emplace_back(kNight);
+  }
+  EngineHarness hub(rules);
+  const auto council = EngineHarness::peer(2, "northmarch-council");
+  for (const int child : {1, 2}) {
+    EventSpec spec;
+    spec.child = child;
+    hub.publish_one(EngineHarness::peer(1, "elwick-hospital"), item_of(spec));
+  }
+  const auto shown = [&hub](int child, const core::Peer& peer) {
+    REQUIRE(hub.state->flush());
+    care::PastReader reader(hub.ledger, *hub.sealer, hub.store, hub.vault, hub.rules.agencies);
+    reader.use_policy(*core::Disclosure::parse_policy(hub.rules.policy_text, "policy.toml", 1));
+    core::Ask ask{peer, {}, hub.clock.now()};
+    ask.query.kind = wire::QueryKind::timeline;
+    ask.query.person = "nhs:" + test_nhs_number(child);
+    ask.query.role = kNight;
+    care::Timeline timeline(reader, ask);
+    while (!*timeline.advance()) {
+    }
+    const auto page = timeline.take();
+    return std::ranges::count(page.rows, "event", [](const auto& row) { return row->kind; });
+  };
+  hub.pass_ms(1);
+  CHECK(shown(1, council) == 0);
+  wire::BreakGlassT frame;
+  frame.person = "nhs:" + test_nhs_number(1);
+  frame.role = kNight;
+  frame.minutes = 30;
+  frame.by = "A Worker";
+  frame.reason = "found alone";
+  hub.send(council, frame);
+  hub.pass_ms(1);
+  CHECK(shown(1, council) == 1);
+  CHECK(shown(2, council) == 0);
+  CHECK(shown(1, EngineHarness::peer(3, "holm-school")) == 0);
+  hub.restart_without_state();
+  CHECK(shown(1, council) == 1);
+  hub.pass_ms(30 * 60 * 1000 - 2);
+  CHECK(shown(1, council) == 1);
+  hub.pass_ms(1);
+  CHECK(shown(1, council) == 0);
 }

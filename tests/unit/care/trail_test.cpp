@@ -179,6 +179,34 @@ TEST_CASE("a question about somebody whom the hub did not know is in the trail a
   CHECK(reasons_of(past.trail(query)) == Texts{"unknown then"});
 }
 
+TEST_CASE("the trail of a child has the marks that operators set and lifted") {
+  Past past;
+  past.publish(1);
+  past.publish(2);
+  for (const int child : {1, 2}) {
+    for (const bool lift : {false, true}) {
+      wire::MarkChildT frame;
+      frame.person = "nhs:" + test_nhs_number(child);
+      frame.restrictions = {event::Restriction::adopted};
+      frame.lift = lift;
+      frame.by = "a marker";
+      frame.reason = (lift ? "ended for " : "begun for ") + std::to_string(child);
+      past.hub.send(kOperator, std::move(frame));
+    }
+  }
+  wire::QueryT query;
+  query.person = "nhs:" + test_nhs_number(1);
+  const auto page = past.trail(query);
+  CHECK(reasons_of(page, "operator_action") == Texts{"begun for 1", "ended for 1"});
+  REQUIRE(page.rows.size() == 2);
+  CHECK(page.rows[0]->state == core::kMarkAction);
+  CHECK(page.rows[1]->state == core::kLiftAction);
+  for (const auto& row : page.rows) {
+    CHECK(row->by.ends_with("a marker"));
+    CHECK(row->text == "adopted");
+  }
+}
+
 TEST_CASE("the trail goes on page by page and keeps to its times") {
   Past past;
   past.ask_timeline("nhs:" + test_nhs_number(1), "early");
