@@ -169,7 +169,7 @@ std::string describe(const ChannelConfig& channel) {
             return "folder " + folder.directory.string() + "/" + folder.name;
           },
           [](const WebhookSenderOptions& webhook) {
-            return "webhook to " + webhook.url + (webhook.signing_key.empty() ? "" : ", signed");
+            return "webhook to " + webhook.url + (webhook.signing_keys.empty() ? "" : ", signed");
           },
       },
       channel.transport);

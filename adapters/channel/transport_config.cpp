@@ -16,8 +16,9 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kSecretBytesMin = 16;
 constexpr std::size_t kSecretBytesMax = 4096;
-constexpr std::size_t kTokensMax = 16;  // of one channel
-constexpr std::size_t kDayText = 10;    // 2027-01-31
+constexpr std::size_t kTokensMax = 16;      // of one channel
+constexpr std::size_t kDayText = 10;        // 2027-01-31
+constexpr std::size_t kSigningKeysMax = 4;  // of one webhook
 
 std::string ticked(std::string_view text) { return "`" + std::string(text) + "`"; }
 
@@ -30,6 +31,14 @@ bool is_ip(const std::string& address) {
 std::string trimmed(std::string text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.pop_back();
   return text;
+}
+
+/// The last day of a secret; empty where it has none.
+std::string read_until(ConfigTable& table) {
+  std::string until = table.optional_scalar("until").value_or("");
+  if (table.has("until") && (until.size() != kDayText || !parse_date(until)))
+    table.fault("until", "this is not a day", "Write until = 2027-01-31, the last day on which it is good");
+  return until;
 }
 
 }  // namespace
@@ -145,9 +154,7 @@ void TransportReader::read_tokens(ConfigTable& table, std::vector<HttpToken>& to
   if (table.has("tokens") && (listed.empty() || listed.size() > kTokensMax))
     table.fault("tokens", "there are no tokens, or more than 16", "Write tokens = [{ file = \"a.token\" }]");
   for (ConfigTable& each : listed) {
-    const std::string until = each.optional_scalar("until").value_or("");
-    if (each.has("until") && (until.size() != kDayText || !parse_date(until)))
-      each.fault("until", "this is not a day", "Write until = 2027-01-31, the last day on which it is good");
+    const std::string until = read_until(each);
     if (each.text("file").empty()) continue;
     add(each, "file", read_secret(each, "file"), until);
   }
@@ -276,14 +283,7 @@ std::optional<TransportConfig> TransportReader::read_webhook(ConfigTable& table,
     }
   }
   options.token = read_secret(table, "token_file");
-  if (table.has("secret_file")) {
-    const std::string secret = read_secret(table, "secret_file");
-    if (auto key = signing_key_from(secret)) {
-      options.signing_key = std::move(*key);
-    } else if (!secret.empty()) {
-      table.fault("secret_file", key.error().text, "Make one: echo whsec_$(openssl rand -base64 32)");
-    }
-  }
+  read_signing_keys(table, options.signing_keys);
   if (const auto file = table.optional_text("ca_file")) {
     options.ca_file = beside(*file);
     check_file(table, "ca_file", options.ca_file,
@@ -293,6 +293,35 @@ std::optional<TransportConfig> TransportReader::read_webhook(ConfigTable& table,
   options.timeout_ms =
       static_cast<std::uint32_t>(table.integer("timeout_ms", limits::kHttpTimeoutMs, 100, 600'000));
   return options;
+}
+
+void TransportReader::read_signing_keys(ConfigTable& table, std::vector<SigningKey>& keys) {
+  const auto add = [&](ConfigTable& at, const char* name, std::string until) {
+    const std::string secret = read_secret(at, name);
+    if (auto key = signing_key_from(secret)) {
+      keys.push_back({std::move(*key), std::move(until)});
+    } else if (!secret.empty()) {
+      at.fault(name, key.error().text, "Make one: echo whsec_$(openssl rand -base64 32)");
+    }
+  };
+  if (table.has("secret_file")) add(table, "secret_file", {});
+  if (!table.has("secrets")) return;
+  auto listed = table.tables("secrets");
+  if (listed.empty() || listed.size() > kSigningKeysMax) {
+    table.fault("secrets", "there are no secrets, or more than 4",
+                "Write secrets = [{ file = \"new.secret\" }]");
+    return;
+  }
+  bool lasting = table.has("secret_file");
+  for (ConfigTable& each : listed) {
+    std::string until = read_until(each);
+    lasting |= until.empty();
+    if (!each.text("file").empty()) add(each, "file", std::move(until));
+  }
+  if (!lasting) {
+    table.fault("secrets", "every secret has a last day, after which nothing would be signed",
+                "Add the secret that comes after them, without until");
+  }
 }
 
 std::string TransportReader::read_secret(ConfigTable& table, std::string_view key) {

@@ -37,6 +37,7 @@ class TransportReader {
   std::uint16_t read_port(ConfigTable& table);
   std::filesystem::path read_directory(ConfigTable& table, std::string_view key, Direction direction);
   void read_tokens(ConfigTable& table, std::vector<HttpToken>& tokens);
+  void read_signing_keys(ConfigTable& table, std::vector<SigningKey>& keys);
   std::string read_secret(ConfigTable& table, std::string_view key);
 
   std::filesystem::path home_;

@@ -47,8 +47,10 @@ TokenVerdict judge(const std::vector<HttpToken>& tokens, std::string_view secret
   return verdict;
 }
 
-bool has_ended(const HttpToken& token, Timestamp now) {
-  return !token.until.empty() && to_rfc3339(now).substr(0, kDayText) > token.until;
+bool is_over(std::string_view until, Timestamp now) {
+  return !until.empty() && to_rfc3339(now).substr(0, kDayText) > until;
 }
+
+bool has_ended(const HttpToken& token, Timestamp now) { return is_over(token.until, now); }
 
 }  // namespace carehub::adapters

@@ -26,6 +26,8 @@ enum class TokenVerdict : std::uint8_t { good, unknown, ended };
 /// What a secret that was sent is worth now. Takes as long for any secret of a length, right or wrong.
 TokenVerdict judge(const std::vector<HttpToken>& tokens, std::string_view secret, Timestamp now);
 
+/// Whether the last day (UTC, such as 2027-01-31) of what has one is over; never where it is empty.
+bool is_over(std::string_view until, Timestamp now);
 /// Whether a token is not good any more.
 bool has_ended(const HttpToken& token, Timestamp now);
 

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <ctime>
 
+#include "adapters/transports/http_token.hpp"
 #include "adapters/transports/webhook_sender.hpp"
 
 namespace carehub::adapters {
@@ -74,9 +75,13 @@ std::vector<WebhookHeader> webhook_headers(const WebhookSenderOptions& options, 
   add("webhook-id", message.id);
   add("webhook-timestamp", std::to_string(timestamp_s));
   if (!message.replay.empty()) add("carehub-replay", message.replay);
-  if (!options.signing_key.empty()) {
-    add("webhook-signature", webhook_signature(options.signing_key, message.id, timestamp_s, message.bytes));
+  std::string signatures;  // separated by spaces, so that either key of a partner that changes keys fits
+  for (const SigningKey& each : options.signing_keys) {
+    if (is_over(each.until, now)) continue;
+    if (!signatures.empty()) signatures += ' ';
+    signatures += webhook_signature(each.key, message.id, timestamp_s, message.bytes);
   }
+  if (!signatures.empty()) add("webhook-signature", std::move(signatures));
   return headers;
 }
 

@@ -14,11 +14,17 @@
 
 namespace carehub::adapters {
 
+/// A key of a partner's webhooks.
+struct SigningKey {
+  Bytes key;
+  std::string until = {};  // the last day, in UTC, on which it signs (2027-01-31); empty: there is none
+};
+
 struct WebhookSenderOptions {
   std::string channel = {};
   std::string url = {};                               // http:// or https://
   std::string token = {};                             // sent as Authorization: Bearer; empty: none
-  Bytes signing_key = {};                             // Standard Webhooks; empty: not signed
+  std::vector<SigningKey> signing_keys = {};          // Standard Webhooks: each signs; none: not signed
   std::filesystem::path ca_file = {};                 // trusted besides the system's
   std::size_t connections_max = 8;                    // so many deliveries are under way at once
   std::uint32_t timeout_ms = limits::kHttpTimeoutMs;  // of one attempt, from the look-up to the answer
@@ -29,8 +35,8 @@ struct WebhookSenderOptions {
 };
 
 /// POSTs each message to one URL over HTTP/1.1 with connections that are kept. https verifies the certificate
-/// and the host name. Headers webhook-id and webhook-timestamp always, webhook-signature with a key
-/// (standardwebhooks.com).
+/// and the host name. Headers webhook-id and webhook-timestamp always, webhook-signature with a signature of
+/// each key that is good that day (standardwebhooks.com).
 ///
 /// 2xx, and 409 (it has it), are taken. 400, 413, 415, 422 and the other 4xx: rejected. 401, 403, 404, 405,
 /// 410, redirects (never followed), 429, 503 with its Retry-After, and no answer at all: unavailable, for

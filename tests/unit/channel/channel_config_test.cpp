@@ -82,11 +82,25 @@ TEST_CASE("each kind of channel is read with its transport") {
   CHECK(reader.directory == std::filesystem::weakly_canonical(county.folder.path() / "in"));
   CHECK(reader.done_file);
   const auto& webhook = std::get<WebhookSenderOptions>(county.read_ones[3].transport);
-  CHECK(webhook.signing_key.size() == 24);
+  REQUIRE(webhook.signing_keys.size() == 1);
+  CHECK(webhook.signing_keys[0].key.size() == 24);
   CHECK(webhook.connections_max == 3);
   CHECK(county.read_ones[3].role == "social-care-duty");
   CHECK(county.read_ones[3].pack == nullptr);
   CHECK(std::get<FolderWriterOptions>(county.read_ones[4].transport).name == "{date}-{sequence}.csv");
+}
+
+TEST_CASE("a webhook has several secrets while a partner changes them, one with a last day") {
+  County county;
+  county.read(out(
+      "kind = \"webhook\", url = \"https://desk.example/x\", secrets = [{ file = \"webhook.secret\", until = "
+      "2027-01-31 }, { file = \"webhook.secret\" }]"));
+  INFO(county.all_faults());
+  REQUIRE(county.faults.empty());
+  const auto& keys = std::get<WebhookSenderOptions>(county.read_ones.at(0).transport).signing_keys;
+  REQUIRE(keys.size() == 2);
+  CHECK(keys[0].until == "2027-01-31");
+  CHECK(keys[1].until.empty());
 }
 
 TEST_CASE("a channel is described in one line") {
@@ -134,6 +148,16 @@ TEST_CASE("every fault of a channel is named with its line and a remedy") {
       {out("kind = \"webhook\", url = \"desk.example\""), "not the URL of a webhook"},
       {out("kind = \"webhook\", url = \"http://x/\", secret_file = \"council.token\""),
        "not a webhook secret"},
+      {out("kind = \"webhook\", url = \"https://x/\", secrets = []"), "there are no secrets, or more than 4"},
+      {out("kind = \"webhook\", url = \"https://x/\", secrets = [{ file = \"council.token\" }]"),
+       "not a webhook secret"},
+      {out("kind = \"webhook\", url = \"https://x/\", secrets = [{ file = \"webhook.secret\", until = "
+           "\"soon\" }]"),
+       "this is not a day"},
+      {out("kind = \"webhook\", url = \"https://x/\", secrets = [{ file = \"webhook.secret\", until = "
+           "2027-01-31 }]"),
+       "every secret has a last day"},
+      {out("kind = \"webhook\", url = \"https://x/\", secrets = [{ fil = \"webhook.secret\" }]"), "file"},
       {out("kind = \"webhook\", url = \"https://x/\", ca_file = \"none.pem\""), "there is no file"},
       {out("kind = \"webhook\", url = \"http://x/\"") + "credit = 0\n", "credit"},
       {out("kind = \"webhook\", url = \"http://x/\"") + "pack = \"in.toml\"\n",

@@ -73,7 +73,7 @@ TEST_CASE("a shadow's line says what a webhook would have been sent, without its
   WebhookSenderOptions webhook;
   webhook.url = "https://desk.example:8443/events?key=hunter2";
   webhook.token = "a-long-enough-secret";
-  webhook.signing_key = Bytes(32, 7);
+  webhook.signing_keys = {{Bytes(32, 7)}};
   const auto line = line_of(webhook, "{\"a\":\n\"\xC3\xA9\"}");
   CHECK(at(line, "sequence") == "17");
   CHECK(at(line, "type") == "admission");

@@ -47,6 +47,28 @@ TEST_CASE("a signature is what the Standard Webhooks specification gives for its
         "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
 }
 
+TEST_CASE("while a partner changes keys each signs, up to the last day of the old one") {
+  const Timestamp last_day{1'772'357'400 * kSecondUs};  // 2026-03-01
+  const Timestamp after{last_day.us + std::int64_t{24} * 3600 * kSecondUs};
+  const Bytes old_key(32, 1);
+  const Bytes new_key(32, 2);
+  WebhookSenderOptions options;
+  options.signing_keys = {{old_key, "2026-03-01"}, {new_key}};
+  Rendered message;
+  message.id = "id-1";
+  message.bytes = {'{', '}'};
+  const auto signatures_at = [&](Timestamp now) {
+    for (const WebhookHeader& header : webhook_headers(options, message, now))
+      if (header.name == "webhook-signature") return header.value;
+    return std::string();
+  };
+  const auto by = [&](const Bytes& key, Timestamp now) {
+    return webhook_signature(key, "id-1", now.us / kSecondUs, message.bytes);
+  };
+  CHECK(signatures_at(last_day) == by(old_key, last_day) + " " + by(new_key, last_day));
+  CHECK(signatures_at(after) == by(new_key, after));
+}
+
 TEST_CASE("what is not a webhook secret is refused") {
   for (const char* secret : {"", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_short===",
                              "whsec_!!!!!!!!", "whsec_AAAA", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS"}) {

@@ -133,7 +133,7 @@ TEST_CASE("one time is for all of an attempt, from the look-up to the answer") {
 TEST_CASE("a signed message carries the signature of what was sent") {
   HttpEndpoint partner([](const auto&) { return HttpEndpoint::answer("200 OK"); });
   const Bytes key(32, 7);
-  Sending sending({.url = partner.url(), .signing_key = key});
+  Sending sending({.url = partner.url(), .signing_keys = {{key}}});
   sending.send_and_wait(message("id-1", "body"));
   const auto request = partner.requests().at(0);
   CHECK(request.header("webhook-signature") ==
