@@ -135,6 +135,35 @@ TEST_CASE("a policy that has changed since decides nothing about what was seen t
   CHECK(again.rows[0]->policy_version == seen.rows[0]->policy_version);
 }
 
+TEST_CASE("a mark and dissent of later change nothing about what was seen then") {
+  Past past;
+  past.hub.subscribe(kCouncil, kDesk, "social-care-duty");
+  const auto says = [&past](event::Restriction mark) {
+    auto event = make_event(EventSpec{});
+    event.admission->reason_text = "a reason in prose";
+    if (mark != event::Restriction::unknown) event.restrictions = {mark};
+    const auto sequence = past.hub.publish_one(kHospital, item_of(event)).sequence;
+    past.later();
+    return sequence;
+  };
+  const auto plain = says(event::Restriction::unknown);
+  const auto marked = says(event::Restriction::adopted);
+  const auto after = says(event::Restriction::unknown);
+  const auto sealed = says(event::Restriction::sealed_record);
+  const auto page = past.as_of(past.now());
+  CHECK(kinds_of(page) == Kinds{told(sealed, "withheld"), told(after, "offered"), told(marked, "offered"),
+                                told(plain, "offered")});
+  const auto prose_in = [&](Sequence sequence) {
+    const auto row = std::ranges::find(page.rows, sequence, [](const auto& one) { return one->sequence; });
+    const auto* view = verified_event((*row)->view);
+    REQUIRE(view != nullptr);
+    return view->admission() != nullptr && view->admission()->reason_text() != nullptr;
+  };
+  CHECK(prose_in(plain));
+  CHECK_FALSE(prose_in(marked));
+  CHECK_FALSE(prose_in(after));
+}
+
 TEST_CASE("what was seen under an agreement is told after it has lapsed, and so is why nothing was seen") {
   Past past;
   auto& text = past.hub.rules.policy_text;
