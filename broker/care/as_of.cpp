@@ -242,6 +242,7 @@ Result<void> AsOf::offered(const ledger::Offered& entry, const storage::EntryHea
       answer.legal_basis = text_of(entry.legal_basis());
       answer.late = entry.late();
       answer.decided_at = decided_at;
+      answer.known = entry.known();
       answer.attempts = run->attempt();
       answer.entry = header.sequence;
       answer.at = header.appended_at;
@@ -375,7 +376,7 @@ Result<std::string> AsOf::show(const PastEvent& event, const Answer& answer, wir
   if (!decided) return tl::unexpected(decided.error());
   auto agency = agency_then(answer.agency, answer.entry);
   if (!agency) return tl::unexpected(agency.error());
-  const auto known = past_.known_child(event, answer.decided_at);
+  const auto known = past_.known_child(event, answer.decided_at, answer.known);
   if (!known) return tl::unexpected(known.error());
   const auto* rule = *decided == nullptr ? nullptr
                                          : (*decided)->rule_for(answer.role, **agency, *event.event, *known,

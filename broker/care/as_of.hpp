@@ -39,6 +39,7 @@ class AsOf final : public PastSearch {
     std::string subscription;
     std::string role;
     std::uint64_t policy_version = 0;
+    Sequence known = 0;       // as its Offered has it
     std::string legal_basis;  // of an offer
     std::string rule;         // of a withholding
     bool withheld = false;

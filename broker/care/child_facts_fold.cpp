@@ -1,14 +1,9 @@
 #include "broker/care/child_facts_fold.hpp"
 
-#include <algorithm>
-#include <set>
-
 #include "broker/base/ledger_keys.hpp"
 #include "broker/care/people_fold.hpp"
 #include "broker/care/row_codec.hpp"
 #include "broker/care/row_keys.hpp"
-#include "broker/core/erasures.hpp"
-#include "broker/core/identity.hpp"
 
 namespace carehub::care {
 namespace {
@@ -18,7 +13,6 @@ using core::ChildFactKind;
 using Facts = std::vector<ChildFact>;
 
 constexpr std::uint8_t kRowVersion = 1;
-constexpr std::size_t kJoinedMax = 16;  // records that one is joined with
 
 void put_texts(RowWriter& row, const std::vector<std::string>& texts) {
   row.packed(texts.size());
@@ -92,101 +86,6 @@ Result<void> add(const PersonKey& person, const Facts& said, const storage::Seal
   return put(person, (*record)->key_id, *facts, sealer, rows);
 }
 
-std::vector<PersonKey> joined_with(const Facts& facts) {
-  std::vector<PersonKey> people;
-  for (const auto& fact : facts) {
-    if (fact.kind != ChildFactKind::joined) continue;
-    for (const auto& name : fact.names) {
-      PersonKey person;
-      if (name.size() != person.bytes.size()) continue;
-      std::ranges::copy(name, person.bytes.begin());
-      people.push_back(person);
-    }
-  }
-  return people;
-}
-
-bool holds_of_all_records(const ChildFact& fact) {
-  return fact.kind == ChildFactKind::consent || fact.kind == ChildFactKind::marks ||
-         fact.kind == ChildFactKind::marks_lifted;
-}
-
-/// What `facts` have on consent and marks and `known` has not, as this entry says it.
-Facts shared(const FoldEntry& entry, const Facts& facts, const Facts& known) {
-  Facts told;
-  const auto marks = static_cast<core::RestrictionSet>(core::marks_known(facts) & ~core::marks_known(known));
-  if (marks != 0) {
-    ChildFact fact;
-    fact.kind = ChildFactKind::marks;
-    fact.marks = marks;
-    told.push_back(std::move(fact));
-  }
-  for (const auto& fact : facts) {
-    if (fact.kind == ChildFactKind::consent) told.push_back(fact);
-  }
-  for (auto& fact : told) {
-    fact.entry = entry.sequence;
-    fact.at = entry.appended_at;
-  }
-  return told;
-}
-
-/// The records that a link or merge names.
-Result<std::set<PersonKey>> people_named(const ledger::EventEntry& entry, const event::Event& event,
-                                         const storage::Sealer& sealer, const Rows& rows) {
-  std::set<PersonKey> people{key_from<PersonKey>(*entry.person())};
-  for (const auto& text : core::linked_identifier_texts(event)) {
-    auto person = person_linked(rows, core::identifier_hash(sealer.index_key(), text));
-    if (!person) return tl::unexpected(person.error());
-    if (*person && people.size() < kJoinedMax) people.insert(**person);
-  }
-  return people;
-}
-
-Result<void> join(const FoldEntry& entry, const std::set<PersonKey>& people, const storage::Sealer& sealer,
-                  Rows& rows) {
-  std::map<PersonKey, Facts> known;
-  for (const auto& person : people) {
-    auto facts = child_facts(rows, sealer, person);
-    if (!facts) return tl::unexpected(facts.error());
-    known.emplace(person, std::move(*facts));
-  }
-  for (const auto& [person, facts] : known) {
-    Facts said;
-    const auto joined = joined_with(facts);
-    for (const auto& [other, others] : known) {
-      if (other == person || std::ranges::find(joined, other) != joined.end()) continue;
-      if (joined.size() + said.size() >= kJoinedMax) break;
-      for (auto& fact : shared(entry, others, facts)) said.push_back(std::move(fact));
-      ChildFact fact;
-      fact.kind = ChildFactKind::joined;
-      fact.entry = entry.sequence;
-      fact.at = entry.appended_at;
-      fact.names = {std::string(text_of(other.bytes))};
-      said.push_back(std::move(fact));
-    }
-    if (auto added = add(person, said, sealer, rows); !added) return added;
-  }
-  return {};
-}
-
-/// What was shared stays: nobody can tell any more of whom it was said.
-Result<void> part(const std::set<PersonKey>& people, const storage::Sealer& sealer, Rows& rows) {
-  for (const auto& person : people) {
-    const auto record = person_record(rows, person);
-    if (!record) return tl::unexpected(record.error());
-    auto facts = child_facts(rows, sealer, person);
-    if (!facts) return tl::unexpected(facts.error());
-    const auto gone = std::erase_if(*facts, [&](const ChildFact& fact) {
-      const auto with = joined_with({fact});
-      return !with.empty() && people.contains(with.front());
-    });
-    if (gone == 0 || !*record) continue;
-    if (auto written = put(person, (*record)->key_id, *facts, sealer, rows); !written) return written;
-  }
-  return {};
-}
-
 }  // namespace
 
 void keep_child_facts(Rows& rows) { rows.put(row_keys::child_facts_kept(), {}); }
@@ -205,20 +104,9 @@ Result<void> fold_facts(const FoldEntry& entry, const ledger::EventEntry& event,
   auto facts = child_facts(rows, sealer, person);
   if (!facts) return tl::unexpected(facts.error());
   const auto said = core::facts_said(*said_event, entry.sequence, entry.appended_at, *facts);
-  if (!said.empty()) {
-    Facts of_all;
-    std::ranges::copy_if(said, std::back_inserter(of_all), holds_of_all_records);
-    for (const auto& fact : said) core::add_fact(*facts, fact);
-    if (auto written = put(person, entry.key_id, *facts, sealer, rows); !written) return written;
-    for (const auto& other : joined_with(*facts)) {
-      if (auto added = add(other, of_all, sealer, rows); !added) return added;
-    }
-  }
-  if (said_event->identity_link() == nullptr && said_event->identity_merge() == nullptr) return {};
-  const auto people = people_named(event, *said_event, sealer, rows);
-  if (!people) return tl::unexpected(people.error());
-  return core::takes_back_a_link(*said_event) ? part(*people, sealer, rows)
-                                              : join(entry, *people, sealer, rows);
+  if (said.empty()) return {};
+  for (const auto& fact : said) core::add_fact(*facts, fact);
+  return put(person, entry.key_id, *facts, sealer, rows);
 }
 
 Result<void> fold_marks(const FoldEntry& entry, const ledger::OperatorAction& action,

@@ -14,7 +14,7 @@ namespace carehub::care {
 void keep_child_facts(Rows& rows);
 Result<bool> child_facts_kept(const RowReads& rows);
 
-/// Comes behind the fold of people. A consent or mark is also said of the records that a link joins.
+/// Comes behind the fold of people.
 Result<void> fold_facts(const FoldEntry& entry, const ledger::EventEntry& event,
                         const storage::Sealer& sealer, Rows& rows);
 Result<void> fold_marks(const FoldEntry& entry, const ledger::OperatorAction& action,

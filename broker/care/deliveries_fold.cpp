@@ -49,6 +49,7 @@ Result<void> offer_first(const Offering& to, const ledger::OfferedRun& run, Sequ
   row.person = key_from<PersonKey>(*run.person());
   row.attempt = run.attempt();
   row.policy_version = to.offered.policy_version();
+  row.known = to.offered.known();
   row.urgency = run.urgency();
   row.type = run.type();
   row.late = to.offered.late();

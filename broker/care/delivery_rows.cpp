@@ -120,6 +120,7 @@ std::string encode(const core::Pending& pending) {
       .flag(pending.after_gap)
       .flag(pending.nacked)
       .time(pending.offered_at.us)
+      .number(pending.known)
       .take();
 }
 
@@ -136,6 +137,7 @@ core::Pending decode_pending(Sequence sequence, RowReader& reader) {
   pending.after_gap = reader.flag();
   pending.nacked = reader.flag();
   pending.offered_at = {reader.time()};
+  pending.known = reader.number<Sequence>();
   return pending;
 }
 

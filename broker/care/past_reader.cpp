@@ -48,10 +48,11 @@ PastReader::PastReader(const storage::Ledger& ledger, const storage::Sealer& sea
   }
 }
 
-Result<core::KnownChild> PastReader::known_child(const PastEvent& event, Timestamp at) const {
+Result<core::KnownChild> PastReader::known_child(const PastEvent& event, Timestamp at,
+                                                 Sequence through) const {
   auto facts = child_facts(rows(), sealer_, event.person);
   if (!facts) return tl::unexpected(facts.error());
-  auto known = core::known_at(std::move(*facts), event.sequence, at);
+  auto known = core::known_through(std::move(*facts), event.sequence, through);
   return event.mends == 0 ? std::move(known) : core::with_own(std::move(known), *event.event, at);
 }
 

@@ -59,8 +59,9 @@ class PastReader {
   Result<Sequence> first_since(Timestamp at) const { return care::first_since(ledger_, at); }
   /// nullopt: there is no such entry, it is no event, or its key is gone.
   Result<std::optional<PastEvent>> event_at(Sequence sequence) const;
-  /// What is known of the event's child when it is decided about at that time.
-  Result<core::KnownChild> known_child(const PastEvent& event, Timestamp at) const;
+  /// What is known of the event's child when it is decided about at that time, by entries up to `through`.
+  Result<core::KnownChild> known_child(const PastEvent& event, Timestamp at,
+                                       Sequence through = core::kAllKnown) const;
   /// The event as the rule shows it; `invalid`: too large to be delivered.
   Result<Bytes> view(const PastEvent& event, const core::DisclosureRule& rule,
                      const core::KnownChild& known) const {

@@ -74,7 +74,7 @@ class State final : public core::StateReader, public core::Journal {
   bool is_full() const;
 
   /// The newest entry, durable or not.
-  Sequence head() const;
+  Sequence head() const override;
 
   Result<core::KnownPublication> publication(const Fingerprint& fingerprint,
                                              const KeyedHash& identity) const override;

@@ -26,19 +26,6 @@ RestrictionSet marks_in(const wire::MarkChild& frame) {
   return marks;
 }
 
-/// The records that `facts` hold to be the same child's.
-void add_joined(const std::vector<ChildFact>& facts, std::vector<PersonKey>& people) {
-  for (const auto& fact : facts) {
-    if (fact.kind != ChildFactKind::joined) continue;
-    for (const auto& name : fact.names) {
-      PersonKey other;
-      if (name.size() != other.bytes.size() || people.size() == ChildMarks::kRecordsMax) continue;
-      std::ranges::copy(name, other.bytes.begin());
-      if (std::ranges::find(people, other) == people.end()) people.push_back(other);
-    }
-  }
-}
-
 }  // namespace
 
 std::optional<ChildMarks::Refusal> ChildMarks::fault_of(const Peer& peer, const wire::MarkChild& frame) {
@@ -57,24 +44,16 @@ std::optional<ChildMarks::Refusal> ChildMarks::fault_of(const Peer& peer, const 
   return std::nullopt;
 }
 
-Result<std::vector<ChildMarks::Change>> ChildMarks::changes(const PersonKey& person, RestrictionSet asked,
-                                                            bool lift, RestrictionSet& borne) const {
-  std::vector<PersonKey> people{person};
-  std::vector<Change> changes;
-  for (std::size_t at = 0; at < people.size(); ++at) {
-    const auto each = people[at];
-    const auto known = context_.state.person(each);
-    if (!known) return tl::unexpected(known.error());
-    if (!*known) continue;
-    const auto facts = context_.state.child_facts(each);
-    if (!facts) return tl::unexpected(facts.error());
-    add_joined(*facts, people);
-    const auto marks = marks_known(*facts);
-    borne = static_cast<RestrictionSet>(borne | marks);
-    const auto differs = static_cast<RestrictionSet>(lift ? asked & marks : asked & ~marks);
-    if (differs != 0) changes.push_back({each, (*known)->key_id, differs});
-  }
-  return changes;
+Result<std::optional<ChildMarks::Change>> ChildMarks::change_of(const PersonKey& person, RestrictionSet asked,
+                                                                bool lift, RestrictionSet& borne) const {
+  const auto known = context_.state.person(person);
+  if (!known) return tl::unexpected(known.error());
+  const auto facts = context_.state.child_facts(person);
+  if (!facts) return tl::unexpected(facts.error());
+  borne = marks_known(*facts);
+  const auto differs = static_cast<RestrictionSet>(lift ? asked & borne : asked & ~borne);
+  if (!*known || differs == 0) return std::optional<Change>();
+  return std::optional(Change{person, (*known)->key_id, differs});
 }
 
 Sequence ChildMarks::record(const Peer& peer, const wire::MarkChild& frame, const Change& change,
@@ -113,12 +92,11 @@ Result<void> ChildMarks::handle(const Peer& peer, const wire::MarkChild& frame, 
   if (!named->person) return refuse({ErrorKind::not_found, "the hub knows nobody by this identifier"});
   const auto asked = marks_in(frame);
   RestrictionSet borne = 0;
-  const auto found = changes(*named->person, asked, frame.lift(), borne);
-  if (!found) return tl::unexpected(found.error());
+  const auto change = change_of(*named->person, asked, frame.lift(), borne);
+  if (!change) return tl::unexpected(change.error());
   if (frame.lift() && (asked & ~borne) != 0)
     return refuse({ErrorKind::conflict, "the child does not bear each of these marks: nothing is lifted"});
-  Sequence recorded = 0;
-  for (const auto& change : *found) recorded = record(peer, frame, change, now);
+  const Sequence recorded = *change ? record(peer, frame, **change, now) : 0;
   out.sends.push_back({peer.connection, handled_frame(frame.number(), std::nullopt, "", recorded)});
   return {};
 }

@@ -7,18 +7,16 @@
 
 namespace carehub::core {
 
-/// What operators say of a child who is protected: marks that are set or lifted, on each record that links
-/// hold to be the child's. A mark that an event itself bears stays with that event.
+/// What operators say of a child who is protected: marks that are set or lifted, on the one record that
+/// they name. A mark that an event itself bears stays with that event.
 class ChildMarks {
  public:
   ChildMarks(const DeliveryContext& context, RefusedQuestions& refused)
       : context_(context), refused_(refused) {}
 
-  /// Answers by Handled: the last entry that says so, or 0 where all marks are set already. Each is sealed
-  /// under the record's own key, and goes with it.
+  /// Answers by Handled: the entry that says so, or 0 where all marks are set already. It is sealed under the
+  /// record's own key, and goes with it.
   Result<void> handle(const Peer& peer, const wire::MarkChild& frame, Timestamp now, Decision& out);
-
-  static constexpr std::size_t kRecordsMax = 64;  // of one child
 
  private:
   struct Refusal {
@@ -31,9 +29,9 @@ class ChildMarks {
     RestrictionSet marks = 0;
   };
   static std::optional<Refusal> fault_of(const Peer& peer, const wire::MarkChild& frame);
-  /// What is still to be said of each record of the child; `borne`: marks that one of them bears.
-  Result<std::vector<Change>> changes(const PersonKey& person, RestrictionSet asked, bool lift,
-                                      RestrictionSet& borne) const;
+  /// What is still to be said of the record; `borne`: the marks that it bears.
+  Result<std::optional<Change>> change_of(const PersonKey& person, RestrictionSet asked, bool lift,
+                                          RestrictionSet& borne) const;
   Sequence record(const Peer& peer, const wire::MarkChild& frame, const Change& change, Timestamp now);
 
   DeliveryContext context_;

@@ -370,7 +370,8 @@ Result<void> Courses::look_at(Delivery& delivery, Sequence sequence, Timestamp n
   const auto& policy = context_.disclosure.current();
   const auto& agency = context_.disclosure.agency(subscription.agency);
   const auto at = context_.disclosure.decided_at(now);
-  const auto known = known_child(context_.state, person, *event, sequence, entry->mends(), at);
+  const auto newest = context_.state.head();
+  const auto known = known_child(context_.state, person, *event, sequence, entry->mends(), newest, at);
   if (!known) return tl::unexpected(known.error());
   const auto* rule = policy.rule_for(subscription.role, agency, *event, *known, at);
   if (rule == nullptr) {
@@ -386,6 +387,7 @@ Result<void> Courses::look_at(Delivery& delivery, Sequence sequence, Timestamp n
   pending.sequence = sequence;
   pending.person = person;
   pending.policy_version = policy.version();
+  pending.known = newest;
   pending.offered_at = at;
   pending.urgency = urgency_of(*event);
   pending.type = event->type();

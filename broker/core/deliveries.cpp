@@ -98,7 +98,8 @@ Result<void> Deliveries::route(const RecordedEvent& recorded) {
   pending.sequence = recorded.sequence;
   pending.person = recorded.person;
   pending.policy_version = policy.version();
-  pending.offered_at = recorded.appended_at;
+  const auto at = context_.disclosure.decided_at(recorded.appended_at);
+  pending.offered_at = at;
   pending.urgency = urgency_of(event);
   pending.type = event.type();
   std::optional<KnownChild> known;  // read once somebody wants the event
@@ -109,16 +110,15 @@ Result<void> Deliveries::route(const RecordedEvent& recorded) {
     if (delivery->course().starting() && kFault != Fault::starts_out_of_turn) continue;
     if (!matches(subscription.filter, event, recorded.channel)) continue;
     if (!known) {
-      auto read =
-          known_child(context_.state, recorded.person, event, recorded.sequence, 0, recorded.appended_at);
+      auto read = known_child(context_.state, recorded.person, event, recorded.sequence, 0, 0, at);
       if (!read) return tl::unexpected(read.error());
       known = std::move(*read);
     }
     const auto& agency = context_.disclosure.agency(subscription.agency);
-    const auto* rule = policy.rule_for(subscription.role, agency, event, *known, recorded.appended_at);
+    const auto* rule = policy.rule_for(subscription.role, agency, event, *known, at);
     if (rule == nullptr) {
       delivery->withhold(recorded.sequence, policy.version(),
-                         policy.why_withheld(subscription.role, agency, event, *known, recorded.appended_at));
+                         policy.why_withheld(subscription.role, agency, event, *known, at));
       continue;
     }
     std::shared_ptr<const View> view;

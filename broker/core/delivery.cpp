@@ -334,8 +334,7 @@ bool Delivery::may_send(Timestamp now) const {
 Result<bool> Delivery::ready_view(Waiting& waiting, Decision& out) {
   if (waiting.view) return true;
   auto view =
-      context_.disclosure.view(context_.state, waiting.pending.sequence, waiting.pending.policy_version,
-                               subscription_.role, subscription_.agency, waiting.pending.offered_at);
+      context_.disclosure.view(context_.state, waiting.pending, subscription_.role, subscription_.agency);
   if (!view) {
     if (!nothing_to_show(view.error())) return tl::unexpected(view.error());
     if (!watch())

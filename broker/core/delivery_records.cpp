@@ -28,7 +28,8 @@ std::vector<ledger::Range> ranges_of(std::vector<Sequence>& sequences) {
 
 void DeliveryRecords::offered(const Pending& delivery, std::uint32_t attempt,
                               const std::string& legal_basis) {
-  auto& runs = group_for(delivery.person, {legal_basis, delivery.policy_version, delivery.late}).runs;
+  auto& runs =
+      group_for(delivery.person, {legal_basis, delivery.policy_version, delivery.late, delivery.known}).runs;
   if (!runs.empty()) {
     auto& run = runs.back();
     if (run.last + 1 == delivery.sequence && run.attempt == attempt && run.person == delivery.person &&
@@ -108,7 +109,7 @@ void DeliveryRecords::write(const std::string& subscription, const std::string& 
   }
   if (kFault == Fault::shows_watches_unrecorded && subscription.starts_with('~')) offered_.clear();
   for (const auto& [under, runs] : offered_) {
-    const auto& [legal_basis, policy_version, marked] = under;
+    const auto& [legal_basis, policy_version, marked, known] = under;
     const bool late = marked && kFault != Fault::offers_again_unmarked;
     std::vector<flatbuffers::Offset<ledger::OfferedRun>> packed;
     packed.reserve(runs.size());
@@ -122,7 +123,8 @@ void DeliveryRecords::write(const std::string& subscription, const std::string& 
     const auto as = builder.CreateString(role);
     const auto basis = builder.CreateString(legal_basis);
     const auto all = builder.CreateVector(packed);
-    append(EntryKind::offered, ledger::CreateOffered(builder, name, as, policy_version, all, late, basis));
+    append(EntryKind::offered,
+           ledger::CreateOffered(builder, name, as, policy_version, all, late, basis, known));
   }
   for (auto& [under, sequences] : withheld_) {
     const auto& [policy_version, why] = under;

@@ -25,7 +25,8 @@ class DeliveryRecords {
              Timestamp at);
 
  private:
-  using OfferedUnder = std::tuple<std::string, std::uint64_t, bool>;  // legal basis, policy version, late
+  /// Legal basis, policy version, late, what was known.
+  using OfferedUnder = std::tuple<std::string, std::uint64_t, bool, Sequence>;
   struct Run {
     Sequence first = 0;
     Sequence last = 0;

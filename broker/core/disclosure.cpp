@@ -14,10 +14,10 @@ View::~View() {
 }
 
 Result<KnownChild> known_child(const StateReader& state, const PersonKey& person, const event::Event& event,
-                               Sequence sequence, Sequence mends, Timestamp at) {
+                               Sequence sequence, Sequence mends, Sequence through, Timestamp at) {
   auto facts = state.child_facts(person);
   if (!facts) return tl::unexpected(facts.error());
-  auto known = known_at(std::move(*facts), sequence, at);
+  auto known = known_through(std::move(*facts), sequence, through);
   return mends == 0 ? std::move(known) : with_own(std::move(known), event, at);
 }
 
@@ -88,10 +88,10 @@ Result<std::shared_ptr<const View>> Disclosure::view(const DisclosureRule& rule,
   return std::shared_ptr<const View>(std::move(view));
 }
 
-Result<std::shared_ptr<const View>> Disclosure::view(const StateReader& state, Sequence sequence,
-                                                     std::uint64_t policy_version, const std::string& role,
-                                                     const std::string& agency_id,
-                                                     Timestamp decided_at) const {
+Result<std::shared_ptr<const View>> Disclosure::view(const StateReader& state, const Pending& decided,
+                                                     const std::string& role,
+                                                     const std::string& agency_id) const {
+  const auto sequence = decided.sequence;
   auto stored = state.body(sequence);
   if (!stored) return tl::unexpected(stored.error());
   if (stored->bytes.empty())
@@ -111,9 +111,11 @@ Result<std::shared_ptr<const View>> Disclosure::view(const StateReader& state, S
     for (const auto mark : *entry->marks()) recorded.marks.push_back(static_cast<ledger::Mark>(mark));
   }
   const auto person = entry->person() == nullptr ? PersonKey() : key_from<PersonKey>(*entry->person());
-  const auto known = known_child(state, person, *recorded.event, sequence, entry->mends(), decided_at);
+  const auto known = known_child(state, person, *recorded.event, sequence, entry->mends(), decided.known,
+                                 decided.offered_at);
   if (!known) return tl::unexpected(known.error());
-  const auto* decides = rule(policy_version, role, agency_id, *recorded.event, *known, decided_at);
+  const auto* decides =
+      rule(decided.policy_version, role, agency_id, *recorded.event, *known, decided.offered_at);
   if (decides == nullptr) {
     return fail(ErrorKind::not_found, "no rule shows entry " + std::to_string(sequence) + " any more");
   }

@@ -38,10 +38,10 @@ struct RecordedEvent {
   std::string_view channel = {};  // the inbound channel that it came by; the caller keeps it
 };
 
-/// What is known of the child when an event is decided about at a time. `mends`: the event stands in for a
-/// dead letter; else 0.
+/// What is known of the child when an event is decided about, by entries up to `through`. `mends`: the event
+/// stands in for a dead letter; else 0.
 Result<KnownChild> known_child(const StateReader& state, const PersonKey& person, const event::Event& event,
-                               Sequence sequence, Sequence mends, Timestamp at);
+                               Sequence sequence, Sequence mends, Sequence through, Timestamp at);
 
 /// Whether a view that could not be made is a matter of this delivery alone; else the hub stops.
 bool nothing_to_show(const Error& error);
@@ -83,9 +83,8 @@ class Disclosure {
   }
   /// The view of an event that has to be read back, as was decided then. `not_found`: no rule shows it.
   /// `corrupt`: it does not open. `invalid`: its view is too large to be delivered.
-  Result<std::shared_ptr<const View>> view(const StateReader& state, Sequence sequence,
-                                           std::uint64_t policy_version, const std::string& role,
-                                           const std::string& agency, Timestamp decided_at) const;
+  Result<std::shared_ptr<const View>> view(const StateReader& state, const Pending& decided,
+                                           const std::string& role, const std::string& agency) const;
 
   /// Bytes of all views that somebody holds.
   std::size_t held_bytes() const { return *held_; }

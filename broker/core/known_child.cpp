@@ -238,8 +238,9 @@ void add_fact(std::vector<ChildFact>& facts, ChildFact fact) {
   facts.erase(goes);
 }
 
-KnownChild known_at(std::vector<ChildFact> facts, Sequence event, Timestamp at) {
-  std::erase_if(facts, [&](const ChildFact& fact) { return fact.entry > event && fact.at >= at; });
+KnownChild known_through(std::vector<ChildFact> facts, Sequence event, Sequence through) {
+  const auto last = std::max(event, through);
+  std::erase_if(facts, [last](const ChildFact& fact) { return fact.entry > last; });
   return {event, std::move(facts)};
 }
 

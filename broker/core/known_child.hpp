@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,8 +33,7 @@ enum class ChildFactKind : std::uint8_t {
   consent,
   marks,         // set
   marks_lifted,  // by an operator
-  broken_glass,
-  joined  // the record of `names` is of the same child
+  broken_glass
 };
 
 /// OperatorAction's words for marks that were set or lifted, and an Access's for a broken glass.
@@ -83,9 +83,11 @@ std::vector<ChildFact> facts_said(const event::Event& event, Sequence entry, Tim
                                   const std::vector<ChildFact>& known);
 void add_fact(std::vector<ChildFact>& facts, ChildFact fact);
 
-/// What was known when an event was decided about at a time: all that was said before it, or at an earlier
-/// time. So it stays the same however much later it is asked.
-KnownChild known_at(std::vector<ChildFact> facts, Sequence event, Timestamp at);
+/// All that there is by now.
+constexpr Sequence kAllKnown = std::numeric_limits<Sequence>::max();
+/// What was known when an event was decided about: what entries up to `through` said, and up to the event's
+/// own. So it stays the same however much later it is asked.
+KnownChild known_through(std::vector<ChildFact> facts, Sequence event, Sequence through);
 /// The same with what the event itself says, where the ledger's fold did not take it: an event that was
 /// mended for one receiver, or one that is only tried.
 KnownChild with_own(KnownChild known, const event::Event& event, Timestamp at);

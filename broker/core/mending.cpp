@@ -115,7 +115,7 @@ Mending::Checked Mending::check_receiver(const Pending& dead, Timestamp now, Men
     return filtered();
   }
   const auto at = context_.disclosure.decided_at(now);
-  const auto known = known_child(context_.state, dead.person, event, dead.sequence, dead.sequence, at);
+  const auto known = known_child(context_.state, dead.person, event, kAllKnown, dead.sequence, kAllKnown, at);
   if (!known) return tl::unexpected(known.error());
   mended.rule = context_.disclosure.current().rule_for(to.role, context_.disclosure.agency(to.agency), event,
                                                        *known, at);

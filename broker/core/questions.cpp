@@ -207,7 +207,7 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
   if (about_children || audits || query.kind() == wire::QueryKind::dead_letters) {
     if (auto recorded = record_access(peer, asked_of(query), now); !recorded) return recorded;
   }
-  Ask ask{peer, {}, now};
+  Ask ask{peer, {}, context_.disclosure.decided_at(now)};
   query.UnPackTo(&ask.query);
   if (reports) ask.query.at = now.us;  // whether the quarter is over
   out.asks.push_back(std::move(ask));
@@ -266,7 +266,7 @@ Result<void> Questions::replay(const Peer& peer, const wire::Replay& replay, Seq
     out.sends.push_back({peer.connection, replayed_frame(nothing)});
     return {};
   }
-  AskReplay ask{peer, {}, now};
+  AskReplay ask{peer, {}, context_.disclosure.decided_at(now)};
   replay.UnPackTo(&ask.replay);
   ask.replay.role = std::move(asked.role);
   ask.replay.first = (*span)->first;
@@ -348,8 +348,8 @@ Result<void> Questions::act(const Peer& peer, const wire::HandleDeadLetter& fram
     const auto& to = delivery->subscription();
     // To offer it again is a decision of today, under the policy of then.
     again_now.offered_at = context_.disclosure.decided_at(now);
-    auto made = context_.disclosure.view(context_.state, dead.sequence, dead.policy_version, to.role,
-                                         to.agency, again_now.offered_at);
+    again_now.known = context_.state.head();
+    auto made = context_.disclosure.view(context_.state, again_now, to.role, to.agency);
     if (!made && !nothing_to_show(made.error())) return tl::unexpected(made.error());
     if (!made) return refuse(ErrorKind::not_found, "there is nothing to show any more: discard it");
     view = *made;

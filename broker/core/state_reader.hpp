@@ -35,6 +35,7 @@ struct Pending {
   std::uint32_t attempt = 1;         // of the newest Offered
   std::uint32_t counted = 0;         // failures that count towards a dead letter
   std::uint64_t policy_version = 0;  // that decided
+  Sequence known = 0;                // as Offered has it
   event::Urgency urgency = event::Urgency::unknown;
   event::EventType type = event::EventType::unknown;
   Timestamp offered_at;  // first
@@ -63,6 +64,8 @@ struct ReplayCounts {
 class StateReader {
  public:
   virtual ~StateReader() = default;
+  /// The newest entry, durable or not.
+  virtual Sequence head() const = 0;
   /// An `identity` of zeros: what came before under none, a refusal.
   virtual Result<KnownPublication> publication(const Fingerprint& fingerprint,
                                                const KeyedHash& identity) const = 0;

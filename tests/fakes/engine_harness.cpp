@@ -39,6 +39,7 @@ name = "auditor"
 role = "auditor"
 types = ["*"]
 show = ["*"]
+consent = "overridden"
 legal_basis = "Children Act 2004 s.11"
 )";
 

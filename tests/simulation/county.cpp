@@ -1,6 +1,7 @@
 #include "tests/simulation/county.hpp"
 
 #include "tests/fakes/engine_harness.hpp"
+#include "tests/simulation/dice.hpp"
 
 namespace carehub::simulation {
 namespace {
@@ -47,6 +48,7 @@ name = "auditor"
 role = "auditor"
 types = ["*"]
 show = ["*"]
+consent = "overridden"
 legal_basis = "Children Act 2004 s.11"
 )";
 
@@ -134,8 +136,9 @@ const std::string& policy_text(int policy) {
   return texts[static_cast<std::size_t>(policy)];
 }
 
-bool may_see(const Reader& reader, const Publication& publication, int policy) {
+bool may_see(const Reader& reader, const Publication& publication, int policy, bool refused) {
   if (is_auditor(reader)) return true;
+  if (refused) return false;
   if (is_duty(reader)) {
     const bool referral = publication.type == EventType::referral && policy == 0;
     return is_stay(publication) || publication.type == EventType::safeguarding_flag || referral;
@@ -218,6 +221,9 @@ core::HubRules rules_of_county(const Setup& setup) {
     night.start = setup.night_start;
     rules.subscriptions.push_back(std::move(night));
   }
+  for (core::Agency& agency : rules.agencies) {
+    if (!agency.may_publish.empty()) agency.may_publish.push_back(EventType::consent);
+  }
   if (!setup.holm) rules.subscriptions.erase(rules.subscriptions.begin() + kHolm);
   for (core::Subscription& subscription : rules.subscriptions) {
     subscription.rate_per_minute = setup.rates[interest_named(subscription.name)->number];
@@ -231,13 +237,13 @@ Publication write_publication(const Draft& draft) {
   Publication publication;
   publication.publisher = draft.publisher;
   publication.id = draft.id;
-  publication.type = draft.type;
+  publication.type = draft.consent ? EventType::consent : draft.type;
   publication.child = draft.child;
   publication.tier = draft.tier;
   publication.school = school_of(draft.child);
 
   fakes::EventSpec spec;
-  spec.type = draft.type;
+  spec.type = publication.type;
   spec.child = draft.child;
   spec.agency = publisher_desks()[static_cast<std::size_t>(draft.publisher)].agency;
   spec.id = draft.id;
@@ -250,6 +256,11 @@ Publication write_publication(const Draft& draft) {
   event::EventT event = fakes::make_event(spec);
   event.source_message_id = draft.content;
   set_urgency(draft, event, publication);
+  if (draft.consent) {
+    publication.consent = draft.consent;
+    event.consent = std::make_unique<event::ConsentT>();
+    event.consent->decision = *draft.consent;
+  }
   if (draft.other != 0) {
     add_statement(draft, event);
     publication.names = {draft.child, draft.other};
@@ -268,6 +279,12 @@ Publication write_publication(const Draft& draft) {
   }
   publication.event = fakes::pack_event(event);
   return publication;
+}
+
+event::ConsentDecision some_consent(Dice& dice) {
+  using event::ConsentDecision;
+  if (dice.one_in(2)) return ConsentDecision::given;
+  return dice.one_in(2) ? ConsentDecision::refused : ConsentDecision::withdrawn;
 }
 
 int child_named_in(const Bytes& message) {

@@ -13,6 +13,8 @@
 /// gets what.
 namespace carehub::simulation {
 
+class Dice;
+
 /// What becomes of a publication, whatever happens on the way.
 enum class Fate : std::uint8_t {
   kept,
@@ -34,9 +36,10 @@ struct Publication {
   int child = 0;
   int tier = 0;
   std::string school;
-  int rank = 2;             // 0 an emergency, 1 urgent
-  std::vector<int> names;   // of a link or merge: the children that are one, it says,
-  bool taken_back = false;  // or that are not so after all
+  int rank = 2;                                   // 0 an emergency, 1 urgent
+  std::vector<int> names;                         // of a link or merge: the children that are one, it says,
+  bool taken_back = false;                        // or that are not so after all
+  std::optional<event::ConsentDecision> consent;  // that it says
   Fate fate = Fate::kept;
   wire::OnReuse on_reuse = wire::OnReuse::conflict;
   Bytes event;
@@ -72,7 +75,8 @@ constexpr Reader kAuditor{"", "auditor"};
 constexpr int kPolicies = 2;
 const std::string& policy_text(int policy);
 /// Whether the policy shows it to the reader at all.
-bool may_see(const Reader& reader, const Publication& publication, int policy);
+/// `refused`: the newest word on consent that was known when it was decided.
+bool may_see(const Reader& reader, const Publication& publication, int policy, bool refused);
 /// What of it an agency's own filter may look at, so that a filter finds out nothing: what its role is shown.
 Publication as_shown(const Publication& publication, const Reader& reader);
 /// What is in a view that the reader may not see; nullptr: nothing.
@@ -131,12 +135,15 @@ struct Draft {
   bool danger = false;  // of a flag: at once
   int other = 0;        // of a link or merge: the child that is the same
   bool taken_back = false;
+  std::optional<event::ConsentDecision> consent;
   bool adult = false;   // out of scope
   bool absurd = false;  // not to be accepted, and it names nobody
   bool broken = false;  // not to be accepted
   std::string content;  // what else tells two contents apart
 };
 Publication write_publication(const Draft& draft);
+/// As many say yes again as say no.
+event::ConsentDecision some_consent(Dice& dice);
 
 constexpr int kChildren = 6;
 /// Whom a message names, whoever sent it; 0: none of these.

@@ -1,5 +1,7 @@
 #pragma once
 
+// Long because: one model follows every promise, and its parts share what they have seen.
+
 #include <algorithm>
 #include <deque>
 #include <map>
@@ -296,6 +298,12 @@ class Model final : public Wiretap {
     Sequence erased = 0;  // the entry that did it
   };
   using Event = std::pair<const Sequence, Kept>;
+  /// What was said on consent.
+  struct Word {
+    Sequence entry = 0;
+    std::int64_t said_at = 0;
+    bool refused = false;
+  };
 
   // Frames (model_frames.cpp)
   void took_publish(Connection& connection, const wire::Publish& frame);
@@ -357,7 +365,7 @@ class Model final : public Wiretap {
   void taken_over(Connection& connection, const std::string& name);
   bool is_replays_turn(const Interest& interest, const wire::Delivery& delivery);
   void replay_offers(Sequence at, ReplayInto& replay, Sequence sequence, const ledger::Offered& entry);
-  Due due(const ReplayInto& replay, Sequence sequence) const;
+  Due due(const ReplayInto& replay, Sequence sequence, Sequence through) const;
   void read_replay_changed(Sequence at, const ledger::SubscriptionChanged& entry);
   void replay_created(Sequence at, const ledger::SubscriptionChanged& entry);
   void replay_advanced(Sequence at, ReplayInto& replay, const ledger::SubscriptionChanged& entry);
@@ -435,7 +443,11 @@ class Model final : public Wiretap {
   static bool looks_at(const Book& book, Sequence sequence) {
     return book.next != 0 && sequence >= book.next && (book.through == 0 || sequence <= book.through);
   }
-  Due due(const Interest& interest, const Publication& publication) const;
+  Due due(const Interest& interest, Sequence sequence, Sequence through) const;
+  bool refused(Sequence sequence, Sequence through) const;
+  std::vector<Sequence> decisions_since(Sequence from, Sequence sequence) const;
+  void read_words(Sequence sequence, std::int64_t at, const Publication& publication);
+  Due may_be_replayed(const Replay& replay, Sequence sequence) const;
   int policy_of(Sequence version) const;
   std::uint32_t attempts_max(const Book& book) const;
   bool synced(Sequence sequence) const { return sequence <= read_through_; }
@@ -450,6 +462,7 @@ class Model final : public Wiretap {
   std::deque<Publication> publications_;
   std::map<std::string, std::size_t> by_bytes_;
   std::map<Sequence, Kept> kept_;
+  std::map<PersonKey, std::vector<Word>> words_;
   std::map<std::size_t, Sequence> entry_of_;
   std::map<PersonKey, Record> records_;
   std::map<int, PersonKey> record_of_;  // by child

@@ -196,10 +196,13 @@ void Model::check_looked_at(const Interest& interest, Sequence from, Sequence un
     const bool before = line != book.lines.end() && line->second.attempt > 0;
     if (!before && book.through != 0) continue;
     if (before && (!line->second.settled || line->second.settled_at > book.moved_at)) continue;
-    const Due decided = due(interest, *kept->second.publication);
     const auto withheld = book.withheld.find(sequence);
     const bool told = withheld != book.withheld.end() && withheld->second > book.moved_at;
-    if (decided == Due::offered || (decided == Due::withheld && !told))
+    const auto left_out = [&](Sequence through) {
+      const Due decided = due(interest, sequence, through);
+      return decided == Due::offered || (decided == Due::withheld && !told);
+    };
+    if (std::ranges::all_of(decisions_since(book.moved_at, sequence), left_out))
       return broken("nothing behind the cursor is left out",
                     std::string(interest.name) + ", event " + std::to_string(sequence));
   }

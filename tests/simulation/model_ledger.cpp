@@ -79,13 +79,14 @@ void Model::read_event(Sequence sequence, std::int64_t appended_at, const ledger
   verdict_.tell("ledger: entry " + std::to_string(sequence) + " is publication " +
                 std::to_string(publication.number) + " of child " + std::to_string(publication.child));
   read_record(sequence, publication, entry);
+  read_words(sequence, appended_at, publication);
   if (publication.only_for) return read_mended(sequence, publication, entry);
   if (entry.mends() != 0) return broken("what a publisher says mends nothing", what);
   for (const Interest& interest : interests()) {
     Book& book = books_[interest.number];
     // One that starts comes to it in its turn.
     if (book.since == 0 || (book.next != 0 && book.through == 0)) continue;
-    const Due decided = due(interest, publication);
+    const Due decided = due(interest, sequence, 0);
     if (decided == Due::nothing) continue;
     book.owed.insert(sequence);
     if (decided == Due::withheld) continue;
@@ -97,11 +98,13 @@ void Model::read_event(Sequence sequence, std::int64_t appended_at, const ledger
   }
 }
 
-Due Model::due(const Interest& interest, const Publication& publication) const {
+Due Model::due(const Interest& interest, Sequence sequence, Sequence through) const {
+  const Publication& publication = *kept_.at(sequence).publication;
   if (publication.only_for && *publication.only_for != interest.number) return Due::nothing;
   const Book& book = books_[interest.number];
   if (!matches(book.wants, publication)) return Due::nothing;
-  if (!may_see(interest.reader, publication, policies_.rbegin()->second)) return Due::withheld;
+  if (!may_see(interest.reader, publication, policies_.rbegin()->second, refused(sequence, through)))
+    return Due::withheld;
   // What its agency asked for itself looks at what its role is shown.
   const bool as_asked = book.configured || matches(book.wants, as_shown(publication, interest.reader));
   return as_asked ? Due::offered : Due::nothing;
@@ -209,15 +212,19 @@ void Model::read_first_offered(Sequence at, const Interest& interest, Sequence s
   const bool before = line.attempt > 0;
   const Sequence newest_policy = policies_.rbegin()->first;
   if (new_and_due) {
-    if (entry.late() != publication.only_for.has_value() || entry.policy_version() != newest_policy)
+    if (entry.late() != publication.only_for.has_value() || entry.policy_version() != newest_policy ||
+        entry.known() != 0)
       return broken("a new event is offered under today's policy, and late where it mends one", what);
   } else if (book.sent_again.erase(sequence) > 0) {
     if (!line.dead || !entry.late() || entry.policy_version() != line.policy)
       return broken("a dead letter that is sent again is late, under its policy of then", what);
+    if (entry.known() >= at || refused(sequence, entry.known()))
+      return broken("a dead letter is sent again only while consent lets it", what);
   } else {
     if (!looks_at(book, sequence) || (before && !line.settled) || (!before && book.through != 0))
       return broken("an event is offered first once, or again when an operator wants it", what);
-    if (due(interest, publication) != Due::offered || entry.policy_version() != newest_policy)
+    if (entry.known() < book.moved_at || entry.known() >= at ||
+        due(interest, sequence, entry.known()) != Due::offered || entry.policy_version() != newest_policy)
       return broken("what is met behind the cursor is offered as filter and policy are now", what);
     if (entry.late() != (before || publication.only_for))
       return broken("what was offered before is late when it is offered again, and nothing else", what);
@@ -274,11 +281,14 @@ void Model::read_withheld(Sequence at, const ledger::Withheld& entry) {
       const bool is_new = book->owed.erase(sequence) > 0;
       if (is_erased(sequence, named(entry.subscription(), sequence))) return;
       const auto kept = kept_.find(sequence);
+      const auto is_withheld = [&](Sequence through) {
+        return (interest.replay ? due(replay->second, sequence, through)
+                                : due(interest, sequence, through)) == Due::withheld;
+      };
       const bool seen =
           is_new ? book->lines.contains(sequence)
                  : kept == kept_.end() || !looks_at(*book, sequence) ||
-                       (interest.replay ? due(replay->second, sequence)
-                                        : due(interest, *kept->second.publication)) != Due::withheld;
+                       std::ranges::none_of(decisions_since(book->moved_at, sequence), is_withheld);
       if (seen) return broken("what may be seen is not withheld", named(entry.subscription(), sequence));
       book->withheld[sequence] = at;
     }

@@ -31,7 +31,7 @@ void Model::read_mended(Sequence sequence, const Publication& publication, const
     return broken("a mended event says what it stands in for, and for whom", what);
   if (!exists(interest) || dead == book.lines.end() || !dead->second.dead || dead->second.discarded)
     return broken("only a dead letter is mended, and once", what);
-  if (due(interest, publication) != Due::offered)
+  if (due(interest, sequence, 0) != Due::offered)
     return broken("what is mended is what its subscription wants and may see", what);
   mends_begun_.insert(sequence);
   if (book.next != 0 && book.through == 0) return;

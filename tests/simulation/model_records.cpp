@@ -31,4 +31,34 @@ void Model::read_record(Sequence sequence, const Publication& publication, const
   record.events.push_back(sequence);
 }
 
+/// By what was said up to the event, or up to where the decision says that it knew of.
+bool Model::refused(Sequence sequence, Sequence through) const {
+  const auto said = words_.find(kept_.at(sequence).person);
+  if (said == words_.end()) return false;
+  const Word* newest = nullptr;
+  for (const Word& word : said->second) {
+    const bool known = word.entry <= std::max(sequence, through);
+    if (known && (newest == nullptr || word.said_at >= newest->said_at)) newest = &word;
+  }
+  return newest != nullptr && newest->refused;
+}
+
+/// Between the entry and now, each up to which something else may have been known of the event's child.
+std::vector<Sequence> Model::decisions_since(Sequence from, Sequence sequence) const {
+  std::vector<Sequence> through{from};
+  const auto said = words_.find(kept_.at(sequence).person);
+  if (said == words_.end()) return through;
+  for (const Word& word : said->second) {
+    if (word.entry > from) through.push_back(word.entry);
+  }
+  return through;
+}
+
+/// Of the one record that it is filed under: what a link joins is not followed.
+void Model::read_words(Sequence sequence, std::int64_t at, const Publication& publication) {
+  if (publication.only_for || !publication.consent) return;
+  words_[kept_.at(sequence).person].push_back(
+      {sequence, at, *publication.consent != event::ConsentDecision::given});
+}
+
 }  // namespace carehub::simulation

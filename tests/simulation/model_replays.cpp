@@ -112,12 +112,12 @@ bool Model::is_replays_turn(const Interest& interest, const wire::Delivery& deli
 }
 
 /// What was asked for, of what its subscription wants, as its role may see it today.
-Due Model::due(const ReplayInto& replay, Sequence sequence) const {
+Due Model::due(const ReplayInto& replay, Sequence sequence, Sequence through) const {
   const Kept& kept = kept_.at(sequence);
   if (kept.erased != 0) return Due::nothing;
   if (replay.person && kept.person != *replay.person) return Due::nothing;
   if (!matches(replay.wants, *kept.publication)) return Due::nothing;
-  return due(interests()[replay.into], *kept.publication);
+  return due(interests()[replay.into], sequence, through);
 }
 
 void Model::replay_offers(Sequence at, ReplayInto& replay, Sequence sequence, const ledger::Offered& entry) {
@@ -132,10 +132,13 @@ void Model::replay_offers(Sequence at, ReplayInto& replay, Sequence sequence, co
   if (book.sent_again.erase(sequence) > 0) {
     if (!line->second.dead || !entry.late() || entry.policy_version() != line->second.policy)
       return broken("a dead letter that is sent again is late, under its policy of then", what);
+    if (entry.known() >= at || refused(sequence, entry.known()))
+      return broken("a dead letter is sent again only while consent lets it", what);
   } else {
     if (before || entry.late() || !looks_at(book, sequence))
       return broken("a replay offers each event once, and moves on", what);
-    if (due(replay, sequence) != Due::offered || entry.policy_version() != policies_.rbegin()->first)
+    if (entry.known() >= at || due(replay, sequence, entry.known()) != Due::offered ||
+        entry.policy_version() != policies_.rbegin()->first)
       return broken("a replay shows what was asked for, as filter and policy are now", what);
     after_gap = book.gap_waits.erase(kept_.at(sequence).publication->child) > 0;
   }
@@ -230,8 +233,11 @@ void Model::replay_advanced(Sequence at, ReplayInto& replay, const ledger::Subsc
   for (auto kept = kept_.lower_bound(from); kept != kept_.end() && kept->first < until; ++kept) {
     const auto line = book.lines.find(kept->first);
     if (line != book.lines.end() && line->second.attempt > 0) continue;
-    const Due decided = due(replay, kept->first);
-    if (decided == Due::offered || (decided == Due::withheld && !book.withheld.contains(kept->first)))
+    const auto left_out = [&](Sequence through) {
+      const Due decided = due(replay, kept->first, through);
+      return decided == Due::offered || (decided == Due::withheld && !book.withheld.contains(kept->first));
+    };
+    if (std::ranges::all_of(decisions_since(book.since, kept->first), left_out))
       return broken("a replay leaves nothing out", what + ", event " + std::to_string(kept->first));
   }
   book.next = entry.start();

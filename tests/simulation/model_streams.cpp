@@ -58,7 +58,7 @@ void Model::read_watch_offered(const ledger::Offered& entry) {
       const Publication& publication = *kept->second.publication;
       if (publication.only_for || !matches(watch.wants, publication) ||
           !matches(watch.wants, as_shown(publication, watch.reader)) ||
-          !may_see(watch.reader, publication, policies_.rbegin()->second))
+          !may_see(watch.reader, publication, policies_.rbegin()->second, refused(sequence, 0)))
         return broken("nobody is offered what filter or role does not allow", what);
       const auto taken = first_taken_.find(publication.number);
       if (watch.ended != 0 && taken != first_taken_.end() && taken->second > watch.ended)
@@ -90,6 +90,17 @@ void Model::sent_to_watch(Watch& watch, Attachment& attachment, const wire::Deli
 
 void Model::read_access(const ledger::Access& entry) {
   if (!text_of(entry.verb()).starts_with("refused ")) accesses_.insert(text_of(entry.reason()));
+}
+
+/// `offered`: it may be shown, whenever since it was asked its part was made; `nothing`: it depends.
+Due Model::may_be_replayed(const Replay& replay, Sequence sequence) const {
+  const auto through = decisions_since(replay.head, sequence);
+  const auto shown = [&](Sequence known) {
+    return may_see(*replay.reader, *kept_.at(sequence).publication, policies_.rbegin()->second,
+                   refused(sequence, known));
+  };
+  if (std::ranges::all_of(through, shown)) return Due::offered;
+  return std::ranges::any_of(through, shown) ? Due::nothing : Due::withheld;
 }
 
 void Model::took_replay(Connection& connection, const std::string& agency, const wire::Replay& frame) {
@@ -145,7 +156,7 @@ void Model::sent_again(Replay& replay, const wire::Delivery& delivery) {
   if (!within || !of_child || !matches(replay.wants, as_shown(publication, *replay.reader)) ||
       (sequence <= replay.newest && !replay.doubled))
     return broken("a replay shows what was asked for, once and in order", what);
-  if (!may_see(*replay.reader, publication, policies_.rbegin()->second))
+  if (may_be_replayed(replay, sequence) == Due::withheld)
     return broken("nobody sees what the role may not", what);
   replay.newest = sequence;
   replay.shown.insert(sequence);
@@ -162,10 +173,12 @@ void Model::replay_ended(const Replay& replay, bool late) {
     const Publication& publication = *kept->second.publication;
     const bool of_child = replay.child == 0 || replay.child == publication.child;
     if (publication.only_for || !of_child || !matches(replay.wants, as_shown(publication, *replay.reader)) ||
-        !may_see(*replay.reader, publication, policies_.rbegin()->second))
+        may_be_replayed(replay, kept->first) == Due::withheld)
       continue;
     ++possible;
-    if (kept->first > replay.head || kept->second.erased != 0 || erasing()) continue;
+    if (may_be_replayed(replay, kept->first) == Due::nothing || kept->first > replay.head ||
+        kept->second.erased != 0 || erasing())
+      continue;
     ++due;
     if (!replay.preview && !replay.shown.contains(kept->first))
       return broken("a replay leaves nothing out", replay.reason + ", event " + std::to_string(kept->first));

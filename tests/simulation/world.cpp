@@ -100,6 +100,7 @@ void World::publish(Dice& dice) {
     draft.tier = dice.one_in(2) ? 4 : 2;
     if (dice.one_in(2)) draft.urgency = static_cast<event::Urgency>(dice.below(4));
     draft.danger = dice.one_in(4);
+    if (dice.one_in(12)) draft.consent = some_consent(dice);
     say(write_publication(draft));
   }
 }

@@ -24,10 +24,6 @@ std::vector<core::ChildFact> facts_of(EngineHarness& hub, int child) {
   return *hub.state->child_facts(person_of(hub, child));
 }
 
-core::RestrictionSet marks_of(EngineHarness& hub, int child) {
-  return core::marks_known(facts_of(hub, child));
-}
-
 event::EventT admission(int child) {
   EventSpec spec;
   spec.child = child;
@@ -44,20 +40,6 @@ event::EventT consent(int child, event::ConsentDecision decision) {
   return event;
 }
 
-event::EventT link(int child, int other, bool reversed = false) {
-  EventSpec spec;
-  spec.child = child;
-  spec.type = event::EventType::identity_link;
-  auto event = fakes::make_event(spec);
-  event.identity_link = std::make_unique<event::IdentityLinkT>();
-  auto identifier = std::make_unique<event::IdentifierT>();
-  identifier->value = fakes::test_nhs_number(other);
-  identifier->type = "NH";
-  event.identity_link->identifiers.push_back(std::move(identifier));
-  if (reversed) event.identity_link->reversed = event::Answer::yes;
-  return event;
-}
-
 struct Hub {
   EngineHarness hub;
   core::Peer hospital = EngineHarness::peer(1, "elwick-hospital");
@@ -66,7 +48,6 @@ struct Hub {
     for (auto& agency : hub.rules.agencies) {
       if (agency.id == "elwick-hospital") {
         agency.may_publish.push_back(event::EventType::consent);
-        agency.may_publish.push_back(event::EventType::identity_link);
       }
     }
     REQUIRE(hub.start());
@@ -121,6 +102,20 @@ TEST_CASE("dissent stops the next delivery from the moment of its entry, and wha
   CHECK(delivers.front().deliveries.front()->sequence == offered);
 }
 
+TEST_CASE("dissent that is said while the clock is behind counts at once") {
+  Hub hub;
+  hub.hub.subscribe(EngineHarness::peer(2, "northmarch-council"), "duty", "social-care-duty");
+  hub.publish(1);
+  hub.hub.clock.set({hub.hub.clock.now().us - 3600 * kSecondUs});
+  hub.hub.restart();
+  hub.publish(consent(1, event::ConsentDecision::refused));
+  const auto withheld = hub.publish(1);
+  CHECK_FALSE(*hub.hub.state->was_offered("duty", withheld));
+  hub.publish(consent(1, event::ConsentDecision::given));
+  const auto offered = hub.publish(1);
+  CHECK(*hub.hub.state->was_offered("duty", offered));
+}
+
 TEST_CASE("nothing of what is known of a child stands in the state in clear") {
   Hub hub;
   auto event = admission(1);
@@ -133,32 +128,6 @@ TEST_CASE("nothing of what is known of a child stands in the state in clear") {
     found = found || row.key == row_keys::child_facts(person_of(hub.hub, 1));
   }
   CHECK(found);
-}
-
-TEST_CASE(
-    "a mark and consent hold for every record that a link joins, and a link taken back spreads no more") {
-  Hub hub;
-  hub.publish(1);
-  hub.publish(2);
-  auto marked = admission(1);
-  marked.restrictions = {event::Restriction::witness_protection};
-  hub.publish(marked);
-  CHECK(marks_of(hub.hub, 2) == 0);
-  hub.publish(link(1, 2));
-  CHECK(marks_of(hub.hub, 2) == core::bit_of(event::Restriction::witness_protection));
-  hub.publish(consent(2, event::ConsentDecision::refused));
-  const auto refused = [](const core::ChildFact& fact) { return fact.kind == core::ChildFactKind::consent; };
-  CHECK(std::ranges::count_if(facts_of(hub.hub, 1), refused) == 1);
-  hub.publish(link(1, 2, true));
-  auto other = admission(1);
-  other.restrictions = {event::Restriction::adopted};
-  hub.publish(other);
-  CHECK(marks_of(hub.hub, 2) == core::bit_of(event::Restriction::witness_protection));
-  const auto one = facts_of(hub.hub, 1);
-  const auto two = facts_of(hub.hub, 2);
-  hub.hub.restart_without_state();
-  CHECK(facts_of(hub.hub, 1) == one);
-  CHECK(facts_of(hub.hub, 2) == two);
 }
 
 TEST_CASE("an erasure takes what is known of the child along") {

@@ -42,20 +42,6 @@ core::RestrictionSet marks_on(EngineHarness& hub, int child) {
 
 std::size_t actions(const EngineHarness& hub) { return hub.entries(EntryKind::operator_action).size(); }
 
-void join(EngineHarness& hub, int child, int other) {
-  EventSpec spec;
-  spec.child = child;
-  spec.type = event::EventType::identity_link;
-  auto event = make_event(spec);
-  event.identity_link = std::make_unique<event::IdentityLinkT>();
-  auto identifier = std::make_unique<event::IdentifierT>();
-  identifier->value = test_nhs_number(other);
-  identifier->type = "NH";
-  event.identity_link->identifiers.push_back(std::move(identifier));
-  REQUIRE(hub.publish_one(kHospital, item_of(event)).outcome == wire::Outcome::receipt);
-  hub.pass_ms(1);
-}
-
 }  // namespace
 
 TEST_CASE("an operator's mark withholds the child's next event, and shows the one after it is lifted") {
@@ -95,22 +81,6 @@ TEST_CASE("a mark is on record with who and why, under the child's own key, and 
   CHECK(answer_to(desk.hub, marking(1, {Restriction::adopted, Restriction::other})).sequence != 0);
   CHECK(entry_of<ledger::OperatorActionT>(desk.hub.entries(EntryKind::operator_action).back().second)
             .restrictions == std::vector{Restriction::other});
-}
-
-TEST_CASE("each record that links hold to be the child's is marked and lifted") {
-  Desk desk;
-  for (const int child : {1, 2, 3, 4}) desk.publish(child);
-  join(desk.hub, 1, 2);
-  join(desk.hub, 2, 3);
-  const auto bit = core::bit_of(Restriction::sensitive_address);
-  REQUIRE(answer_to(desk.hub, marking(1, {Restriction::sensitive_address})).error ==
-          wire::ErrorKind::unknown);
-  for (const int child : {1, 2, 3}) CHECK(marks_on(desk.hub, child) == bit);
-  CHECK(marks_on(desk.hub, 4) == 0);
-  CHECK(actions(desk.hub) == 3);
-  REQUIRE(answer_to(desk.hub, marking(3, {Restriction::sensitive_address}, true)).error ==
-          wire::ErrorKind::unknown);
-  for (const int child : {1, 2, 3}) CHECK(marks_on(desk.hub, child) == 0);
 }
 
 TEST_CASE("a rebuilt hub knows the marks, and an erasure leaves nothing of them") {

@@ -27,6 +27,13 @@ Disclosure two_policies(const EngineHarness& hub) {
   return disclosure;
 }
 
+Pending decided(Sequence sequence, std::uint64_t policy_version) {
+  Pending pending;
+  pending.sequence = sequence;
+  pending.policy_version = policy_version;
+  return pending;
+}
+
 Sequence publish(EngineHarness& hub, event::EventType type = event::EventType::admission) {
   EventSpec spec;
   spec.type = type;
@@ -44,8 +51,8 @@ TEST_CASE("an event is read back under the policy that it was offered under") {
   EngineHarness hub;
   const auto disclosure = two_policies(hub);
   const auto sequence = publish(hub);
-  const auto older = disclosure.view(*hub.state, sequence, 1, kRole, kCouncil, {});
-  const auto newer = disclosure.view(*hub.state, sequence, 5, kRole, kCouncil, {});
+  const auto older = disclosure.view(*hub.state, decided(sequence, 1), kRole, kCouncil);
+  const auto newer = disclosure.view(*hub.state, decided(sequence, 5), kRole, kCouncil);
   REQUIRE(older);
   REQUIRE(newer);
   CHECK(verified_event((*older)->event)->person()->nhs_number() != nullptr);
@@ -85,18 +92,19 @@ TEST_CASE(
   const auto disclosure = two_policies(hub);
   const auto lost = publish(hub);
   const auto unshown = publish(hub, event::EventType::movement);
-  CHECK(disclosure.view(*hub.state, unshown, 1, kRole, kCouncil, {}).error().kind == ErrorKind::not_found);
+  CHECK(disclosure.view(*hub.state, decided(unshown, 1), kRole, kCouncil).error().kind ==
+        ErrorKind::not_found);
   const auto key = hub.ledger.read(lost, 1, 1)->front().header.key_id;
   REQUIRE(hub.vault.destroy({key}));
-  CHECK(disclosure.view(*hub.state, lost, 1, kRole, kCouncil, {}).error().kind == ErrorKind::not_found);
+  CHECK(disclosure.view(*hub.state, decided(lost, 1), kRole, kCouncil).error().kind == ErrorKind::not_found);
   hub.vault.lose(key);
-  CHECK(disclosure.view(*hub.state, lost, 1, kRole, kCouncil, {}).error().kind == ErrorKind::corrupt);
+  CHECK(disclosure.view(*hub.state, decided(lost, 1), kRole, kCouncil).error().kind == ErrorKind::corrupt);
 }
 
 TEST_CASE("an entry that was offered and is no event stops the hub, named by its number") {
   EngineHarness hub;
   const auto disclosure = two_policies(hub);
-  const auto view = disclosure.view(*hub.state, 1, 1, kRole, kCouncil, {});
+  const auto view = disclosure.view(*hub.state, decided(1, 1), kRole, kCouncil);
   REQUIRE_FALSE(view);
   CHECK(view.error().kind == ErrorKind::corrupt);
   CHECK(view.error().text.find("entry 1 ") != std::string::npos);
@@ -106,7 +114,7 @@ TEST_CASE("bytes of views are counted while somebody holds them") {
   EngineHarness hub;
   const auto disclosure = two_policies(hub);
   const auto sequence = publish(hub);
-  auto one = *disclosure.view(*hub.state, sequence, 1, kRole, kCouncil, {});
+  auto one = *disclosure.view(*hub.state, decided(sequence, 1), kRole, kCouncil);
   auto same = one;
   CHECK(disclosure.held_bytes() == one->event.size());
   one.reset();

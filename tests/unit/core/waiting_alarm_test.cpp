@@ -43,6 +43,7 @@ class CountingState final : public core::StateReader {
   mutable int looks = 0;
   mutable std::size_t rows = 0;
 
+  Sequence head() const override { return state_.head(); }
   Result<core::KnownPublication> publication(const Fingerprint& fingerprint,
                                              const KeyedHash& identity) const override {
     return state_.publication(fingerprint, identity);
