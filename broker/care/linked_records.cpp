@@ -56,6 +56,8 @@ Result<bool> join(const Named& named, const RowReads& rows, OneChild& child) {
   if (!record) return tl::unexpected(record.error());
   if (!*record) return false;
   child.people.push_back(*named.person);
+  // Rows may be a little old: were that record erased by now, its name leads to the one that came after it.
+  for (const auto& name : named.names) add_new(child.names, name);
   return true;
 }
 
