@@ -30,9 +30,10 @@ std::string_view line_at(std::string_view text, std::size_t at) {
   return text.substr(at, end + (crlf ? 2 : 1) - at);
 }
 
+bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
 bool blank(std::string_view line) {
-  return std::all_of(line.begin(), line.end(),
-                     [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; });
+  return std::all_of(line.begin(), line.end(), [](char c) { return is_blank(c) || c == '\r' || c == '\n'; });
 }
 
 struct FreeParser {
@@ -233,9 +234,10 @@ std::string write_row(const std::vector<std::string>& fields, char delimiter) {
     if (!first) out += delimiter;
     first = false;
     const std::string safe = (formula(field) ? "'" : "") + field;
+    // Readers take blanks off the ends of a field that is not quoted.
     const bool plain = safe.find_first_of("\"\r\n") == std::string::npos &&
                        safe.find(delimiter) == std::string::npos &&
-                       (safe.empty() || (safe.front() != ' ' && safe.back() != ' '));
+                       (safe.empty() || (!is_blank(safe.front()) && !is_blank(safe.back())));
     if (plain) {
       out += safe;
       continue;

@@ -58,9 +58,9 @@ struct File {
 /// more columns than limits::kCsvColumnsMax.
 Result<File> read(std::string_view bytes, char delimiter, Charset fallback);
 
-/// One row with CRLF. Fields that hold the delimiter, quotes or line ends are quoted; a field that a
-/// spreadsheet would take for a formula (= + - @ tab or CR first) gets an apostrophe before it, numbers
-/// excepted.
+/// One row with CRLF. Fields that hold the delimiter, quotes or line ends, or begin or end with a blank, are
+/// quoted; a field that a spreadsheet would take for a formula (= + - @ tab or CR first) gets an apostrophe
+/// before it, numbers excepted.
 std::string write_row(const std::vector<std::string>& fields, char delimiter);
 
 }  // namespace carehub::adapters::csv

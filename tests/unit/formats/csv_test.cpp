@@ -62,6 +62,14 @@ TEST_CASE("a file without a header, or with a column twice, is refused") {
   CHECK_FALSE(csv::read("a,A\n1,2\n", ',', Charset::windows1252));
 }
 
+TEST_CASE("blanks at the ends of a field are still there when the row is read again") {
+  const std::vector<std::string> row = {"x\t", " y", "\tz", "a b"};
+  CHECK(csv::write_row(row, ',') == "\"x\t\",\" y\",'\tz,a b\r\n");
+  const auto again = csv::read("a,b,c,d\r\n" + csv::write_row(row, ','), ',', Charset::windows1252);
+  REQUIRE(again);
+  CHECK(again->rows.at(0).fields == std::vector<std::string>{"x\t", " y", "'\tz", "a b"});
+}
+
 TEST_CASE("what a spreadsheet would run is written as text") {
   CHECK(csv::write_row({"=1+1", "@x", "-cmd", "-12.5", "+44 1632", "a,b", "q\"q", "plain", ""}, ',') ==
         "'=1+1,'@x,'-cmd,-12.5,+44 1632,\"a,b\",\"q\"\"q\",plain,\r\n");
