@@ -42,6 +42,7 @@ Result<bool> AsOf::advance() {
 
 wire::PageT AsOf::take() {
   if (records_) records_->add_remark(page_.text);
+  if (const auto ended = chains_.take_remark(); !ended.empty()) add_text(page_.text, ended);
   return std::move(page_);
 }
 
@@ -112,10 +113,7 @@ Result<bool> AsOf::walk() {
     }
     auto event = chains_.step();
     if (!event) return tl::unexpected(event.error());
-    if (!*event) {
-      if (const auto ended = chains_.take_remark(); !ended.empty()) add_text(page_.text, ended);
-      continue;
-    }
+    if (!*event) continue;
     records_->take(**event);
     if ((*event)->appended_at.us <= query_.at)
       events_.push_back({(*event)->sequence, records_->number_of((*event)->person)});

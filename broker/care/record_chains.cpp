@@ -11,14 +11,19 @@ Result<void> RecordChains::begin(const std::vector<PersonKey>& records, Sequence
   chains_.clear();
   from_ = after == 0 ? std::numeric_limits<Sequence>::max() : after;
   std::optional<PersonKey> of_next;
-  if (after != 0 && records.size() > 1) {
+  if (after != 0) {
     auto event = past_.event_at(after);
     if (!event) return tl::unexpected(event.error());
-    if (*event) of_next = (*event)->person;
+    if (*event) {
+      of_next = (*event)->person;
+    } else {
+      remark_ = erased_before(after);
+    }
   }
   for (const auto& person : records) {
-    // Within one record it is known where it goes on; in the others that has to be found.
-    if (after != 0 && (records.size() == 1 || of_next == person)) {
+    // Within its record it is known where it goes on. In the others that has to be found, from their newest
+    // event on: the record that it is in may be linked with these no more.
+    if (of_next == person) {
       chains_.push_back({person, after});
       continue;
     }

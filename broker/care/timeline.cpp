@@ -39,11 +39,7 @@ Result<bool> Timeline::advance() {
     }
     auto event = chains_.step();
     if (!event) return tl::unexpected(event.error());
-    if (!*event) {
-      const auto ended = chains_.take_remark();
-      if (ask_.peer.is_operator || !page_.rows.empty()) add_text(ended);
-      continue;
-    }
+    if (!*event) continue;
     if ((*event)->appended_at.us < ask_.query.first_at) return true;
     records_->take(**event);
     auto done = add(**event);
@@ -85,6 +81,7 @@ void Timeline::add_text(const std::string& text) {
 }
 
 wire::PageT Timeline::take() {
+  if (ask_.peer.is_operator || !page_.rows.empty()) add_text(chains_.take_remark());
   if (records_ && ask_.peer.is_operator) records_->add_remark(page_.text);
   return std::move(page_);
 }

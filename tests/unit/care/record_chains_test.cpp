@@ -62,3 +62,17 @@ TEST_CASE("a record that ends in what was erased says so, and the other goes on"
   CHECK(past.walk(records) == one);
   CHECK(past.remark == care::erased_before(past.of_two.back()));
 }
+
+TEST_CASE("a page goes on though the record that comes next is linked with this one no more") {
+  Chained past;
+  REQUIRE(past.hub.state->flush());
+  for (const auto next : past.of_two) {
+    std::vector<Sequence> left;
+    for (const auto sequence : past.of_one) {
+      if (sequence < next) left.push_back(sequence);
+    }
+    std::ranges::sort(left, std::greater());
+    CHECK(past.walk({past.key_of(1)}, next) == left);
+    CHECK(past.remark.empty());
+  }
+}
