@@ -2,7 +2,6 @@
 
 #include "broker/base/ledger_keys.hpp"
 #include "broker/care/people_fold.hpp"
-#include "broker/care/row_codec.hpp"
 #include "broker/care/row_keys.hpp"
 
 namespace carehub::care {
@@ -10,80 +9,17 @@ namespace {
 
 using core::ChildFact;
 using core::ChildFactKind;
-using Facts = std::vector<ChildFact>;
-
-constexpr std::uint8_t kRowVersion = 1;
-
-void put_texts(RowWriter& row, const std::vector<std::string>& texts) {
-  row.packed(texts.size());
-  for (const auto& text : texts) row.text(text);
-}
-
-std::vector<std::string> texts_of(RowReader& row) {
-  std::vector<std::string> texts;
-  for (auto left = row.packed(); left > 0 && row.ok(); --left) texts.emplace_back(row.text());
-  return texts;
-}
-
-std::string encode(const Facts& facts) {
-  RowWriter row;
-  row.number(kRowVersion).packed(facts.size());
-  for (const auto& fact : facts) {
-    row.number(static_cast<std::uint8_t>(fact.kind)).packed(fact.entry).time(fact.at.us).text(fact.agency);
-    put_texts(row, fact.codes);
-    put_texts(row, fact.names);
-    row.time(fact.from_us).time(fact.until_us);
-    row.flag(fact.given).flag(fact.by_young_person).flag(fact.for_some).number(fact.marks);
-  }
-  return row.take();
-}
-
-Result<Facts> decode(std::string_view plain) {
-  RowReader row(plain);
-  Facts facts;
-  const auto version = row.number<std::uint8_t>();
-  for (auto left = row.packed(); left > 0 && row.ok(); --left) {
-    ChildFact fact;
-    fact.kind = static_cast<ChildFactKind>(row.number<std::uint8_t>());
-    fact.entry = row.packed();
-    fact.at = {row.time()};
-    fact.agency = row.text();
-    fact.codes = texts_of(row);
-    fact.names = texts_of(row);
-    fact.from_us = row.time();
-    fact.until_us = row.time();
-    fact.given = row.flag();
-    fact.by_young_person = row.flag();
-    fact.for_some = row.flag();
-    fact.marks = row.number<std::uint8_t>();
-    facts.push_back(std::move(fact));
-  }
-  if (version != kRowVersion || !row.ok())
-    return fail(ErrorKind::corrupt, "what is known of a child is cut short: run carehub rebuild");
-  return facts;
-}
-
-Result<void> put(const PersonKey& person, const KeyId& key_id, const Facts& facts,
-                 const storage::Sealer& sealer, Rows& rows) {
-  auto name = row_keys::child_facts(person);
-  auto sealed = sealer.seal_row(key_id, name, encode(facts));
-  // In a rebuild the key of one who is erased later is gone already.
-  if (!sealed && sealed.error().kind == ErrorKind::not_found) return {};
-  if (!sealed) return tl::unexpected(sealed.error());
-  rows.put(std::move(name), RowWriter().key(key_id).raw(*sealed).take());
-  return {};
-}
 
 /// Adds to what is known of a person, under the person's newest key.
-Result<void> add(const PersonKey& person, const Facts& said, const storage::Sealer& sealer, Rows& rows) {
-  if (said.empty()) return {};
+Result<void> add(const PersonKey& person, ChildFact said, Rows& rows) {
   const auto record = person_record(rows, person);
   if (!record) return tl::unexpected(record.error());
   if (!*record) return {};
-  auto facts = child_facts(rows, sealer, person);
+  auto facts = rows.child_facts().get(person);
   if (!facts) return tl::unexpected(facts.error());
-  for (const auto& fact : said) core::add_fact(*facts, fact);
-  return put(person, (*record)->key_id, *facts, sealer, rows);
+  core::add_fact(*facts, std::move(said));
+  rows.child_facts().put(person, (*record)->key_id, std::move(*facts));
+  return {};
 }
 
 }  // namespace
@@ -96,21 +32,22 @@ Result<bool> child_facts_kept(const RowReads& rows) {
   return row->has_value();
 }
 
-Result<void> fold_facts(const FoldEntry& entry, const ledger::EventEntry& event,
-                        const storage::Sealer& sealer, Rows& rows) {
+Result<void> fold_facts(const FoldEntry& entry, const ledger::EventEntry& event, Rows& rows) {
   const auto* said_event = event.event_nested_root();
   if (event.mends() != 0 || event.person() == nullptr || said_event == nullptr) return {};
   const auto person = key_from<PersonKey>(*event.person());
-  auto facts = child_facts(rows, sealer, person);
+  // Before a child's first event nothing is known.
+  auto facts =
+      event.previous_of_person() == 0 ? Result<std::vector<ChildFact>>({}) : rows.child_facts().get(person);
   if (!facts) return tl::unexpected(facts.error());
-  const auto said = core::facts_said(*said_event, entry.sequence, entry.appended_at, *facts);
+  auto said = core::facts_said(*said_event, entry.sequence, entry.appended_at, *facts);
   if (said.empty()) return {};
-  for (const auto& fact : said) core::add_fact(*facts, fact);
-  return put(person, entry.key_id, *facts, sealer, rows);
+  for (auto& fact : said) core::add_fact(*facts, std::move(fact));
+  rows.child_facts().put(person, entry.key_id, std::move(*facts));
+  return {};
 }
 
-Result<void> fold_marks(const FoldEntry& entry, const ledger::OperatorAction& action,
-                        const storage::Sealer& sealer, Rows& rows) {
+Result<void> fold_marks(const FoldEntry& entry, const ledger::OperatorAction& action, Rows& rows) {
   if (action.person() == nullptr || action.action() == nullptr || action.restrictions() == nullptr) return {};
   const auto done = action.action()->string_view();
   ChildFact fact;
@@ -128,11 +65,10 @@ Result<void> fold_marks(const FoldEntry& entry, const ledger::OperatorAction& ac
     const auto bit = core::bit_of(static_cast<event::Restriction>(mark));
     fact.marks = static_cast<core::RestrictionSet>(fact.marks | bit);
   }
-  return add(key_from<PersonKey>(*action.person()), {fact}, sealer, rows);
+  return add(key_from<PersonKey>(*action.person()), std::move(fact), rows);
 }
 
-Result<void> fold_broken_glass(const FoldEntry& entry, const ledger::Access& access,
-                               const storage::Sealer& sealer, Rows& rows) {
+Result<void> fold_broken_glass(const FoldEntry& entry, const ledger::Access& access, Rows& rows) {
   if (access.verb() == nullptr || access.verb()->string_view() != core::kBreakGlassVerb) return {};
   if (access.person() == nullptr || access.agency() == nullptr || access.role() == nullptr) return {};
   ChildFact fact;
@@ -143,23 +79,7 @@ Result<void> fold_broken_glass(const FoldEntry& entry, const ledger::Access& acc
   fact.names = {access.role()->str()};
   fact.from_us = entry.appended_at.us;
   fact.until_us = access.until();
-  return add(key_from<PersonKey>(*access.person()), {fact}, sealer, rows);
-}
-
-void remove_facts(const PersonKey& person, Rows& rows) { rows.remove(row_keys::child_facts(person)); }
-
-Result<Facts> child_facts(const RowReads& rows, const storage::Sealer& sealer, const PersonKey& person) {
-  const auto name = row_keys::child_facts(person);
-  auto row = rows.get(name);
-  if (!row) return tl::unexpected(row.error());
-  if (!*row) return Facts();
-  const auto key_id = RowReader(**row).key<KeyId>();
-  if ((*row)->size() < key_id.bytes.size())
-    return fail(ErrorKind::corrupt, "what is known of a child is cut short: run carehub rebuild");
-  auto plain = sealer.open_row(key_id, name, std::string_view(**row).substr(key_id.bytes.size()));
-  if (!plain && plain.error().kind == ErrorKind::not_found) return Facts();
-  if (!plain) return tl::unexpected(plain.error());
-  return decode(*plain);
+  return add(key_from<PersonKey>(*access.person()), std::move(fact), rows);
 }
 
 }  // namespace carehub::care

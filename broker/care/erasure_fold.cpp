@@ -4,7 +4,6 @@
 
 #include "broker/base/fault.hpp"
 #include "broker/base/ledger_keys.hpp"
-#include "broker/care/child_facts_fold.hpp"
 #include "broker/care/deliveries_fold.hpp"
 #include "broker/care/links_fold.hpp"
 #include "broker/care/people_fold.hpp"
@@ -51,7 +50,7 @@ Result<void> remove_person(const PersonKey& person, const PastBodies& past,
     next = std::min(event->previous_of_person(), next - 1);
   }
   rows.remove(row_keys::person(person));
-  remove_facts(person, rows);
+  rows.child_facts().remove(person);
   return {};
 }
 

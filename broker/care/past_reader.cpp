@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "broker/base/assert.hpp"
-#include "broker/care/child_facts_fold.hpp"
+#include "broker/care/child_facts_rows.hpp"
 #include "broker/care/people_fold.hpp"
 #include "broker/care/subscriptions_fold.hpp"
 #include "broker/core/identity.hpp"
@@ -50,7 +50,7 @@ PastReader::PastReader(const storage::Ledger& ledger, const storage::Sealer& sea
 
 Result<core::KnownChild> PastReader::known_child(const PastEvent& event, Timestamp at,
                                                  Sequence through) const {
-  auto facts = child_facts(rows(), sealer_, event.person);
+  auto facts = stored_child_facts(store_, sealer_, event.person);
   if (!facts) return tl::unexpected(facts.error());
   auto known = core::known_through(std::move(*facts), event.sequence, through);
   return event.mends == 0 ? std::move(known) : core::with_own(std::move(known), *event.event, at);

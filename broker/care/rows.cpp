@@ -1,5 +1,6 @@
 #include "broker/care/rows.hpp"
 
+#include <array>
 #include <tuple>
 #include <utility>
 
@@ -105,6 +106,7 @@ void Rows::seal(Sequence head) {
   CAREHUB_ASSERT(!leaving_, "one layer leaves at a time");
   std::swap(leaving_rows_, gathering_);
   keyed_.seal();
+  child_facts_.seal();
   deliveries_.seal(head);
   leaving_ = true;
   sealed_ = head;
@@ -116,13 +118,14 @@ Result<void> Rows::write_leaving() const {
   for (const auto& [key, cell] : leaving_rows_) changes.push_back({key, cell.value});
   keyed_.append_leaving(changes);
   if (auto appended = deliveries_.append_leaving(changes); !appended) return appended;
+  if (auto appended = child_facts_.append_leaving(changes); !appended) return appended;
   return store_.apply(changes, sealed_);
 }
 
 std::shared_ptr<void> Rows::left() {
   leaving_ = false;
-  return std::make_shared<std::tuple<Layer, std::shared_ptr<void>, std::shared_ptr<void>>>(
-      std::exchange(leaving_rows_, {}), keyed_.left(), deliveries_.left());
+  return std::make_shared<std::tuple<Layer, std::array<std::shared_ptr<void>, 3>>>(
+      std::exchange(leaving_rows_, {}), std::array{keyed_.left(), deliveries_.left(), child_facts_.left()});
 }
 
 }  // namespace carehub::care

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 
+#include "broker/care/child_facts_rows.hpp"
 #include "broker/care/delivery_rows.hpp"
 #include "broker/care/keyed_rows.hpp"
 #include "broker/storage/state_store.hpp"
@@ -38,8 +39,13 @@ class StoredRows final : public RowReads {
 /// reaches the store. For one thread, but for write_leaving().
 class Rows final : public RowReads {
  public:
-  explicit Rows(storage::StateStore& store)
-      : store_(store), deliveries_(store), keyed_(store), sealed_(store.applied()) {}
+  /// `sealer`: of what is known of children; it may be missing where no such row is read or put.
+  explicit Rows(storage::StateStore& store, const storage::Sealer* sealer = nullptr)
+      : store_(store),
+        deliveries_(store),
+        keyed_(store),
+        child_facts_(store, sealer),
+        sealed_(store.applied()) {}
 
   Result<std::optional<std::string>> get(std::string_view key) const override;
   Result<std::vector<storage::Row>> scan(std::string_view prefix, std::string_view from,
@@ -49,13 +55,18 @@ class Rows final : public RowReads {
   void put(std::string key, std::string value, Sequence born = 0);
   void remove(const std::string& key);
 
-  /// Rows of pending deliveries and of what was shown are kept apart; get() and scan() lack those that are
-  /// not in the store. So are those of persons, identifiers and messages, which get() alone has.
+  /// Rows of pending deliveries, of what was shown and of what is known of children are kept apart; get() and
+  /// scan() lack those that are not in the store. So are those of persons, identifiers and messages, which
+  /// get() alone has.
   DeliveryRows& deliveries() { return deliveries_; }
   const DeliveryRows& deliveries() const { return deliveries_; }
+  ChildFactsRows& child_facts() { return child_facts_; }
+  const ChildFactsRows& child_facts() const { return child_facts_; }
 
   /// Rows that have gathered.
-  std::size_t gathered() const { return gathering_.size() + deliveries_.gathered() + keyed_.gathered(); }
+  std::size_t gathered() const {
+    return gathering_.size() + deliveries_.gathered() + keyed_.gathered() + child_facts_.gathered();
+  }
   bool leaving() const { return leaving_; }
   /// The entry up to which the store has the folds once what leaves has been written.
   Sequence sealed() const { return sealed_; }
@@ -78,6 +89,7 @@ class Rows final : public RowReads {
   storage::StateStore& store_;
   DeliveryRows deliveries_;
   KeyedRows keyed_;
+  ChildFactsRows child_facts_;
   Layer gathering_;
   Layer leaving_rows_;
   bool leaving_ = false;

@@ -40,14 +40,13 @@ Result<void> fold_refusal(const FoldEntry& entry, const ledger::Refusal& refusal
 }
 
 Result<void> fold_body(const FoldEntry& entry, const ledger::Body& body, Rows& rows, const PastBodies& past,
-                       const storage::Sealer& sealer) {
-  const auto& index_key = sealer.index_key();
+                       const storage::SecretKey& index_key) {
   switch (body.entry_type()) {
     case ledger::Entry::EventEntry:
       if (auto folded = fold_publications(entry, *body.entry_as_EventEntry(), rows); !folded) return folded;
       fold_links(entry, *body.entry_as_EventEntry(), index_key, rows);
       if (auto folded = fold_people(entry, *body.entry_as_EventEntry(), rows); !folded) return folded;
-      return fold_facts(entry, *body.entry_as_EventEntry(), sealer, rows);
+      return fold_facts(entry, *body.entry_as_EventEntry(), rows);
     case ledger::Entry::Refusal: return fold_refusal(entry, *body.entry_as_Refusal(), rows);
     case ledger::Entry::Offered: return fold_offered(entry, *body.entry_as_Offered(), rows);
     case ledger::Entry::Acked: return fold_acked(entry, *body.entry_as_Acked(), rows);
@@ -55,10 +54,9 @@ Result<void> fold_body(const FoldEntry& entry, const ledger::Body& body, Rows& r
     case ledger::Entry::Nacked: return fold_nacked(*body.entry_as_Nacked(), rows);
     case ledger::Entry::DeadLetter: return fold_dead_letter(entry, *body.entry_as_DeadLetter(), rows);
     case ledger::Entry::OperatorAction:
-      if (auto folded = fold_marks(entry, *body.entry_as_OperatorAction(), sealer, rows); !folded)
-        return folded;
+      if (auto folded = fold_marks(entry, *body.entry_as_OperatorAction(), rows); !folded) return folded;
       return fold_operator_action(*body.entry_as_OperatorAction(), rows);
-    case ledger::Entry::Access: return fold_broken_glass(entry, *body.entry_as_Access(), sealer, rows);
+    case ledger::Entry::Access: return fold_broken_glass(entry, *body.entry_as_Access(), rows);
     case ledger::Entry::SubscriptionChanged:
       if (auto folded = fold_subscription_changed(entry, *body.entry_as_SubscriptionChanged(), rows); !folded)
         return folded;
@@ -85,7 +83,8 @@ bool is_under_day_key(const FoldEntry& entry) {
   return action == nullptr || action->person() == nullptr;
 }
 
-Result<void> fold(const FoldEntry& entry, Rows& rows, const PastBodies& past, const storage::Sealer& sealer) {
+Result<void> fold(const FoldEntry& entry, Rows& rows, const PastBodies& past,
+                  const storage::SecretKey& index_key) {
   if (entry.sequence == 1) {
     keep_links(rows);
     keep_child_facts(rows);
@@ -95,7 +94,7 @@ Result<void> fold(const FoldEntry& entry, Rows& rows, const PastBodies& past, co
   }
   if (!entry.body.empty()) {
     const auto* body = flatbuffers::GetRoot<ledger::Body>(entry.body.data());
-    if (auto folded = fold_body(entry, *body, rows, past, sealer); !folded) return folded;
+    if (auto folded = fold_body(entry, *body, rows, past, index_key); !folded) return folded;
   }
   return {};
 }
@@ -109,7 +108,7 @@ bool verified(BytesView body) {
 
 struct State::Impl {
   Impl(storage::StateStore& store, const storage::Ledger& ledger_in, storage::Sealer& sealer_in)
-      : rows(store), state_store(store), ledger(ledger_in), sealer(sealer_in) {}
+      : rows(store, &sealer_in), state_store(store), ledger(ledger_in), sealer(sealer_in) {}
 
   struct Body {
     Sequence sequence = 0;
@@ -184,7 +183,7 @@ Result<void> try_entries(const storage::Ledger& ledger, const storage::Sealer& s
 
 /// Behind an Erasure nothing is opened under its keys, whenever the vault is without them.
 Result<void> State::Impl::fold_in(const FoldEntry& entry, const PastBodies& past) {
-  auto folded = fold(entry, rows, past, sealer);
+  auto folded = fold(entry, rows, past, sealer.index_key());
   if (!folded || entry.kind != storage::EntryKind::erasure || entry.body.empty()) return folded;
   const auto* erasure = flatbuffers::GetRoot<ledger::Body>(entry.body.data())->entry_as_Erasure();
   if (erasure == nullptr || erasure->keys() == nullptr) return folded;
@@ -384,7 +383,7 @@ Result<std::vector<std::optional<PersonKey>>> State::linked(const std::vector<Ke
 
 Result<std::vector<core::ChildFact>> State::child_facts(const PersonKey& key) const {
   if (!impl_->health) return tl::unexpected(impl_->health.error());
-  return care::child_facts(impl_->rows, impl_->sealer, key);
+  return impl_->rows.child_facts().get(key);
 }
 
 Result<std::optional<core::PersonRecord>> State::person(const PersonKey& key) const {
