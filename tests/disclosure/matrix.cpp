@@ -109,6 +109,10 @@ PolicyModel county_policy() {
        .role = "gp",
        .relationships = {"patient"},
        .show = {"person", "discharge.summary", "advice", "consent.decision", "death.at"}},
+      {.name = "in an emergency",
+       .role = "gp",
+       .show = {"occurred_at", "person.names", "admission.legal_status"},
+       .needs_broken_glass = true},
       {.name = "tier 4",
        .role = "tier4-case-manager",
        .types = {"admission", "movement", "discharge", "correction", "capacity", "referral_update"},
@@ -156,21 +160,29 @@ bool Matrix::may_use(const Desk& desk, const std::string& role) const {
   return std::ranges::find(roles, role) != roles.end();
 }
 
-std::optional<Values> Matrix::shown(const std::string& role, const std::string& agency,
-                                    const Published& published) const {
-  const auto* rule = policy.decides(role, hub.agency(agency), published.event, today());
-  if (rule == nullptr) return std::nullopt;
-  return view_of(*rule, published.event);
+const ModelRule* Matrix::decides(const std::string& role, const std::string& agency,
+                                 const Published& published, const Since& since) const {
+  const bool concerned = published.sequence == since.sequence;
+  return policy.decides(role, hub.agency(agency), published.event, today(), concerned ? since.said : Said(),
+                        concerned && since.broken_by.contains(agency));
 }
 
-void Matrix::check_bytes(const Bytes& bytes, const std::vector<std::string>& roles,
-                         const std::string& agency) const {
+std::optional<Values> Matrix::shown(const std::string& role, const std::string& agency,
+                                    const Published& published, const Since& since) const {
+  const auto* rule = decides(role, agency, published, since);
+  if (rule == nullptr) return std::nullopt;
+  return view_of(*rule, published.event, published.sequence == since.sequence ? since.said : Said());
+}
+
+void Matrix::check_bytes(const Bytes& bytes, const std::vector<std::string>& roles, const std::string& agency,
+                         const Since& since) const {
   for (const auto* trace : traces_.in(bytes)) {
     const auto& published = all_.at(trace->event);
+    const auto said = published.sequence == since.sequence ? since.said : Said();
     const bool is_shown = std::ranges::any_of(roles, [&](const std::string& role) {
-      const auto* rule = policy.decides(role, hub.agency(agency), published.event, today());
+      const auto* rule = decides(role, agency, published, since);
       return published.sequence != 0 && rule != nullptr &&
-             fate_of(*rule, published.event, trace->path) == Fate::shown;
+             fate_of(*rule, published.event, trace->path, said) == Fate::shown;
     });
     if (!is_shown) FAIL("what " << agency << " gets holds " << trace->path << " of " << published.by);
   }

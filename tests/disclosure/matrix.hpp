@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,13 @@ struct Published {
   Sequence sequence = 0;  // 0: refused
 };
 
+/// What came to be known of an event's child behind it.
+struct Since {
+  Sequence sequence = 0;                 // the event; 0: nothing
+  Said said = {};                        // that counts, the event's own included; empty: that alone
+  std::set<std::string> broken_by = {};  // agencies that broke the glass, in the role that is asked about
+};
+
 /// Somebody who is connected.
 struct Desk {
   std::string agency;  // empty: an operator
@@ -42,11 +50,11 @@ class Matrix {
   /// Whether this desk may subscribe and ask in the role.
   bool may_use(const Desk& desk, const std::string& role) const;
   /// What the role of this agency is shown of it; nothing: all is withheld.
-  std::optional<Values> shown(const std::string& role, const std::string& agency,
-                              const Published& published) const;
+  std::optional<Values> shown(const std::string& role, const std::string& agency, const Published& published,
+                              const Since& since = {}) const;
   /// Fails where the bytes hold a value of any event that none of these roles of the agency is shown.
-  void check_bytes(const Bytes& bytes, const std::vector<std::string>& roles,
-                   const std::string& agency) const;
+  void check_bytes(const Bytes& bytes, const std::vector<std::string>& roles, const std::string& agency,
+                   const Since& since = {}) const;
   /// Fails where they hold any value of any event.
   void check_empty(const Bytes& bytes) const { check_bytes(bytes, {}, ""); }
   /// The event of a type that a child of the county's own agencies is about; `variant` chooses among the
@@ -67,6 +75,8 @@ class Matrix {
   std::vector<Published> taken;
 
  private:
+  const ModelRule* decides(const std::string& role, const std::string& agency, const Published& published,
+                           const Since& since) const;
   void publish_as(Desk& desk, std::vector<Published> events);
 
   EventMaker maker_{17};

@@ -18,4 +18,5 @@ TEST_CASE(
   }
   for (const auto type : all_types()) rounds.of_type(type);
   rounds.of_desk();
+  rounds.protect();
 }

@@ -363,8 +363,8 @@ bool PolicyModel::has_role(const std::string& role) const {
 }
 
 bool PolicyModel::fits(const ModelRule& rule, const core::Agency& agency, const MarkedEvent& event,
-                       const std::string& today, const Said& said) const {
-  if (rule.needs_broken_glass) return false;
+                       const std::string& today, const Said& said, bool glass_is_broken) const {
+  if (rule.needs_broken_glass && !glass_is_broken) return false;
   if (!rule.types.empty() && !rule.types.contains(event.type)) return false;
   const auto tier = event.at(event.type + ".tier");
   if (!rule.tiers.empty() && !rule.tiers.contains(tier.empty() ? 0 : std::stoi(tier))) return false;
@@ -391,12 +391,13 @@ bool PolicyModel::fits(const ModelRule& rule, const core::Agency& agency, const 
 }
 
 const ModelRule* PolicyModel::decides(const std::string& role, const core::Agency& agency,
-                                      const MarkedEvent& event, const std::string& today,
-                                      const Said& said) const {
+                                      const MarkedEvent& event, const std::string& today, const Said& said,
+                                      bool glass_is_broken) const {
   const auto counts = said.empty() ? Said{&event} : said;
   std::vector<const ModelRule*> fitting;
   for (const auto& rule : rules) {
-    if (rule.role == role && fits(rule, agency, event, today, counts)) fitting.push_back(&rule);
+    if (rule.role == role && fits(rule, agency, event, today, counts, glass_is_broken))
+      fitting.push_back(&rule);
   }
   for (const auto* rule : fitting) {
     if (std::ranges::none_of(fitting, [&](const auto* other) { return is_narrower(*other, *rule); }))
@@ -413,10 +414,10 @@ Fate fate_of(const ModelRule& rule, const MarkedEvent& event, const std::string&
   return shown ? Fate::shown : Fate::withheld;
 }
 
-Values view_of(const ModelRule& rule, const MarkedEvent& event) {
+Values view_of(const ModelRule& rule, const MarkedEvent& event, const Said& said) {
   Values view{{"source_agency", ""}};
   for (const auto& [leaf, value] : event.values) {
-    const auto fate = fate_of(rule, event, leaf);
+    const auto fate = fate_of(rule, event, leaf, said);
     if (fate == Fate::shown) view[leaf] = value;
     if (fate == Fate::coarsened) view[leaf] = coarse(value, coarsening_of(rule, leaf)->how);
   }

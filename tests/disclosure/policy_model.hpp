@@ -42,7 +42,7 @@ struct ModelRule {
   std::vector<ModelCoarsening> coarsen = {};
   std::set<std::string> sees_restricted = {};
   bool addressee_only = false;
-  bool needs_broken_glass = false;  // which nobody breaks here
+  bool needs_broken_glass = false;
 
   bool same_condition(const ModelRule& other) const;
 };
@@ -66,17 +66,18 @@ class PolicyModel {
 
   /// nullptr: all is withheld. `today`: 2026-03-01. `said`: of the child; empty: this event alone.
   const ModelRule* decides(const std::string& role, const core::Agency& agency, const MarkedEvent& event,
-                           const std::string& today, const Said& said = {}) const;
+                           const std::string& today, const Said& said = {},
+                           bool glass_is_broken = false) const;
 
  private:
   bool fits(const ModelRule& rule, const core::Agency& agency, const MarkedEvent& event,
-            const std::string& today, const Said& said) const;
+            const std::string& today, const Said& said, bool glass_is_broken) const;
 };
 
 /// What becomes of the leaf of an event that this rule decides about.
 Fate fate_of(const ModelRule& rule, const MarkedEvent& event, const std::string& leaf, const Said& said = {});
 
 /// A view's values, by path, where no list has more than one element.
-Values view_of(const ModelRule& rule, const MarkedEvent& event);
+Values view_of(const ModelRule& rule, const MarkedEvent& event, const Said& said = {});
 
 }  // namespace carehub::disclosure

@@ -67,10 +67,10 @@ bool is_refused(const Desk& desk, wire::ErrorKind error) {
 }
 
 Views Rounds::expected(const std::string& role, const std::string& agency,
-                       const std::vector<Published>& among) const {
+                       const std::vector<Published>& among, const Since& since) const {
   Views all;
   for (const auto& each : among) {
-    if (auto view = matrix_.shown(role, agency, each)) all.emplace(each.sequence, std::move(*view));
+    if (auto view = matrix_.shown(role, agency, each, since)) all.emplace(each.sequence, std::move(*view));
   }
   return all;
 }
@@ -149,7 +149,7 @@ void Rounds::deliveries() {
   }
 }
 
-void Rounds::timeline(const std::string& role, const Published& of) {
+void Rounds::timeline(const std::string& role, const Published& of, const Since& since) {
   matrix_.ask_all(
       [&](const Desk&) {
         auto frame = query(wire::QueryKind::timeline, role);
@@ -166,12 +166,12 @@ void Rounds::timeline(const std::string& role, const Published& of) {
           CHECK(page->rows.empty());
           return matrix_.check_empty(answer.bytes);
         }
-        matrix_.check_bytes(answer.bytes, {role}, desk.agency);
+        matrix_.check_bytes(answer.bytes, {role}, desk.agency, since);
         Views seen;
         for (const auto& row : page->rows) {
           if (row->kind == "event") seen.emplace(row->sequence, values_in(row->view));
         }
-        CHECK(difference(seen, expected(role, desk.agency, {of})) == "");
+        CHECK(difference(seen, expected(role, desk.agency, {of}, since)) == "");
       });
 }
 

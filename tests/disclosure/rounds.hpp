@@ -35,18 +35,22 @@ class Rounds {
   void of_type(event::EventType type);
   void of_role(const std::string& role);
   void of_desk();
+  /// Glass is broken for children of each type, and children are marked: what is told of them changes. Last.
+  void protect();
 
  private:
-  Views expected(const std::string& role, const std::string& agency,
-                 const std::vector<Published>& among) const;
+  Views expected(const std::string& role, const std::string& agency, const std::vector<Published>& among,
+                 const Since& since = {}) const;
   void read_deliveries(Desk& desk, std::map<std::string, Views>& seen) const;
-  void timeline(const std::string& role, const Published& of);
+  void timeline(const std::string& role, const Published& of, const Since& since = {});
   void replay(const std::string& role, event::EventType type);
   void explain(const std::string& role, const Published& of);
   void as_of(const std::string& role, const Published& of);
   void change_policy();
   void back_up();
   void replay_into();
+  void break_glass(const std::string& role, const Published& of);
+  void mark(const Published& of, bool lift);
   void cosign(const std::string& checkpoint);
 
   Matrix matrix_;
