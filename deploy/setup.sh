@@ -15,7 +15,7 @@ build_packages=(
 test_packages=(
   clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev llvm-19
   gcovr python3-hl7 python3-zmq python3-flatbuffers curl strace procps
-  openssl sslscan slowhttptest
+  openssl sslscan slowhttptest systemd
 )
 
 as_root() {

@@ -4,10 +4,11 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <ctime>
+
+#include "broker/base/secret_file.hpp"
 
 namespace carehub::adapters {
 namespace {
@@ -56,8 +57,7 @@ void set_rules(SSL_CTX* context) {
 
 tl::expected<void, TlsFault> use_key(SSL_CTX* context, const TlsOptions& options) {
   const std::string file = options.key_file.string();
-  struct stat status{};
-  if (::stat(file.c_str(), &status) == 0 && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+  if (is_open_to_others(options.key_file))
     return fault("key_file", "others may read the key " + file, "Run chmod 600 " + file);
   const File in(BIO_new_file(file.c_str(), "r"), BIO_free);
   const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(

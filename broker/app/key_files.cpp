@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sodium.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -14,6 +13,7 @@
 #include "broker/app/commands.hpp"
 #include "broker/app/json_line.hpp"
 #include "broker/base/assert.hpp"
+#include "broker/base/secret_file.hpp"
 
 namespace carehub::app {
 namespace {
@@ -132,8 +132,7 @@ Result<std::string> read_public_key(const std::filesystem::path& file) {
 }
 
 Result<KeyPair> read_secret_key(const std::filesystem::path& file) {
-  struct stat status = {};
-  if (stat(file.c_str(), &status) == 0 && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+  if (is_open_to_others(file)) {
     return fail(ErrorKind::invalid, "others may read the secret key " + file.string() +
                                         ": chmod 600 it, and think about a new one");
   }

@@ -1,6 +1,5 @@
 #include "broker/storage/cosigner.hpp"
-
-#include <sys/stat.h>
+#include "broker/base/secret_file.hpp"
 
 #include "broker/storage/file.hpp"
 
@@ -44,8 +43,7 @@ Result<void> write_cosigner(const std::filesystem::path& path, const Cosigner& c
 Result<Cosigner> read_cosigner(const std::filesystem::path& path) {
   auto file = File::open_to_read(path);
   if (!file) return tl::unexpected(file.error());
-  struct stat status = {};
-  if (::stat(path.c_str(), &status) == 0 && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+  if (is_open_to_others(path)) {
     return fail(ErrorKind::invalid, "others may read the witness's key " + path.string() +
                                         ": chmod 600 it, and think about a new one");
   }

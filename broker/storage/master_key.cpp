@@ -1,11 +1,11 @@
 #include "broker/storage/master_key.hpp"
+#include "broker/base/secret_file.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sodium.h>
 #include <spawn.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,8 +50,7 @@ Result<SecretKey> parse_key(Bytes text, const std::string& from) {
 Result<SecretKey> read_file(const fs::path& path) {
   Result<File> file = File::open_to_read(path);
   if (!file) return tl::unexpected(file.error());
-  struct stat status{};
-  if (::stat(path.c_str(), &status) != 0 || (status.st_mode & 077U) != 0) {
+  if (is_open_to_others(path)) {
     return fail(ErrorKind::invalid,
                 path.string() + ": others may read the master key. Close it: chmod 600 " + path.string());
   }

@@ -1,6 +1,5 @@
 #include "broker/storage/signing_key.hpp"
-
-#include <sys/stat.h>
+#include "broker/base/secret_file.hpp"
 
 #include <algorithm>
 
@@ -39,8 +38,7 @@ Result<List> read_list(const fs::path& path) {
 }
 
 Result<CheckpointSigner> read_secret(const fs::path& path, const std::string& origin) {
-  struct stat status = {};
-  if (::stat(path.c_str(), &status) == 0 && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+  if (is_open_to_others(path)) {
     return fail(ErrorKind::invalid,
                 "others may read the signing key " + path.string() +
                     ": chmod 600 it, and think about a new one: carehub audit rotate-key");
