@@ -28,8 +28,10 @@ bool is_ip(const std::string& address) {
          ::inet_pton(AF_INET6, address.c_str(), &parsed) == 1;
 }
 
-std::string trimmed(std::string text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.pop_back();
+std::string_view one_line(const SecretText& secret) {
+  auto text = secret.view();
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
+    text.remove_suffix(1);
   return text;
 }
 
@@ -140,9 +142,9 @@ std::optional<TransportConfig> TransportReader::read_http(ConfigTable& table, co
 }
 
 void TransportReader::read_tokens(ConfigTable& table, std::vector<HttpToken>& tokens) {
-  const auto add = [&tokens](ConfigTable& at, const char* key, const std::string& secret, std::string until) {
-    if (secret.empty()) return;  // a fault already
-    auto token = http_token(secret, std::move(until));
+  const auto add = [&tokens](ConfigTable& at, const char* key, const SecretText& secret, std::string until) {
+    if (secret.view().empty()) return;  // a fault already
+    auto token = http_token(one_line(secret), std::move(until));
     if (token) {
       tokens.push_back(std::move(*token));
     } else {
@@ -282,7 +284,7 @@ std::optional<TransportConfig> TransportReader::read_webhook(ConfigTable& table,
                   "Give the partner's address; if this one is meant, name it in allow_addresses");
     }
   }
-  options.token = read_secret(table, "token_file");
+  options.token = one_line(read_secret(table, "token_file"));
   read_signing_keys(table, options.signing_keys);
   if (const auto file = table.optional_text("ca_file")) {
     options.ca_file = beside(*file);
@@ -297,10 +299,10 @@ std::optional<TransportConfig> TransportReader::read_webhook(ConfigTable& table,
 
 void TransportReader::read_signing_keys(ConfigTable& table, std::vector<SigningKey>& keys) {
   const auto add = [&](ConfigTable& at, const char* name, std::string until) {
-    const std::string secret = read_secret(at, name);
-    if (auto key = signing_key_from(secret)) {
+    const auto secret = read_secret(at, name);
+    if (auto key = signing_key_from(one_line(secret))) {
       keys.push_back({std::move(*key), std::move(until)});
-    } else if (!secret.empty()) {
+    } else if (!secret.view().empty()) {
       at.fault(name, key.error().text, "Make one: echo whsec_$(openssl rand -base64 32)");
     }
   };
@@ -324,27 +326,24 @@ void TransportReader::read_signing_keys(ConfigTable& table, std::vector<SigningK
   }
 }
 
-std::string TransportReader::read_secret(ConfigTable& table, std::string_view key) {
+SecretText TransportReader::read_secret(ConfigTable& table, std::string_view key) {
   const auto name = table.optional_text(key);
   if (!name) return {};
   const fs::path file = beside(*name);
-  std::ifstream in(file, std::ios::binary);
-  std::string text(kSecretBytesMax + 1, '\0');
-  if (in) in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(in.gcount() > 0 ? static_cast<std::size_t>(in.gcount()) : 0);
-  if (text.empty()) {
+  auto secret = read_secret_file(file, kSecretBytesMax);
+  if ((!secret && secret.error().kind != ErrorKind::invalid) || (secret && secret->view().empty())) {
     table.fault(key, "the file " + file.string() + " is missing, empty or not readable",
                 "Write a secret into it: openssl rand -hex 32 > " + file.string());
     return {};
   }
-  text = trimmed(std::move(text));
+  const auto text = secret ? one_line(*secret) : std::string_view();
   const bool printable = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7F'; });
-  if (!printable || text.size() < kSecretBytesMin || text.size() > kSecretBytesMax) {
+  if (!printable || text.size() < kSecretBytesMin) {
     table.fault(key, "the secret in " + file.string() + " is not one line of 16 to 4096 printable characters",
                 "Write a new one: openssl rand -hex 32 > " + file.string());
     return {};
   }
-  return text;
+  return *std::move(secret);
 }
 
 }  // namespace carehub::adapters

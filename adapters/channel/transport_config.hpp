@@ -6,6 +6,7 @@
 #include <string>
 
 #include "adapters/channel/channel_config.hpp"
+#include "broker/base/secret_file.hpp"
 
 namespace carehub::adapters {
 
@@ -38,7 +39,8 @@ class TransportReader {
   std::filesystem::path read_directory(ConfigTable& table, std::string_view key, Direction direction);
   void read_tokens(ConfigTable& table, std::vector<HttpToken>& tokens);
   void read_signing_keys(ConfigTable& table, std::vector<SigningKey>& keys);
-  std::string read_secret(ConfigTable& table, std::string_view key);
+  /// No text: a fault already.
+  SecretText read_secret(ConfigTable& table, std::string_view key);
 
   std::filesystem::path home_;
   std::map<std::string, std::string> ports_;  // and where each is named

@@ -6,7 +6,6 @@
 
 #include <array>
 #include <cstring>
-#include <fstream>
 #include <optional>
 #include <ostream>
 
@@ -20,6 +19,7 @@ namespace {
 
 constexpr std::size_t kKeyBytes = 32;
 constexpr std::size_t kKeyCharacters = 40;
+constexpr std::size_t kKeyFileBytesMax = 4096;
 using Key = std::array<unsigned char, kKeyBytes>;
 static_assert(kKeyBytes == crypto_box_PUBLICKEYBYTES && kKeyBytes == crypto_box_SECRETKEYBYTES);
 
@@ -82,13 +82,11 @@ std::filesystem::path with_ending(const std::filesystem::path& name, const char*
 }
 
 Result<Key> read_key(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return fail(ErrorKind::invalid, "the key file cannot be read: " + file.string());
-  std::string line;
-  std::getline(in, line);
-  while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+  const auto text = read_secret_file(file, kKeyFileBytesMax);
+  if (!text) return fail(ErrorKind::invalid, "the key file: " + text.error().text);
+  auto line = text->view().substr(0, text->view().find('\n'));
+  while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
   const auto key = from_z85(line);
-  sodium_memzero(line.data(), line.size());
   if (!key)
     return fail(ErrorKind::invalid,
                 "the key file does not hold one Z85 key of 40 characters: " + file.string());

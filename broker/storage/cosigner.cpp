@@ -35,22 +35,20 @@ std::string Cosigner::cosign(std::string_view body, std::uint64_t at_s) const {
 Result<void> write_cosigner(const std::filesystem::path& path, const Cosigner& cosigner) {
   auto file = File::create(path);
   if (!file) return tl::unexpected(file.error());
-  const std::string text = cosigner.secret_text() + "\n";
-  if (auto put = file->write_at(0, bytes_of(text)); !put) return put;
-  return file->sync();
+  auto text = cosigner.secret_text() + "\n";
+  const auto put = file->write_at(0, bytes_of(text));
+  wipe(text);
+  return put ? file->sync() : put;
 }
 
 Result<Cosigner> read_cosigner(const std::filesystem::path& path) {
-  auto file = File::open_to_read(path);
-  if (!file) return tl::unexpected(file.error());
   if (is_open_to_others(path)) {
     return fail(ErrorKind::invalid, "others may read the witness's key " + path.string() +
                                         ": chmod 600 it, and think about a new one");
   }
-  const auto bytes = file->read_at(0, kFileBytesMax);
-  if (!bytes) return tl::unexpected(bytes.error());
-  const std::string_view text = text_of(*bytes);
-  auto cosigner = Cosigner::parse(text.substr(0, text.find('\n')));
+  const auto text = read_secret_file(path, kFileBytesMax);
+  if (!text) return tl::unexpected(text.error());
+  auto cosigner = Cosigner::parse(text->view().substr(0, text->view().find('\n')));
   if (!cosigner) return fail(cosigner.error().kind, path.string() + ": " + cosigner.error().text);
   return cosigner;
 }

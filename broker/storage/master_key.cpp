@@ -1,5 +1,4 @@
 #include "broker/storage/master_key.hpp"
-#include "broker/base/secret_file.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -16,6 +15,7 @@
 #include <system_error>
 #include <thread>
 
+#include "broker/base/secret_file.hpp"
 #include "broker/storage/file.hpp"
 
 namespace carehub::storage {

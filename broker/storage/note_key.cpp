@@ -6,6 +6,7 @@
 
 #include "broker/base/assert.hpp"
 #include "broker/base/limits.hpp"
+#include "broker/base/secret_file.hpp"
 #include "broker/base/utf8.hpp"
 #include "broker/storage/sha256.hpp"
 
@@ -83,7 +84,12 @@ std::string NoteKey::keyed_base64(BytesView key) const {
 std::string NoteKey::public_text() const { return name_ + "+" + to_hex(id()) + "+" + keyed_base64(public_); }
 
 std::string NoteKey::secret_text() const {
-  return std::string(kSecretPrefix) + name_ + "+" + to_hex(id()) + "+" + keyed_base64(seed_);
+  auto key = keyed_base64(seed_);
+  std::string text;
+  text.reserve(kSecretPrefix.size() + name_.size() + key.size() + 2 * id().size() + 3);  // and a line's end
+  text.append(kSecretPrefix).append(name_).append("+").append(to_hex(id())).append("+").append(key);
+  wipe(key);
+  return text;
 }
 
 std::string NoteKey::signature_line(std::string_view message, BytesView before) const {

@@ -1,8 +1,8 @@
 #include "broker/storage/signing_key.hpp"
-#include "broker/base/secret_file.hpp"
 
 #include <algorithm>
 
+#include "broker/base/secret_file.hpp"
 #include "broker/storage/file.hpp"
 
 namespace carehub::storage {
@@ -43,9 +43,10 @@ Result<CheckpointSigner> read_secret(const fs::path& path, const std::string& or
                 "others may read the signing key " + path.string() +
                     ": chmod 600 it, and think about a new one: carehub audit rotate-key");
   }
-  auto text = text_of_file(path);
-  if (!text) return tl::unexpected(text.error());
-  auto signer = CheckpointSigner::parse(std::string_view(*text).substr(0, text->find('\n')));
+  const auto text = read_secret_file(path, kFileBytesMax);
+  if (!text && text.error().kind != ErrorKind::not_found) return tl::unexpected(text.error());
+  const auto all = text ? text->view() : std::string_view();
+  auto signer = CheckpointSigner::parse(all.substr(0, all.find('\n')));
   if (!signer) return fail(signer.error().kind, path.string() + ": " + signer.error().text + kOtherKey);
   if (signer->origin() != origin) {
     return fail(ErrorKind::invalid,
@@ -67,7 +68,10 @@ Result<void> add(const CheckpointSigner& signer, List list, const fs::path& path
 }
 
 Result<void> put_secret(const CheckpointSigner& signer, const fs::path& path) {
-  return write_whole(path, bytes_of(signer.secret_text() + "\n"));
+  auto text = signer.secret_text() + "\n";
+  auto put = write_whole(path, bytes_of(text));
+  wipe(text);
+  return put;
 }
 
 Result<CheckpointSigner> make_key(const SigningPlace& place, const std::string& origin, Random& random) {

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "tests/fakes/own_memory.hpp"
 #include "tests/fakes/temporary_directory.hpp"
 
 using namespace carehub;
@@ -52,4 +53,32 @@ TEST_CASE("a credential of systemd's may bear the bit of its access list, and no
 TEST_CASE("of a file that is not there somebody else says so") {
   const fakes::TemporaryDirectory directory;
   CHECK_FALSE(is_open_to_others(directory.path() / "none"));
+}
+
+TEST_CASE("of a secret that was read nothing is left in memory once it is gone") {
+  const fakes::TemporaryDirectory directory;
+  const auto file = directory.path() / "secret";
+  constexpr std::string_view kBackwards = "ydobon-fo-terces-a-si-siht";
+  fakes::write_forwards(file, kBackwards);
+  {
+    auto secret = read_secret_file(file, 4096);
+    REQUIRE(secret);
+    CHECK(secret->view().size() == kBackwards.size());
+    CHECK(fakes::times_in_memory(kBackwards) == 1);
+    auto moved = *std::move(secret);
+    CHECK(fakes::times_in_memory(kBackwards) == 1);
+    moved = SecretText();
+  }
+  CHECK(fakes::times_in_memory(kBackwards) == 0);
+}
+
+TEST_CASE("a secret's file that is missing, a directory or too large says so") {
+  const Secret secret(0600);
+  CHECK(read_secret_file(secret.file, 9)->view() == "of nobody");
+  CHECK(read_secret_file(secret.file, 8).error().kind == ErrorKind::invalid);
+  CHECK(read_secret_file(secret.directory.path() / "none", 8).error().kind == ErrorKind::not_found);
+  CHECK(read_secret_file(secret.directory.path(), 8).error().kind == ErrorKind::unavailable);
+  const Secret empty(0600);
+  std::filesystem::resize_file(empty.file, 0);
+  CHECK(read_secret_file(empty.file, 8)->view().empty());
 }

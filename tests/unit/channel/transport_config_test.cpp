@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "tests/fakes/own_memory.hpp"
 #include "tests/fakes/temporary_folder.hpp"
 #include "tests/fakes/tls_peer.hpp"
 
@@ -144,6 +145,22 @@ TEST_CASE("a webhook to this machine is a fault at its url, unless the address i
   CHECK(Read({{out, desk}}).count == 0);
   const Read wrong({{out, desk + R"(, allow_addresses = ["desk.example"])"}});
   CHECK(wrong.has("`desk.example` is neither an IP address nor a network"));
+}
+
+TEST_CASE(
+    "a token in clear is gone from memory once its hash is there, a webhook's secret once it is a key") {
+  constexpr std::string_view kToken = "sah-esle-ydobon-taht-nekot-a";
+  constexpr std::string_view kSecret = "lNmbvBCdlJ3YlNHIhByc0NXZ0BiY1hWZyF2Q_ceshw";
+  fakes::write_forwards(Read::folder.path() / "quiet.token", kToken);
+  fakes::write_forwards(Read::folder.path() / "quiet.secret", kSecret);
+  const Read read({{in, R"(kind = "http", port = 8081, token_file = "quiet.token")"},
+                   {out, R"(kind = "webhook", url = "https://x/", secret_file = "quiet.secret")"}});
+  INFO(read.faults);
+  REQUIRE(read.count == 0);
+  CHECK(std::get<HttpListenerOptions>(*read.transports[0]).tokens.size() == 1);
+  CHECK(std::get<WebhookSenderOptions>(*read.transports[1]).signing_keys.size() == 1);
+  CHECK(fakes::times_in_memory(kToken) == 0);
+  CHECK(fakes::times_in_memory(kSecret) == 0);
 }
 
 TEST_CASE("a listener has several tokens, each in clear or as a hash, with its last day") {

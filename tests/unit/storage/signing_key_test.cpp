@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "tests/fakes/own_memory.hpp"
 #include "tests/fakes/seeded_random.hpp"
 #include "tests/fakes/temporary_directory.hpp"
 
@@ -146,4 +147,15 @@ TEST_CASE("a key whose making was cut short before it was listed is listed at th
   fs::remove(bench.place.public_file);
   REQUIRE(bench.open());
   CHECK(listed_keys(bench.place.public_file)->size() == 1);
+}
+
+TEST_CASE("of a signing key that was made and read nothing is left in memory once it is gone") {
+  Bench bench;
+  for (int made_then_read = 0; made_then_read < 2; ++made_then_read) {
+    REQUIRE(bench.open());
+    auto text = fakes::read_backwards(bench.place.secret_file);
+    text = text.substr(1, 44);  // base64 of a byte and 32: the key itself, behind its line's end
+    REQUIRE(text.size() == 44);
+    CHECK(fakes::times_in_memory(text) == 0);
+  }
 }
