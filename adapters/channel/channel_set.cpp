@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "adapters/channel/renderer.hpp"
@@ -199,6 +200,20 @@ Result<std::unique_ptr<ChannelSet>> ChannelSet::start(const std::vector<ChannelC
 }
 
 void ChannelSet::stop() { impl_->stop(); }
+
+std::size_t ChannelSet::allow_tokens(const std::vector<ChannelConfig>& channels) {
+  std::size_t found = 0;
+  for (const ChannelConfig& config : channels) {
+    const auto* http = std::get_if<HttpListenerOptions>(&config.transport);
+    const auto running = std::ranges::find_if(impl_->channels, [&config](const Impl::Running& each) {
+      return each.in && each.in->name() == config.name;
+    });
+    if (http == nullptr || running == impl_->channels.end()) continue;
+    running->in->allow(http->tokens);
+    ++found;
+  }
+  return found;
+}
 
 std::vector<ChannelStatus> ChannelSet::status() const {
   std::vector<ChannelStatus> all;

@@ -48,6 +48,9 @@ class ChannelSet {
   /// destructor.
   void stop();
   std::vector<ChannelStatus> status() const;
+  /// Takes the tokens of its HTTP channels from a configuration that was read again; they are good, or no
+  /// more, from the next request on. How many channels it found there.
+  std::size_t allow_tokens(const std::vector<ChannelConfig>& channels);
 
  private:
   struct Impl;

@@ -277,6 +277,8 @@ void InboundChannel::stop() {
   impl_->transport->stop();
 }
 
+void InboundChannel::allow(const std::vector<HttpToken>& tokens) { impl_->transport->allow(tokens); }
+
 InboundCounts InboundChannel::counts() const {
   const AtomicCounts& counts = impl_->counts;
   return {counts.received, counts.busy,     counts.accepted, counts.duplicates, counts.not_kept,

@@ -31,6 +31,8 @@ class InboundChannel {
   Result<void> start();
   /// Lets messages under way finish within the transport's bound. Not from the IoThread.
   void stop();
+  /// As the transport's.
+  void allow(const std::vector<HttpToken>& tokens);
   InboundCounts counts() const;
 
  private:

@@ -56,6 +56,8 @@ struct TransportReply {
 using Receive =
     std::function<void(Bytes message, Arrival arrival, std::function<void(TransportReply)> reply)>;
 
+struct HttpToken;
+
 /// A transport that listens or watches. start() fails `unavailable` (port taken, folder missing) before
 /// anything is taken in; stop() lets messages under way finish within a bound.
 class InboundTransport {
@@ -63,6 +65,8 @@ class InboundTransport {
   virtual ~InboundTransport() = default;
   virtual Result<void> start(Receive receive) = 0;
   virtual void stop() = 0;
+  /// Whose tokens are good from the next request on. One that asks for none passes it over.
+  virtual void allow(const std::vector<HttpToken>& /*tokens*/) {}
 };
 
 /// A view in the partner's format, with what names it there (file row, webhook id).

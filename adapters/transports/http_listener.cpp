@@ -50,6 +50,10 @@ Result<void> HttpListener::start(Receive receive) {
 
 void HttpListener::stop() { impl_->listener->stop(); }
 
+void HttpListener::allow(const std::vector<HttpToken>& tokens) {
+  impl_->io.run([&] { impl_->service->options.tokens = tokens; });
+}
+
 std::uint16_t HttpListener::port() const { return impl_->listener->port(); }
 
 TlsCounts HttpListener::tls_counts() const {

@@ -45,6 +45,7 @@ class HttpListener final : public InboundTransport {
   Result<void> start(Receive receive) override;
   /// Takes no more requests, waits up to stop_ms for those under way, closes. Not from the IoThread.
   void stop() override;
+  void allow(const std::vector<HttpToken>& tokens) override;
 
   std::uint16_t port() const;
   TlsCounts tls_counts() const;

@@ -19,12 +19,12 @@ std::size_t missing_from(const std::vector<server::AllowedKey>& others,
 }
 
 void say_failed(const std::string& why) {
-  server::log_alarm("reload_failed", "the keys that may connect stay as they were: " + why);
+  server::log_alarm("reload_failed", "keys and tokens that may connect stay as they were: " + why);
 }
 
 }  // namespace
 
-void reload(const std::filesystem::path& config, server::Hub& hub, std::vector<server::AllowedKey>& allowed) {
+void reload(const std::filesystem::path& config, Reloaded& running) {
   const Configuration configuration = read_configuration(config);
   const auto& faults = configuration.faults;
   if (!faults.empty()) {
@@ -32,14 +32,21 @@ void reload(const std::filesystem::path& config, server::Hub& hub, std::vector<s
         faults.size() > 1 ? "; " + std::to_string(faults.size() - 1) + " more faults" : "";
     return say_failed(to_string(faults.front()) + others);
   }
-  const auto& clients = configuration.hub.clients;
-  if (auto taken = hub.allow(clients); !taken) return say_failed(taken.error().text);
-  server::log_notice("keys-reloaded",
-                     std::to_string(clients.size()) +
-                         " keys may connect: " + std::to_string(missing_from(allowed, clients)) + " new, " +
-                         std::to_string(missing_from(clients, allowed)) +
-                         " taken off; what else has changed in the configuration waits for the next start");
-  allowed = clients;
+  constexpr const char* kTheRest = "; what else has changed in the configuration waits for the next start";
+  if (running.hub != nullptr) {
+    const auto& clients = configuration.hub.clients;
+    if (auto taken = running.hub->allow(clients); !taken) return say_failed(taken.error().text);
+    server::log_notice("keys-reloaded",
+                       std::to_string(clients.size()) + " keys may connect: " +
+                           std::to_string(missing_from(running.allowed, clients)) + " new, " +
+                           std::to_string(missing_from(clients, running.allowed)) + " taken off" + kTheRest);
+    running.allowed = clients;
+  }
+  if (running.channels != nullptr) {
+    const auto found = running.channels->allow_tokens(configuration.channels);
+    server::log_notice("tokens-reloaded", "the tokens of " + std::to_string(found) +
+                                              " HTTP channels are those of the configuration" + kTheRest);
+  }
 }
 
 }  // namespace carehub::app

@@ -71,14 +71,17 @@ void say_ready(const server::HubConfig& hub, const std::vector<adapters::Channel
   surroundings.out << "ready" << std::endl;
 }
 
-ExitCode run_adapter(const Configuration& configuration, const std::vector<adapters::ChannelConfig>& channels,
-                     Surroundings& surroundings) {
+ExitCode run_adapter(const RunOptions& run, const Configuration& configuration,
+                     const std::vector<adapters::ChannelConfig>& channels, Surroundings& surroundings) {
+  (void)surroundings.reload_asked();  // as below
   auto options = client_options(configuration.hub, "adapter", {});
   if (!options) return complain(surroundings, options.error());
   auto set = adapters::ChannelSet::start(channels, *options);
   if (!set) return complain(surroundings, set.error());
   say_ready(configuration.hub, channels, false, surroundings);
+  Reloaded running{nullptr, {}, set->get()};
   while (!surroundings.stopped_within(kTurn)) {
+    if (surroundings.reload_asked()) reload(run.config, running);
   }
   (*set)->stop();
   return ExitCode::ok;
@@ -119,9 +122,9 @@ ExitCode run_hub(const RunOptions& run, const Configuration& configuration,
                      << ":" << tiles->port << '\n';
   }
   say_ready(configuration.hub, channels, true, surroundings);
-  std::vector<server::AllowedKey> allowed = configuration.hub.clients;
+  Reloaded running{&hub, configuration.hub.clients, set.get()};
   while (hub.running() && !surroundings.stopped_within(kTurn)) {
-    if (surroundings.reload_asked()) reload(run.config, hub, allowed);
+    if (surroundings.reload_asked()) reload(run.config, running);
   }
   // What is under way gets its receipt first; the hub goes last.
   if (set) set->stop();
@@ -146,7 +149,8 @@ ExitCode run(const RunOptions& options, Surroundings& surroundings) {
     return run_hub(options, configuration, {}, std::nullopt, surroundings);
   const auto channels = chosen_channels(options, configuration, surroundings);
   if (!channels) return ExitCode::not_found;
-  if (options.parts == RunOptions::Parts::adapter) return run_adapter(configuration, *channels, surroundings);
+  if (options.parts == RunOptions::Parts::adapter)
+    return run_adapter(options, configuration, *channels, surroundings);
   return run_hub(options, configuration, *channels, configuration.tiles, surroundings);
 }
 

@@ -1,10 +1,11 @@
 """The same configuration as one process, and split over processes."""
+import http.client
 import re
 import signal
 import subprocess
 import unittest
 
-from county import CAREHUB, ROOT, County, Mllp, Receiver, admission, free_port, main, nhs_number, wait_until
+from county import CAREHUB, ROOT, TOKEN, County, Mllp, Receiver, admission, free_port, main, nhs_number, wait_until
 
 
 def keys(path):
@@ -244,6 +245,37 @@ pack = "hospital/hl7v2.toml"''', "elwick-adt")
             code = hospital.stop()
             self.assertEqual(county.stop(), 0)
         self.assertEqual(code, 0)
+
+    def test_a_token_is_changed_while_the_hub_runs_and_the_old_one_is_refused_on_the_connection_that_it_opened(self):
+        county = County().start()
+        new = "another-token-for-this-test"
+        connection = http.client.HTTPConnection("127.0.0.1", county.http, timeout=120)
+
+        def post(token):
+            """The status; an empty event is refused for what it lacks only after its token is taken."""
+            connection.request("POST", "/events", "{}", {"Authorization": f"Bearer {token}",
+                                                         "Content-Type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status
+
+        taken = post(TOKEN)
+        self.assertNotEqual(taken, 401)
+        self.assertEqual(post(new), 401)
+        connection.close()
+        self.assertEqual(post(TOKEN), taken)
+        token = county.directory / "council.token"
+        token.write_text("short")
+        self.assertIn("council.token", reload(county, "reload_failed")[-1])
+        self.assertEqual(post(TOKEN), taken)
+        token.write_text(new + "\n")
+        self.assertIn("the tokens of 1 HTTP channels", reload(county, "tokens-reloaded")[-1])
+        self.assertEqual(post(TOKEN), 401)
+        connection.close()
+        self.assertEqual(post(new), taken)
+        connection.close()
+        self.assertEqual(county.stop(), 0)
+        self.assertNotIn(new, county.log.read_text())
 
     def test_a_wrong_key_of_the_hub_and_another_agencys_key_are_refused_and_nothing_is_acknowledged(self):
         tcp = free_port()

@@ -101,6 +101,19 @@ TEST_CASE("several requests are served on one connection") {
   CHECK(hub.received() == 4);
 }
 
+TEST_CASE("a token that is taken off is refused at the next request, on a connection that it opened") {
+  Listening hub;
+  TcpPeer peer = hub.connect();
+  peer.send(post("{}"));
+  CHECK(status_of(peer.receive_until("\r\n\r\n{}")) == "200 OK");
+  hub.listener.allow({*http_token("a-new-battery")});
+  CHECK(status_of(hub.ask(post("{}", "Authorization: Bearer a-new-battery\r\n" + kJson))) == "200 OK");
+  peer.send(post("{}"));
+  CHECK(status_of(peer.receive_until("\r\n\r\n")) == "401 Unauthorized");
+  CHECK(hub.received() == 2);
+  CHECK(hub.listener.unauthorised() == 1);
+}
+
 TEST_CASE("a request that comes byte by byte, or in chunks, is one message") {
   Listening hub;
   TcpPeer slow = hub.connect();
