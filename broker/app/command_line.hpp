@@ -38,6 +38,7 @@ struct Reading {
   CompletenessOptions completeness;
   PolicyExplainOptions policy_explain;
   PolicyRegisterOptions policy_register;
+  PolicyDiffOptions policy_diff;
   PolicyApplyOptions policy_apply;
   MarkOptions mark;
   BreakGlassOptions break_glass;
@@ -88,7 +89,8 @@ void add_witness_command(CLI::App& program, Reading& reading);
 /// What operators and auditors ask of a running hub: timeline, status, replay, dead-letters, subscriptions.
 void add_operator_commands(CLI::App& program, Reading& reading);
 
-/// What a running hub is asked about its policy: explain, apply. And the register out of a configuration.
+/// What a running hub is asked about its policy: explain, diff, apply. And the register out of a
+/// configuration.
 void add_policy_command(CLI::App& program, Reading& reading);
 
 /// Marks of a protected child, and an agency's way past its relationships.

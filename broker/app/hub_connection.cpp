@@ -134,7 +134,7 @@ Result<std::unique_ptr<client::HubClient>> connect(client::ClientOptions options
 
 Result<wire::PageT> ask(client::HubClient& hub, wire::QueryT query) {
   const bool searches = query.kind == wire::QueryKind::as_of || query.kind == wire::QueryKind::trail ||
-                        query.kind == wire::QueryKind::report;
+                        query.kind == wire::QueryKind::report || query.kind == wire::QueryKind::policy_diff;
   return answer_of<wire::PageT>(hub, std::move(query), searches ? kSearchWait : kAnswerWait);
 }
 Result<wire::HandledT> ask(client::HubClient& hub, wire::HandleDeadLetterT question) {

@@ -31,6 +31,30 @@ void add_explain(CLI::App& policy, Reading& reading) {
   choose(command, reading, &Reading::policy_explain);
 }
 
+void add_diff(CLI::App& policy, Reading& reading) {
+  auto* command = add(
+      policy, "diff",
+      "Of a running hub: who would see more or less of what under NEW than under OLD, tried on the events "
+      "of the last days, by what is known of each child now. Counts, rules and example events, never a "
+      "value. A policy with a fault is refused before anything is tried. The asking is recorded",
+      "carehub policy diff hub.toml current policy.toml --by 'A Name' --reason 'a draft'\n"
+      "  carehub policy diff hub.toml policy-2025 policy-2026 --days 90 --csv --by 'A Name' --reason "
+      "'the yearly review' > changes.csv");
+  auto& options = reading.policy_diff;
+  add_config(command, options.config);
+  const std::string what =
+      "a policy file or folder; current: the one that decides in the hub; - reads standard input";
+  command->add_option("OLD", options.old_policy, "Compared with: " + what)->required();
+  command->add_option("NEW", options.new_policy, "Compared: " + what)->required();
+  command->add_option("--days", options.days, "Tried on the events of so many days until now; default 30")
+      ->check(CLI::Range(std::uint32_t{1}, PolicyDiffOptions::kDaysMax))
+      ->type_name("N");
+  add_asker(command, options.by, options.reason);
+  command->add_flag("--csv", options.csv,
+                    "CSV with a header, for a spreadsheet; the rest is told on standard error");
+  choose(command, reading, &Reading::policy_diff);
+}
+
 void add_register(CLI::App& policy, Reading& reading) {
   auto* command = add(policy, "register",
                       "The sharing register, out of the configuration: who shares what with whom, why, under "
@@ -69,6 +93,7 @@ void add_policy_command(CLI::App& program, Reading& reading) {
           "--reason 'complaint 7'");
   command->require_subcommand(1);
   add_explain(*command, reading);
+  add_diff(*command, reading);
   add_register(*command, reading);
   add_apply(*command, reading);
 }

@@ -17,6 +17,22 @@ struct PolicyExplainOptions {
 };
 ExitCode policy_explain(const PolicyExplainOptions& options, Surroundings& surroundings);
 
+/// Who would see more or less of what under another policy, tried on the events of the last days.
+struct PolicyDiffOptions {
+  static constexpr std::uint32_t kDays = 30;
+  static constexpr std::uint32_t kDaysMax = 3660;
+  std::filesystem::path config;
+  std::string old_policy;  // a file or folder, or kCurrentPolicy
+  std::string new_policy;
+  std::uint32_t days = kDays;
+  std::string by;
+  std::string reason;
+  bool csv = false;
+};
+/// In a policy's place: the one that decides in the running hub.
+constexpr const char* kCurrentPolicy = "current";
+ExitCode policy_diff(const PolicyDiffOptions& options, Surroundings& surroundings);
+
 /// Another policy in the place of the one that decides in the running hub, from the next event on. What would
 /// change is shown and asked about first.
 struct PolicyApplyOptions {

@@ -246,6 +246,7 @@ ExitCode run_program(std::vector<std::string> arguments, Surroundings& surroundi
     ExitCode operator()(const PolicyExplainOptions& options) const {
       return policy_explain(options, surroundings);
     }
+    ExitCode operator()(const PolicyDiffOptions& options) const { return policy_diff(options, surroundings); }
     ExitCode operator()(const PolicyApplyOptions& options) const {
       return policy_apply(options, surroundings);
     }

@@ -25,7 +25,8 @@ using Command =
                  RecoverOptions, AuditOptions, EraseOptions, VaultOptions, KeysOptions, BenchOptions,
                  VersionOptions, AsOfOptions, TrailOptions, ReportOptions, BackupOptions, RestoreOptions,
                  WitnessOptions, ProveOptions, ExportOptions, CompletenessOptions, PolicyExplainOptions,
-                 PolicyRegisterOptions, PolicyApplyOptions, MarkOptions, BreakGlassOptions>;
+                 PolicyRegisterOptions, PolicyApplyOptions, PolicyDiffOptions, MarkOptions,
+                 BreakGlassOptions>;
 
 /// What to print and how to leave when there is nothing to do: help, or a wrong command line.
 struct Leave {

@@ -8,6 +8,7 @@
 #include "broker/care/event_rows.hpp"
 #include "broker/care/explained.hpp"
 #include "broker/care/past_reader.hpp"
+#include "broker/care/policy_diff.hpp"
 #include "broker/care/replay_answers.hpp"
 #include "broker/care/report.hpp"
 #include "broker/care/row_keys.hpp"
@@ -65,6 +66,8 @@ std::unique_ptr<PastSearch> History::search(const core::Ask& ask) const {
   if (ask.query.kind == wire::QueryKind::as_of) return std::make_unique<AsOf>(impl_->past, ask.query);
   if (ask.query.kind == wire::QueryKind::trail) return std::make_unique<Trail>(impl_->past, ask.query);
   if (ask.query.kind == wire::QueryKind::report) return std::make_unique<Report>(impl_->past, ask.query);
+  if (ask.query.kind == wire::QueryKind::policy_diff)
+    return std::make_unique<PolicyDiff>(impl_->past, ask.query, ask.at);
   return nullptr;
 }
 

@@ -23,12 +23,12 @@ class History {
   void use_policy(core::Policy policy);
 
   /// timeline (of a person, newest first; of a journey or an agency, oldest first), dead_letters,
-  /// subscriptions, status, as_of (newest first), trail (oldest first), report (its figures in order). A page
-  /// that has more says in next_after what the next question's `after` is. Errors become the page's error and
-  /// text.
+  /// subscriptions, status, as_of (newest first), trail (oldest first), report (its figures in order),
+  /// policy_diff. A page that has more says in next_after what the next question's `after` is. Errors become
+  /// the page's error and text.
   wire::PageT answer(const core::Ask& ask) const;
-  /// as_of, trail and report are looked for in parts; nullptr for what is answered at once. The history
-  /// outlives it.
+  /// as_of, trail, report and policy_diff are looked for in parts; nullptr for what is answered at once. The
+  /// history outlives it.
   std::unique_ptr<PastSearch> search(const core::Ask& ask) const;
   /// The page of a search that has come to its end, or to an error.
   static wire::PageT page_of(PastSearch& search, const Result<bool>& done, const core::Ask& ask);

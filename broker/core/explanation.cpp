@@ -75,7 +75,7 @@ class FieldJudge {
     const auto shown = std::ranges::find_if(rule_.show, covers);
     const bool unaddressed = coarsened != nullptr && is_of_another_addressee(*path);
     if (coarsened != nullptr && ((!hidden && !unaddressed) || coarsened->how == Coarsening::replaced))
-      return {text, Seen::coarsened, words_of(*coarsened)};
+      return {text, Seen::coarsened, words_of(*coarsened), coarsened};
     if (coarsened == nullptr && shown == rule_.show.end())
       return {text, Seen::withheld, "the rule does not name it"};
     if (is_of_another_addressee(*path))

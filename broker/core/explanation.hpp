@@ -17,6 +17,7 @@ struct ExplainedField {
   std::string path;
   Seen seen = Seen::withheld;
   std::string why;
+  const CoarsenedField* coarsened = nullptr;  // of its rule: how, where it is coarsened
 };
 
 struct ExplainedRule {

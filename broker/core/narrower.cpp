@@ -66,6 +66,8 @@ bool may_both_fit(const DisclosureRule& left, const DisclosureRule& right) {
          overlap(left.tiers, right.tiers, true) && min <= max;
 }
 
+}  // namespace
+
 bool show_the_same(const DisclosureRule& left, const DisclosureRule& right) {
   const auto same_path = [](const FieldPath& one, const FieldPath& other) {
     return one.text() == other.text();
@@ -75,12 +77,10 @@ bool show_the_same(const DisclosureRule& left, const DisclosureRule& right) {
            one.replacement == other.replacement;
   };
   return left.legal_basis == right.legal_basis && left.addressee_only == right.addressee_only &&
-         left.sees_restricted == right.sees_restricted &&
+         left.sees_restricted == right.sees_restricted && left.young_person_from == right.young_person_from &&
          std::ranges::is_permutation(left.show, right.show, same_path) &&
          std::ranges::is_permutation(left.coarsen, right.coarsen, same_field);
 }
-
-}  // namespace
 
 bool is_narrower(const DisclosureRule& rule, const DisclosureRule& other) {
   return is_within(rule, other) && !is_within(other, rule);

@@ -12,6 +12,9 @@ namespace carehub::core {
 /// relationships only `any` is wider than another.
 bool is_narrower(const DisclosureRule& rule, const DisclosureRule& other);
 
+/// Whether both make the same view of whatever fits them, on the same basis. They may be of two policies.
+bool show_the_same(const DisclosureRule& left, const DisclosureRule& right);
+
 /// Two rules of a role that may fit one event and do not show the same of it, or not on the same basis.
 struct Contradiction {
   const DisclosureRule* decides = nullptr;  // where both fit

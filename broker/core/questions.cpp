@@ -29,18 +29,36 @@ bool too_large(std::initializer_list<const flatbuffers::String*> texts, const le
          (filter != nullptr && unpacked_bytes(*filter) > limits::kFilterBytesMax);
 }
 
+bool given(const flatbuffers::String* policy) { return policy != nullptr && policy->size() > 0; }
+
 /// What an explanation is refused for before it is recorded.
 std::optional<std::string> fault_of_explain(const wire::Query& query, const Policy& policy) {
   const auto role = text_of(query.role());
-  const bool other = query.policy() != nullptr && query.policy()->size() > 0;
+  const bool other = given(query.policy());
   if (query.sequence() == 0) return "an explanation is asked of one event, by its entry's number";
   if (role.empty() || !may_be_told(role)) return "an explanation is asked for a role";
   if (!other && !policy.has_role(role)) return "the policy has no such role";
   return std::nullopt;
 }
 
+/// What a comparison of two policies is refused for before it is recorded.
+std::optional<std::string> fault_of_diff(const wire::Query& query) {
+  if (query.first_at() <= 0) return "two policies are compared on the events since a time";
+  if (!given(query.policy()) && !given(query.old_policy()))
+    return "the policy that decides is compared with another one: give one of them";
+  return std::nullopt;
+}
+
 bool has_large_policy(const wire::Query& query) {
-  return query.policy() != nullptr && query.policy()->size() > kPolicyTextBytesMax;
+  const auto large = [](const auto* text) { return text != nullptr && text->size() > kPolicyTextBytesMax; };
+  return large(query.policy()) || large(query.old_policy());
+}
+
+std::string compared_text(const wire::Query& query) {
+  const auto name = [](const auto* text) {
+    return std::string(given(text) ? "a policy that was given" : "the policy that decides");
+  };
+  return "from " + name(query.old_policy()) + " to " + name(query.policy());
 }
 
 std::string too_large_text() {
@@ -142,7 +160,11 @@ Questions::Asked Questions::asked_of(const wire::Query& query) const {
   }
   const bool reports = query.kind() == wire::QueryKind::report;
   if (reports && !Reports::fault(query)) what.add(Reports::name(query));
-  if (query.policy() != nullptr && query.policy()->size() > 0) what.add("under another policy");
+  if (query.kind() == wire::QueryKind::policy_diff) {
+    what.add(compared_text(query));
+  } else if (given(query.policy())) {
+    what.add("under another policy");
+  }
   if (query.at() != 0 && !reports) what.add("as of " + to_rfc3339({query.at()}));
   if (!reports) add_conditions(query, what);
   Asked asked{wire::EnumNameQueryKind(query.kind()),
@@ -180,7 +202,8 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
   };
   const bool reports = query.kind() == wire::QueryKind::report;
   const bool explains = query.kind() == wire::QueryKind::explain;
-  const bool audits = reports || explains || query.kind() == wire::QueryKind::entries ||
+  const bool compares = query.kind() == wire::QueryKind::policy_diff;
+  const bool audits = reports || explains || compares || query.kind() == wire::QueryKind::entries ||
                       query.kind() == wire::QueryKind::as_of || query.kind() == wire::QueryKind::trail;
   if (query.kind() == wire::QueryKind::policy && !peer.is_operator)
     return refuse(ErrorKind::denied, "only an operator's connection reads the policy");
@@ -203,6 +226,9 @@ Result<void> Questions::query(const Peer& peer, const wire::Query& query, Timest
   if (explains) {
     if (const auto why = fault_of_explain(query, context_.disclosure.current()))
       return refuse(ErrorKind::invalid, *why);
+  }
+  if (compares) {
+    if (const auto why = fault_of_diff(query)) return refuse(ErrorKind::invalid, *why);
   }
   if (about_children || audits || query.kind() == wire::QueryKind::dead_letters) {
     if (auto recorded = record_access(peer, asked_of(query), now); !recorded) return recorded;

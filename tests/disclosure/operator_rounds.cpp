@@ -128,6 +128,20 @@ void Rounds::of_desk() {
   auto report = query(QueryKind::report);
   report.size = 1;
   ask(report, true);
+  auto wider = matrix_.policy;
+  for (auto& rule : wider.rules) rule.show = {"*"};
+  auto compared = query(QueryKind::policy_diff);
+  compared.first_at = 1;
+  compared.policy = wider.text();
+  ask(compared, true, [](const Desk&, const Arrived& answer) {
+    const auto& rows = answer.as<wire::PageT>()->rows;
+    const auto tells = [&](const char* text) {
+      return std::ranges::any_of(rows,
+                                 [&](const auto& row) { return row->kind == "change" && row->text == text; });
+    };
+    CHECK(tells("more"));
+    CHECK_FALSE(tells("less"));
+  });
   ask(query(QueryKind::policy), true, [&](const Desk&, const Arrived& answer) {
     CHECK(answer.as<wire::PageT>()->rows.at(0)->text == matrix_.policy.text());
   });

@@ -31,6 +31,7 @@ class Round {
   void run();
   std::size_t shown() const { return shown_; }
   std::size_t withheld() const { return withheld_; }
+  std::size_t compared() const { return compared_; }
 
  private:
   struct Event {
@@ -62,6 +63,7 @@ class Round {
   void read_deliveries();
   void ask_timelines();
   void ask_operators();
+  void compare_policies();
   void replay();
   Arrived ask(Reader& reader, wire::QueryT frame);
   const ModelRule* rule(When when, const std::string& role, const std::string& agency,
@@ -88,6 +90,7 @@ class Round {
   std::size_t children_ = 0;
   std::size_t shown_ = 0;
   std::size_t withheld_ = 0;
+  std::size_t compared_ = 0;
 };
 
 PolicyModel Round::policy() {
@@ -372,6 +375,42 @@ void Round::ask_operators() {
   }
 }
 
+/// Which events each role would newly see, or see no more, under the second policy, by the model.
+void Round::compare_policies() {
+  auto& operators = readers_.back();
+  wire::QueryT diff;
+  diff.kind = wire::QueryKind::policy_diff;
+  diff.first_at = 1;
+  diff.old_policy = before_.text();
+  const auto answer = ask(operators, std::move(diff));
+  check(answer.bytes, {}, "", When::now);
+  const auto& page = *answer.as<wire::PageT>();
+  INFO(page.text);
+  REQUIRE(page.error == wire::ErrorKind::unknown);
+  CHECK(page.rows.at(0)->pending == events_.size());
+  CHECK(std::ranges::none_of(page.rows,
+                             [](const auto& row) { return row->kind == "cut" && row->text != "fields"; }));
+  std::map<std::tuple<std::string, std::string, std::string>, std::uint64_t> told;
+  for (const auto& row : page.rows) {
+    if (row->kind == "change" && row->path.empty() && !row->agency.empty())
+      told[{row->role, row->agency, row->text}] += row->pending;
+  }
+  std::map<std::tuple<std::string, std::string, std::string>, std::uint64_t> meant;
+  for (const auto& agency : hub_.agencies()) {
+    for (const auto& role : agency.roles) {
+      for (std::size_t number = 0; number < events_.size(); ++number) {
+        const auto sees = [&](const PolicyModel& policy) {
+          return policy.decides(role, agency, events_[number].event, today(), said_of(When::now, number)) !=
+                 nullptr;
+        };
+        if (sees(before_) != sees(after_)) ++meant[{role, agency.id, sees(after_) ? "more" : "less"}];
+      }
+    }
+  }
+  CHECK(told == meant);
+  for (const auto& [whose, count] : meant) compared_ += count;
+}
+
 void Round::replay() {
   const auto now = When::now;
   for (auto& reader : readers_) {
@@ -407,6 +446,7 @@ void Round::run() {
   read_deliveries();
   ask_timelines();
   ask_operators();
+  compare_policies();
   replay();
 }
 
@@ -417,15 +457,18 @@ TEST_CASE("no withheld value leaves a hub anywhere in its bytes, for random poli
   INFO("seed " << seed << "; run again with --rng-seed " << seed);
   std::size_t shown = 0;
   std::size_t withheld = 0;
+  std::size_t compared = 0;
   for (int each = 0; each < kRounds; ++each) {
     INFO("round " << each);
     Round round(seed + static_cast<std::uint64_t>(each), static_cast<Way>(each % 3));
     round.run();
     shown += round.shown();
     withheld += round.withheld();
+    compared += round.compared();
   }
   std::cout << "values that were shown: " << shown << ", that were withheld of views that left: " << withheld
             << '\n';
   CHECK(shown > 10'000);
   CHECK(withheld > 10'000);
+  CHECK(compared > 100);
 }

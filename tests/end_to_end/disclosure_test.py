@@ -1,14 +1,17 @@
 """Every event type comes in over every transport from an agency that may publish it and from one that may not, and goes
 out over every transport to a role that may see little of it: what is refused says nothing of the event, and what leaves
 holds no value that the policy keeps back. Each value of each event is like no other."""
+import csv
+import io
 import itertools
 import json
 import re
+import subprocess
 import unittest
 import urllib.error
 import urllib.request
 
-from county import ROOT, TOKEN, County, Mllp, Receiver, admission, free_port, main, nhs_number, wait_until
+from county import CAREHUB, ROOT, TOKEN, County, Mllp, Receiver, admission, free_port, main, nhs_number, wait_until
 
 CONFIG = """
 [hub]
@@ -299,6 +302,57 @@ class Disclosure(unittest.TestCase):
             self.assertEqual(shown - seen, set(), f"what {role} was to get")
         headers = json.dumps([kept for _, kept, _ in self.receiver.received]).encode()
         self.assertEqual(self.marker.in_bytes(headers), set(), "what the webhooks' headers say")
+
+    def diff(self, old, new, *arguments):
+        done = subprocess.run([CAREHUB, "policy", "diff", str(self.county.config), str(old), str(new), "--by", "A Test",
+                               "--reason", "a review", *arguments], capture_output=True, stdin=subprocess.DEVNULL, timeout=600)
+        told = done.stdout + done.stderr
+        self.assertEqual(self.marker.in_bytes(told), set(), "what a diff says of the events' values")
+        self.assertNotRegex(told, rb"999[0-9]{7}|zq[0-9]{6}q")
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    def test_5_a_diff_says_who_would_see_more_and_less_under_another_policy_and_no_value(self):
+        draft = self.county.directory / "draft.toml"
+        draft.write_text(POLICY.replace('"person.nhs_number", "person.names[].family"]', '"person.names[].family", "person.upn"]')
+                         .replace('how = "to_month"', 'how = "to_year"'))
+        code, out, err = self.diff("current", draft, "--csv")
+        self.assertEqual(code, 0, err)
+        rows = list(csv.DictReader(io.StringIO(out, newline="")))
+        of = lambda **cells: [row for row in rows if all(row[name] == cell for name, cell in cells.items())]
+        self.assertEqual({row["role"] for row in rows}, {"desk", "notices"})
+        self.assertEqual({row["agency"] for row in rows}, {"reader"})
+        self.assertEqual({(row["field"], row["before"], row["after"], row["change"]) for row in of(role="desk")},
+                         {("person.nhs_number", "shown", "withheld", "less"), ("person.upn", "withheld", "shown", "more")})
+        self.assertEqual([(row["event"], row["field"], row["before"], row["after"], row["change"]) for row in of(role="notices")],
+                         [("admission", "admission.admitted_at", "to_month", "to_year", "less")])
+        flags = of(role="desk", event="safeguarding_flag", field="person.upn")
+        self.assertEqual(len(flags), 1)
+        self.assertEqual((flags[0]["rule_before"], flags[0]["rule_after"]), ("desk", "desk"))
+        self.assertGreaterEqual(int(flags[0]["events"]), 2)
+        self.assertGreater(int(flags[0]["first_example"]), 0)
+        tried = re.search(r"^(\d+) events of 30 days tried; 1 pair of role and agency would see more, 2 less$", err, re.M)
+        self.assertTrue(tried, err)
+        self.assertEqual(int(tried[1]), self.taken)
+
+        code, out, err = self.diff("current", draft, "--days", "1")
+        self.assertEqual(code, 0, err)
+        self.assertIn(f"{self.taken} events of 1 day tried; ", out)
+        self.assertRegex(out, r"(?m)^role +agency +event +field +before +after ")
+        for days in ("0", "4000"):
+            self.assertEqual(self.diff("current", draft, "--days", days)[0], 2)
+
+        code, out, err = self.diff(draft, draft)
+        self.assertEqual((code, err), (0, ""))
+        self.assertIn("nothing changes: nobody would see more or less of them", out)
+
+    def test_6_a_policy_with_a_fault_is_refused_with_its_place_and_the_right_word(self):
+        wrong = self.county.directory / "wrong.toml"
+        wrong.write_text(POLICY.replace('"person.upn"', '"person.upm"', 1))
+        line = 1 + next(at for at, text in enumerate(wrong.read_text().split("\n")) if "person.upm" in text)
+        code, out, err = self.diff("current", wrong)
+        self.assertEqual((code, out), (1, ""))
+        self.assertRegex(err, rf"wrong\.toml:{line}:\d+: ")
+        self.assertIn("Did you mean `upn`?", err)
 
 
 if __name__ == "__main__":

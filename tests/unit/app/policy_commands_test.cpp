@@ -32,6 +32,43 @@ TEST_CASE("policy explain needs a role, an event, who asks and why") {
   }
 }
 
+TEST_CASE("policy diff needs two policies, who asks and why, and a number of days that there is") {
+  const auto parsed = app::parse_command({"policy", "diff", "hub.toml", "current", "next.toml", "--days", "7",
+                                          "--csv", "--by", "me", "--reason", "a test"});
+  const auto* command = std::get_if<app::Command>(&parsed);
+  REQUIRE(command != nullptr);
+  const auto* options = std::get_if<app::PolicyDiffOptions>(command);
+  REQUIRE(options != nullptr);
+  CHECK(options->config == "hub.toml");
+  CHECK(options->old_policy == "current");
+  CHECK(options->new_policy == "next.toml");
+  CHECK(options->days == 7);
+  CHECK(options->csv);
+  CHECK(options->by == "me");
+  CHECK(options->reason == "a test");
+  const std::vector<std::string> whole = {"policy", "diff", "hub.toml", "a", "b",
+                                          "--by",   "me",   "--reason", "r"};
+  const auto usual = app::parse_command(whole);
+  REQUIRE(std::get_if<app::Command>(&usual) != nullptr);
+  CHECK(std::get<app::PolicyDiffOptions>(std::get<app::Command>(usual)).days == 30);
+  for (const auto* days : {"0", "3661", "-1", "many"}) {
+    auto words = whole;
+    words.insert(words.end(), {"--days", days});
+    const auto refused = app::parse_command(words);
+    const auto* leave = std::get_if<Leave>(&refused);
+    REQUIRE(leave != nullptr);
+    CHECK(leave->code == app::ExitCode::usage);
+  }
+  for (const auto& words :
+       {std::vector<std::string>{"policy", "diff", "hub.toml", "current", "--by", "me", "--reason", "r"},
+        std::vector<std::string>{"policy", "diff", "hub.toml", "current", "next.toml", "--by", "me"}}) {
+    const auto refused = app::parse_command(words);
+    const auto* leave = std::get_if<Leave>(&refused);
+    REQUIRE(leave != nullptr);
+    CHECK(leave->code == app::ExitCode::usage);
+  }
+}
+
 TEST_CASE("policy apply needs a file, who asks and why, and asks unless told not to") {
   const auto parsed = app::parse_command(
       {"policy", "apply", "hub.toml", "next.toml", "--yes", "--by", "me", "--reason", "a test"});
