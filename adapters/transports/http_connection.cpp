@@ -1,5 +1,7 @@
 #include "adapters/transports/http_connection.hpp"
 
+#include <string.h>
+
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -79,6 +81,9 @@ HttpConnection::HttpConnection(PeerStream::Socket socket, std::shared_ptr<HttpSe
       peer_(peer_name(stream_.socket())),
       answered_(stream_.get_executor()) {
   set_options(stream_.socket());
+  // Never grows then: what it grew out of would not be wiped.
+  if (service_->answer)
+    buffer_.reserve(service_->options.header_bytes_max + service_->options.body_bytes_max);
 }
 
 HttpConnection::~HttpConnection() { service_->held_bytes -= held_bytes_; }
@@ -123,7 +128,9 @@ asio::awaitable<bool> HttpConnection::exchange() {
   if (!answer) {
     const bool keep_alive = parser.get().keep_alive();
     hub_has_it_ = true;
-    if (service_->look_up) {
+    if (service_->answer) {
+      answer = co_await ask_owner(parser.release());
+    } else if (service_->look_up) {
       answer = co_await look_up(std::string(path_of(parser.get())));
     } else {
       answer = co_await ask_hub(parser.release());
@@ -171,6 +178,10 @@ std::optional<Response> HttpConnection::early_answer(const Parser::value_type& r
   const std::string_view path = path_of(request);
   if (path == "/healthz" && request.method() == http::verb::get)
     return json(http::status::ok, "{\"status\":\"ok\"}\n");
+  if (service_->answer) {
+    if (!request.chunked()) return std::nullopt;
+    return problem(http::status::length_required, "Send Content-Length");
+  }
   if (service_->look_up) return early_answer_to_reader(request);
   if (path != service_->options.path)
     return problem(http::status::not_found, "Nothing is served at this path");
@@ -274,6 +285,40 @@ asio::awaitable<Response> HttpConnection::look_up(std::string path) {
   response.set(http::field::cache_control, page.cache);
   response.body() = std::move(page.body);
   co_return response;
+}
+
+asio::awaitable<Response> HttpConnection::ask_owner(Parser::value_type request) {
+  HttpRequest asked{std::string(request.method_string()), std::string(path_of(request)), peer_};
+  for (const auto& field : request) {
+    std::string name(field.name_string());
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    asked.headers[name] = std::string(field.value());
+  }
+  asked.body = std::move(request.body());
+  wipe_buffer();
+  const auto outcome = std::make_shared<std::optional<HttpAnswer>>();
+  answered_.expires_after(std::chrono::milliseconds(service_->options.timeout_ms));
+  service_->answer(std::move(asked), [weak = weak_from_this(), outcome](HttpAnswer answer) {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    asio::dispatch(self->stream_.get_executor(), [self, outcome, answer = std::move(answer)]() mutable {
+      *outcome = std::move(answer);
+      self->answered_.cancel();
+    });
+  });
+  co_await wait_for(outcome);
+  if (!*outcome) co_return try_again("There is no answer in time. Ask again");
+  Response response(static_cast<http::status>((*outcome)->status), 11);
+  for (const auto& [name, value] : (*outcome)->headers) response.insert(name, value);
+  response.body() = std::move((*outcome)->body);
+  co_return response;
+}
+
+/// What was read before is in there still.
+void HttpConnection::wipe_buffer() {
+  const auto room = buffer_.prepare(buffer_.capacity() - buffer_.size());
+  ::explicit_bzero(room.data(), room.size());
 }
 
 template <class Outcome>

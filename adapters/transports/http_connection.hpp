@@ -9,8 +9,12 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/vector_body.hpp>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "adapters/transports/http_listener.hpp"
 #include "adapters/transports/peer_log.hpp"
@@ -26,6 +30,21 @@ struct HttpPage {
   std::string body;
 };
 
+/// A request whole, for who answers requests by himself.
+struct HttpRequest {
+  std::string method;
+  std::string path;                                 // without a query
+  std::string peer;                                 // address and port
+  std::map<std::string, std::string> headers = {};  // names in lower case; of several, the last
+  Bytes body = {};
+};
+
+struct HttpAnswer {
+  unsigned status = 200;
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  std::string body = {};
+};
+
 /// What the connections of one listener share.
 struct HttpService {
   HttpListenerOptions options;
@@ -33,6 +52,9 @@ struct HttpService {
   std::shared_ptr<TlsServer> tls = {};  // nullptr: bytes are plain
   /// Set: there is nothing to post here, and GET of any path is answered with what this gives.
   std::function<void(const std::string& path, std::function<void(HttpPage)> done)> look_up = {};
+  /// Set: every request but that of /healthz is answered with what this gives, by any thread. What bytes of
+  /// it were held is wiped then, as they may be secrets.
+  std::function<void(HttpRequest request, std::function<void(HttpAnswer)> done)> answer = {};
   std::uint64_t unauthorised = 0;
   PeerLog log;
   // Of bodies that are being read or decided on. Atomic: an answer from another thread may be a connection's
@@ -77,6 +99,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::optional<Response> early_answer_to_reader(const Parser::value_type& request) const;
   boost::asio::awaitable<Response> ask_hub(Parser::value_type request);
   boost::asio::awaitable<Response> look_up(std::string path);
+  boost::asio::awaitable<Response> ask_owner(Parser::value_type request);
+  void wipe_buffer();
   template <class Outcome>
   boost::asio::awaitable<void> wait_for(std::shared_ptr<std::optional<Outcome>> outcome);
   boost::asio::awaitable<bool> write(Response response);

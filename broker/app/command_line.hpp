@@ -50,6 +50,7 @@ struct Reading {
   WitnessOptions witness;
   BackupOptions backup;
   RestoreOptions restore;
+  AccountsOptions accounts;
   std::optional<Command> chosen;
 };
 
@@ -98,6 +99,9 @@ void add_protection_commands(CLI::App& program, Reading& reading);
 
 /// Backups of a running hub, and what is made of them.
 void add_backup_commands(CLI::App& program, Reading& reading);
+
+/// Who may sign in to the console.
+void add_accounts_command(CLI::App& program, Reading& reading);
 
 /// What an auditor asks of a running hub, below `audit`: as-of, trail, report, export, completeness.
 void add_audit_questions(CLI::App& audit, Reading& reading);

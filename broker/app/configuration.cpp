@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ostream>
+#include <set>
 #include <tuple>
 
 namespace carehub::app {
@@ -38,6 +39,12 @@ void mark_notices(Configuration& configuration) {
 
 }  // namespace
 
+std::vector<std::string> roles_of(const server::HubConfig& hub) {
+  std::set<std::string> roles;
+  for (const auto& agency : hub.rules.agencies) roles.insert(agency.roles.begin(), agency.roles.end());
+  return {roles.begin(), roles.end()};
+}
+
 Configuration read_configuration(const std::filesystem::path& file) {
   Configuration configuration;
   auto document = ConfigDocument::load(file);
@@ -45,6 +52,8 @@ Configuration read_configuration(const std::filesystem::path& file) {
     configuration.hub = server::read_config(document);
     configuration.channels = adapters::read_channels(document);
     configuration.tiles = adapters::read_tiles(document, configuration.channels);
+    configuration.console = adapters::read_console(document, roles_of(configuration.hub));
+    configuration.accounts_file = adapters::accounts_file_of(document);
     mark_notices(configuration);
     document.report_unused();
   }

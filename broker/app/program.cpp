@@ -209,6 +209,7 @@ std::variant<Command, Leave> parse_command(std::vector<std::string> arguments) {
   add_backup_commands(program, reading);
   add_audit_command(program, reading);
   add_witness_command(program, reading);
+  add_accounts_command(program, reading);
   add_bench_command(program, reading);
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
@@ -275,6 +276,7 @@ ExitCode run_program(std::vector<std::string> arguments, Surroundings& surroundi
     ExitCode operator()(const RestoreOptions& options) const { return restore(options, surroundings); }
     ExitCode operator()(const BenchOptions& options) const { return bench(options, surroundings); }
     ExitCode operator()(const WitnessOptions& options) const { return witness(options, surroundings); }
+    ExitCode operator()(const AccountsOptions& options) const { return accounts(options, surroundings); }
     ExitCode operator()(const VersionOptions& options) const { return version(options, surroundings); }
   };
   return std::visit(Do{surroundings}, std::get<Command>(parsed));

@@ -4,6 +4,7 @@
 #include <variant>
 #include <vector>
 
+#include "broker/app/accounts.hpp"
 #include "broker/app/audit.hpp"
 #include "broker/app/audit_completeness.hpp"
 #include "broker/app/audit_export.hpp"
@@ -25,8 +26,8 @@ using Command =
                  RecoverOptions, AuditOptions, EraseOptions, VaultOptions, KeysOptions, BenchOptions,
                  VersionOptions, AsOfOptions, TrailOptions, ReportOptions, BackupOptions, RestoreOptions,
                  WitnessOptions, ProveOptions, ExportOptions, CompletenessOptions, PolicyExplainOptions,
-                 PolicyRegisterOptions, PolicyApplyOptions, PolicyDiffOptions, MarkOptions,
-                 BreakGlassOptions>;
+                 PolicyRegisterOptions, PolicyApplyOptions, PolicyDiffOptions, MarkOptions, BreakGlassOptions,
+                 AccountsOptions>;
 
 /// What to print and how to leave when there is nothing to do: help, or a wrong command line.
 struct Leave {

@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "adapters/channel/channel_set.hpp"
+#include "adapters/console/console.hpp"
 #include "broker/app/commands.hpp"
 #include "broker/app/configuration.hpp"
 #include "broker/app/hub_connection.hpp"
@@ -71,6 +72,11 @@ void say_ready(const server::HubConfig& hub, const std::vector<adapters::Channel
   surroundings.out << "ready" << std::endl;
 }
 
+void say_console(const adapters::ConsoleOptions& console, Surroundings& surroundings) {
+  surroundings.out << "console on http" << (console.tls ? "s" : "") << ", " << console.address << " port "
+                   << console.port << '\n';
+}
+
 ExitCode run_adapter(const RunOptions& run, const Configuration& configuration,
                      const std::vector<adapters::ChannelConfig>& channels, Surroundings& surroundings) {
   (void)surroundings.reload_asked();  // as below
@@ -121,11 +127,24 @@ ExitCode run_hub(const RunOptions& run, const Configuration& configuration,
     surroundings.out << "checkpoint and tiles on http" << (tiles->tls ? "s://" : "://") << tiles->address
                      << ":" << tiles->port << '\n';
   }
+  std::optional<adapters::IoThread> console_io;
+  std::optional<adapters::Console> console;
+  if (run.parts == RunOptions::Parts::all && configuration.console) {
+    console_io.emplace();
+    console.emplace(*console_io, *configuration.console);
+    if (auto pages = console->start(); !pages) {
+      if (set) set->stop();
+      (void)hub.stop();
+      return complain(surroundings, pages.error());
+    }
+    say_console(*configuration.console, surroundings);
+  }
   say_ready(configuration.hub, channels, true, surroundings);
   Reloaded running{&hub, configuration.hub.clients, set.get()};
   while (hub.running() && !surroundings.stopped_within(kTurn)) {
     if (surroundings.reload_asked()) reload(run.config, running);
   }
+  if (console) console->stop();
   // What is under way gets its receipt first; the hub goes last.
   if (set) set->stop();
   set.reset();

@@ -1,0 +1,148 @@
+#include "adapters/console/front_desk.hpp"
+
+#include <sodium.h>
+#include <spdlog/spdlog.h>
+
+#include "adapters/console/page.hpp"
+
+namespace carehub::adapters {
+namespace {
+
+constexpr const char* kSession = "carehub";
+constexpr const char* kFormCookie = "carehub-form";
+
+std::string_view header_of(const HttpRequest& request, const char* name) {
+  const auto found = request.headers.find(name);
+  return found == request.headers.end() ? std::string_view() : std::string_view(found->second);
+}
+
+SecretText taken(Form& form, const char* name) {
+  const auto found = form.find(name);
+  return found == form.end() ? SecretText() : std::move(found->second);
+}
+
+}  // namespace
+
+FrontDesk::FrontDesk(bool over_tls, SessionTimes times, const Clock& clock, Random& random, SignIn::Post post)
+    : over_tls_(over_tls),
+      sessions_(times, clock, random),
+      sign_in_(std::make_shared<SignIn>(clock, std::move(post))) {}
+
+void FrontDesk::take(std::vector<Account> accounts) {
+  for (const std::string& id : sign_in_->take(std::move(accounts))) sessions_.end_all_of(id);
+}
+
+std::string FrontDesk::full_name(const char* name) const {
+  return (over_tls_ ? "__Host-" : "") + std::string(name);
+}
+
+std::string FrontDesk::cookie(const char* name, const std::string& value) const {
+  return full_name(name) + "=" + value + "; Path=/; HttpOnly; SameSite=Strict" +
+         (over_tls_ ? "; Secure" : "") + (value.empty() ? "; Max-Age=0" : "");
+}
+
+HttpAnswer FrontDesk::page_answer(unsigned status, std::string body) const {
+  HttpAnswer answer{status, {}, std::move(body)};
+  answer.headers = {
+      {"Content-Type", "text/html; charset=utf-8"},
+      {"Content-Security-Policy",
+       "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"},
+      {"X-Content-Type-Options", "nosniff"},
+      // no-referrer would have browsers say `Origin: null` of our own forms.
+      {"Referrer-Policy", "same-origin"},
+      {"Cache-Control", "no-store"},
+  };
+  if (over_tls_) answer.headers.emplace_back("Strict-Transport-Security", "max-age=31536000");
+  return answer;
+}
+
+HttpAnswer FrontDesk::leads_to(const char* path) const {
+  HttpAnswer answer = page_answer(303, note_page("Go on to the next page."));
+  answer.headers.emplace_back("Location", path);
+  return answer;
+}
+
+HttpAnswer FrontDesk::form_answer(unsigned status, std::string form_secret, std::string_view note) const {
+  HttpAnswer answer = page_answer(status, sign_in_page(sessions_.form_token(form_secret), note));
+  answer.headers.emplace_back("Set-Cookie", cookie(kFormCookie, form_secret));
+  return answer;
+}
+
+std::optional<Form> FrontDesk::own_form(HttpRequest& request, std::string_view secret) const {
+  auto form = read_form(request.body);
+  if (!request.body.empty()) sodium_memzero(request.body.data(), request.body.size());
+  const auto origin = header_of(request, "origin");
+  const std::string own = (over_tls_ ? "https://" : "http://") + std::string(header_of(request, "host"));
+  if (!form || (!origin.empty() && origin != own)) return std::nullopt;
+  const auto token = form->find("form");
+  if (token == form->end() || !sessions_.is_form_token(secret, token->second.view())) return std::nullopt;
+  return form;
+}
+
+void FrontDesk::answer(HttpRequest request, Done done) {
+  const auto cookies = header_of(request, "cookie");
+  const std::string secret = cookie_of(cookies, full_name(kSession));
+  const std::string form_secret = cookie_of(cookies, full_name(kFormCookie));
+  const bool reads = request.method == "GET";
+  if (!reads && request.method != "POST") {
+    auto refusal = page_answer(405, note_page("Use GET or POST."));
+    refusal.headers.emplace_back("Allow", "GET, POST");
+    return done(std::move(refusal));
+  }
+  if (request.path == "/" && reads) {
+    const auto session = sessions_.find(secret);
+    if (!session) return done(leads_to("/sign-in"));
+    return done(page_answer(200, who_page(*session, sessions_.form_token(secret))));
+  }
+  if (request.path == "/sign-in" && reads) return done(form_answer(200, sessions_.form_secret(), {}));
+  const bool signs_in = request.path == "/sign-in";
+  if (!signs_in && (request.path != "/sign-out" || reads))
+    return done(page_answer(404, note_page("There is no such page.")));
+  auto form = own_form(request, signs_in ? form_secret : secret);
+  if (!form) {
+    sign_in_->refused(SignInRefusal::form);
+    return done(page_answer(403, note_page("The form is too old, or not this console's. Take a new one.")));
+  }
+  if (!signs_in) return done(sign_out(secret));
+  sign_in(request, std::move(*form), std::move(done));
+}
+
+HttpAnswer FrontDesk::sign_out(const std::string& secret) {
+  if (const auto session = sessions_.find(secret))
+    spdlog::info("console: account {} has signed out", session->who.id);
+  sessions_.end(secret);
+  HttpAnswer answer = leads_to("/sign-in");
+  answer.headers.emplace_back("Set-Cookie", cookie(kSession, ""));
+  return answer;
+}
+
+void FrontDesk::sign_in(const HttpRequest& request, Form form, Done done) {
+  const auto cookies = header_of(request, "cookie");
+  sign_in_->attempt(
+      std::string(taken(form, "account").view()), taken(form, "password"), taken(form, "code"),
+      network_of(request.peer),
+      [weak = weak_from_this(), done = std::move(done), before = cookie_of(cookies, full_name(kSession)),
+       form_secret = cookie_of(cookies, full_name(kFormCookie))](const SignInOutcome& outcome) {
+        if (const auto self = weak.lock()) self->signed_in(before, form_secret, outcome, done);
+      });
+}
+
+void FrontDesk::signed_in(const std::string& before, const std::string& form_secret,
+                          const SignInOutcome& outcome, const Done& done) {
+  if (outcome.wait_s > 0) {
+    HttpAnswer answer =
+        outcome.busy ? form_answer(503, form_secret, "Too many sign in at once. Try again soon.")
+                     : form_answer(429, form_secret, "There were too many attempts. Wait, then try again.");
+    answer.headers.emplace_back("Retry-After", std::to_string(outcome.wait_s));
+    return done(std::move(answer));
+  }
+  if (!outcome.who)
+    return done(form_answer(403, form_secret, "Account, password and code do not belong together."));
+  sessions_.end(before);  // whatever the browser brought is of no use any more
+  HttpAnswer answer = leads_to("/");
+  answer.headers.emplace_back("Set-Cookie", cookie(kSession, sessions_.begin(*outcome.who, outcome.until)));
+  answer.headers.emplace_back("Set-Cookie", cookie(kFormCookie, ""));
+  done(std::move(answer));
+}
+
+}  // namespace carehub::adapters

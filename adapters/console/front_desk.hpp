@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adapters/console/form.hpp"
+#include "adapters/console/sessions.hpp"
+#include "adapters/console/sign_in.hpp"
+#include "adapters/transports/http_connection.hpp"
+
+namespace carehub::adapters {
+
+/// What the console answers to a request:
+///
+///   GET /            who is signed in, as what, until when; without a session it leads to /sign-in
+///   GET /sign-in     the form
+///   POST /sign-in    account, password, code: 303 to / with a session, 403 and the form again, 429 or 503
+///                    with Retry-After
+///   POST /sign-out   ends the session
+///
+/// A POST has to bring the token of its form, which is bound to the browser's cookie, and where it names an
+/// origin, this one. On one thread.
+class FrontDesk : public std::enable_shared_from_this<FrontDesk> {
+ public:
+  using Done = std::function<void(HttpAnswer)>;
+
+  /// Clock and random outlive it. `over_tls`: the pages are.
+  FrontDesk(bool over_tls, SessionTimes times, const Clock& clock, Random& random, SignIn::Post post);
+
+  /// Who may sign in from now on; those who were changed or have gone are signed out.
+  void take(std::vector<Account> accounts);
+  void answer(HttpRequest request, Done done);
+
+  const SignInCounts& counts() const { return sign_in_->counts(); }
+
+ private:
+  void sign_in(const HttpRequest& request, Form form, Done done);
+  void signed_in(const std::string& before, const std::string& form_secret, const SignInOutcome& outcome,
+                 const Done& done);
+  HttpAnswer form_answer(unsigned status, std::string form_secret, std::string_view note) const;
+  HttpAnswer page_answer(unsigned status, std::string body) const;
+  HttpAnswer leads_to(const char* path) const;
+  HttpAnswer sign_out(const std::string& secret);
+  /// The form of a POST that this hub's own page sent; nullopt: it is somebody else's.
+  std::optional<Form> own_form(HttpRequest& request, std::string_view secret) const;
+  std::string cookie(const char* name, const std::string& value) const;
+  std::string full_name(const char* name) const;
+
+  bool over_tls_;
+  Sessions sessions_;
+  std::shared_ptr<SignIn> sign_in_;
+};
+
+}  // namespace carehub::adapters
