@@ -10,6 +10,7 @@
 
 #include "adapters/transports/http_token.hpp"
 #include "adapters/transports/webhook_sender.hpp"
+#include "broker/base/secret_file.hpp"
 
 namespace carehub::adapters {
 namespace {
@@ -125,8 +126,13 @@ Result<Bytes> signing_key_from(std::string_view secret) {
   if (size < 0) return wrong;
   // EVP_DecodeBlock counts the padding as zero bytes.
   const auto padding = static_cast<std::size_t>(std::count(secret.end() - 2, secret.end(), '='));
+  if (static_cast<std::size_t>(size) < kKeyBytesMin + padding) return wrong;
   key.resize(static_cast<std::size_t>(size) - padding);
-  if (key.size() < kKeyBytesMin || key.size() > kKeyBytesMax) return wrong;
+  // It passes over blanks and takes = for a zero anywhere: the key would be another than the partner's.
+  std::string again = base64(key);
+  const bool whole = again == secret;
+  wipe(again);
+  if (!whole || key.size() > kKeyBytesMax) return wrong;
   return key;
 }
 

@@ -70,8 +70,11 @@ TEST_CASE("while a partner changes keys each signs, up to the last day of the ol
 }
 
 TEST_CASE("what is not a webhook secret is refused") {
-  for (const char* secret : {"", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_short===",
-                             "whsec_!!!!!!!!", "whsec_AAAA", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS"}) {
+  for (const char* secret :
+       {"", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_short===", "whsec_!!!!!!!!", "whsec_AAAA",
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS", "whsec_    ", "whsec_    MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw    ", "whsec_MfKQ9r8GKYqr=wjUPD8ILPZIo2LaLaSw",
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwA===", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwAB=="}) {
     INFO(secret);
     CHECK_FALSE(signing_key_from(secret));
   }
