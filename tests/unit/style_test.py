@@ -18,6 +18,9 @@ SNAKE = re.compile(r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
 EMPTY_WORDS = {"util", "utils", "utility", "utilities", "helper", "helpers", "manager", "managers", "common", "misc"}
 LINES_MAX = 500
 FUNCTION_LINES_MAX = 64  # about 60, with signature and closing brace
+SHELL = re.compile(
+    r"(::|[\s(;=!]|^)(popen|execlp?e?|execvpe?|posix_spawnp|wordexp)\(|(std)?::system\(|(^|[(;=!])\s*system\(|/bin/(ba|da)?sh\b"
+)
 LONG = re.compile(r"(//|#) Long because: \S+")
 
 # Sources without a test of their own, and where they are tested instead.
@@ -139,6 +142,17 @@ def text_faults(path, text):
     return found
 
 
+def shell_faults(path, text):
+    """Programs are started by their path and words alone: a shell, or a search for the name, reads more into them."""
+    if not path.startswith(("broker/", "adapters/")) or not path.endswith((".cpp", ".hpp")):
+        return []
+    return [
+        f"{path}:{number}: a shell could be started here. Use posix_spawn with an absolute path and a list of words"
+        for number, line in enumerate(text.splitlines(), 1)
+        if SHELL.search(line.partition("//")[0])
+    ]
+
+
 def test_faults(path, text):
     if not (path.startswith("tests/") and path.endswith("_test.cpp")):
         return []
@@ -218,6 +232,12 @@ class TheProject(unittest.TestCase):
         self.assertEqual([], top_level_faults(path.name for path in ROOT.iterdir()))
 
 
+    def test_no_source_of_the_program_starts_a_shell(self):
+        tree = read_tree()
+        self.assertTrue(any("posix_spawn(" in text for path, text in tree.items() if path.startswith("broker/")))
+        self.assertEqual([], [fault for path in sorted(tree) for fault in shell_faults(path, tree[path])])
+
+
 class TheRooms(unittest.TestCase):
     maxDiff = None
 
@@ -255,6 +275,13 @@ class TheRules(unittest.TestCase):
         self.check("broker/base/x.hpp", "int x;\n", "pragma once")
         self.check("broker/core/x.cpp", "std::cout << 1;\n", "console")
         self.check("broker/app/x.cpp", "std::cout << 1;\n", None)
+
+    def test_shells(self):
+        for line in ("  system(text);", "  return std::system(text);", "  if (::system(text) != 0) {", "  auto* in = popen(text);",
+                     "  ::execvp(name, words);", "  posix_spawnp(&id, name);", '  run("/bin/sh", "-c");'):
+            self.assertEqual(1, len(shell_faults("broker/app/x.cpp", line)), line)
+        for line in ("  std::string system(message.text());", "  ::posix_spawn(&id, path);", "  // no system( here", "  exec(sql);"):
+            self.assertEqual([], shell_faults("adapters/formats/x.cpp", line), line)
 
     def test_tests(self):
         self.check("tests/unit/base/x_test.cpp", 'TEST_CASE("parse") {}\n', "not a sentence")
