@@ -15,7 +15,7 @@ for option in "$@"; do
 done
 
 results=build/results
-threaded=(server client transports channel)  # the rooms that start threads
+threaded=(server client transports channel console)  # the rooms that start threads
 failed=0
 step() { printf '\n== %s (%s, after %d min %d s)\n' "$1" "$(date +%H:%M:%S)" $((SECONDS / 60)) $((SECONDS % 60)); }
 build() {  # build PRESET [--target TARGET...]
