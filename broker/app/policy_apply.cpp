@@ -9,22 +9,7 @@
 namespace carehub::app {
 namespace {
 
-struct Current {
-  std::uint64_t version = 0;
-  std::string text;
-};
-
-Result<Current> current_policy(client::HubClient& hub) {
-  wire::QueryT query;
-  query.kind = wire::QueryKind::policy;
-  const auto page = ask(hub, std::move(query));
-  if (!page) return tl::unexpected(page.error());
-  if (page->rows.size() != 1 || page->rows.front()->kind != "policy")
-    return fail(ErrorKind::invalid, "the hub does not say which policy decides");
-  return Current{page->rows.front()->policy_version, page->rows.front()->text};
-}
-
-void print_changes(const Current& current, const std::string& text, std::ostream& out) {
+void print_changes(const CurrentPolicy& current, const std::string& text, std::ostream& out) {
   out << "what would change in policy " << current.version << ":\n";
   for (const auto& line : changed_lines(current.text, text)) out << "  " << printable(line) << '\n';
   out << std::flush;
@@ -39,6 +24,16 @@ void remind(const server::HubConfig& config, const std::string& text, std::ostre
 }
 
 }  // namespace
+
+Result<CurrentPolicy> current_policy(client::HubClient& hub) {
+  wire::QueryT query;
+  query.kind = wire::QueryKind::policy;
+  const auto page = ask(hub, std::move(query));
+  if (!page) return tl::unexpected(page.error());
+  if (page->rows.size() != 1 || page->rows.front()->kind != "policy")
+    return fail(ErrorKind::invalid, "the hub does not say which policy decides");
+  return CurrentPolicy{page->rows.front()->policy_version, page->rows.front()->text};
+}
 
 ExitCode policy_apply(const PolicyApplyOptions& options, Surroundings& surroundings) {
   const auto config = load_config(options.config, surroundings);

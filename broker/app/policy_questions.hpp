@@ -1,6 +1,7 @@
 #pragma once
 
 #include "broker/app/commands.hpp"
+#include "broker/client/hub_client.hpp"
 
 namespace carehub::app {
 
@@ -45,6 +46,14 @@ struct PolicyApplyOptions {
   bool json = false;
 };
 ExitCode policy_apply(const PolicyApplyOptions& options, Surroundings& surroundings);
+
+/// The policy that decides in a running hub.
+struct CurrentPolicy {
+  std::uint64_t version = 0;
+  std::string text;
+};
+/// Asks for it; only an operator's connection is told.
+Result<CurrentPolicy> current_policy(client::HubClient& hub);
 
 /// A policy's text, as it would be recorded, out of its file or folder, or standard input for "-", once it
 /// has no fault; all faults are printed. nullopt: leave with ExitCode::wrong_input.

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "broker/app/configuration.hpp"
+#include "broker/app/hub_connection.hpp"
+#include "broker/app/policy_questions.hpp"
 #include "broker/server/log.hpp"
 
 namespace carehub::app {
@@ -19,7 +21,42 @@ std::size_t missing_from(const std::vector<server::AllowedKey>& others,
 }
 
 void say_failed(const std::string& why) {
-  server::log_alarm("reload_failed", "keys and tokens that may connect stay as they were: " + why);
+  server::log_alarm("reload_failed", "keys, tokens and policy stay as they were: " + why);
+}
+
+/// As `carehub policy apply` does it, over a connection of its own; the version that decides then.
+Result<std::uint64_t> apply_policy(server::Hub& hub, const core::HubRules& rules) {
+  client::ClientOptions options;
+  options.client = core::kByConfiguration;
+  options.endpoint = server::kInprocEndpoint;
+  options.zmq_context = hub.zmq_context();
+  const auto connection = connect(std::move(options), "here");
+  if (!connection) return tl::unexpected(connection.error());
+  const auto current = current_policy(**connection);
+  if (!current) return tl::unexpected(current.error());
+  if (current->text == rules.policy_text) return current->version;
+  wire::ChangePolicyT change;
+  change.text = rules.policy_text;
+  change.file = rules.policy_file;
+  change.expected_version = current->version;
+  change.by = "reload";
+  change.reason = "the configuration was read again, and its policy had changed";
+  const auto applied = ask(**connection, std::move(change));
+  if (!applied) return tl::unexpected(applied.error());
+  return applied->sequence;
+}
+
+/// A refused text is tried again with the next SIGHUP.
+void reload_policy(const core::HubRules& rules, Reloaded& running) {
+  if (rules.policy_text == running.policy_text) return;
+  const auto version = apply_policy(*running.hub, rules);
+  if (!version)
+    return server::log_alarm("policy_reload_failed", "the policy that decides stays, and " +
+                                                         rules.policy_file +
+                                                         " was not taken: " + version.error().text);
+  running.policy_text = rules.policy_text;
+  server::log_notice("policy-reloaded", "policy " + std::to_string(*version) +
+                                            " is the configuration's and decides from the next event on");
 }
 
 }  // namespace
@@ -47,6 +84,8 @@ void reload(const std::filesystem::path& config, Reloaded& running) {
     server::log_notice("tokens-reloaded", "the tokens of " + std::to_string(found) +
                                               " HTTP channels are those of the configuration" + kTheRest);
   }
+  // Last: what it waits for must not keep a key or a token that is taken off in use.
+  if (running.hub != nullptr) reload_policy(configuration.hub.rules, running);
 }
 
 }  // namespace carehub::app

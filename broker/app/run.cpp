@@ -85,7 +85,7 @@ ExitCode run_adapter(const RunOptions& run, const Configuration& configuration,
   auto set = adapters::ChannelSet::start(channels, *options);
   if (!set) return complain(surroundings, set.error());
   say_ready(configuration.hub, channels, false, surroundings);
-  Reloaded running{nullptr, {}, set->get()};
+  Reloaded running{nullptr, {}, {}, set->get()};
   while (!surroundings.stopped_within(kTurn)) {
     if (surroundings.reload_asked()) reload(run.config, running);
   }
@@ -140,7 +140,7 @@ ExitCode run_hub(const RunOptions& run, const Configuration& configuration,
     say_console(*configuration.console, surroundings);
   }
   say_ready(configuration.hub, channels, true, surroundings);
-  Reloaded running{&hub, configuration.hub.clients, set.get()};
+  Reloaded running{&hub, configuration.hub.clients, configuration.hub.rules.policy_text, set.get()};
   while (hub.running() && !surroundings.stopped_within(kTurn)) {
     if (surroundings.reload_asked()) reload(run.config, running);
   }

@@ -277,6 +277,58 @@ pack = "hospital/hl7v2.toml"''', "elwick-adt")
         self.assertEqual(county.stop(), 0)
         self.assertNotIn(new, county.log.read_text())
 
+    def test_a_changed_policy_is_taken_while_the_hub_runs_and_a_wrong_one_leaves_the_last_good_one(self):
+        county = County().start()
+        policy = county.directory / "policy.toml"
+        first = policy.read_text()
+        changed = first.replace('"person.school", ', "")
+        self.assertNotEqual(changed, first)
+
+        def ask(*words):
+            asked = subprocess.run([CAREHUB, *words, "--by", "test", "--reason", "test"], capture_output=True, text=True,
+                                   stdin=subprocess.DEVNULL, timeout=300)
+            self.assertEqual(asked.returncode, 0, asked.stderr)
+            return asked.stdout
+
+        def decides(text):
+            """Whether it is the policy that the running hub goes by."""
+            file = county.directory / "compared.toml"
+            file.write_text(text)
+            return "nothing changes" in ask("policy", "apply", str(county.config), str(file), "--preview")
+
+        def changes():
+            return ask("audit", "trail", str(county.config), "--json").count("configuration/reload")
+        self.assertTrue(decides(first))
+        policy.write_text(changed + '\n[[rule]]\nnaem = "x"\n')
+        self.assertIn(f"policy.toml:{changed.count(chr(10)) + 2}:1: ", reload(county, "reload_failed")[-1])
+        policy.write_text(changed)  # the commands read it too
+        self.assertTrue(decides(first))
+        self.assertEqual(changes(), 0)
+
+        self.assertIn("decides from the next event on", reload(county, "policy-reloaded")[-1])
+        self.assertTrue(decides(changed))
+        self.assertEqual(changes(), 1)
+
+        # What operators applied stays while nobody changes the configuration's text.
+        applied = changed + "# applied\n"
+        (county.directory / "applied.toml").write_text(applied)
+        ask("policy", "apply", str(county.config), str(county.directory / "applied.toml"), "--yes")
+        reload(county, "keys-reloaded")
+        reload(county, "keys-reloaded")
+        self.assertTrue(decides(applied))
+        self.assertEqual(changes(), 1)
+
+        # A good text that would leave a subscription without a rule is refused; tokens are taken all the same.
+        role = '"tier4-case-manager"'
+        policy.write_text(changed.replace(role, '"tier4-lead"'))
+        county.config.write_text(county.config.read_text().replace(role, '"tier4-lead"'))
+        before = county.log.read_text().count("tokens-reloaded")
+        self.assertIn("tier4-case-manager", reload(county, "policy_reload_failed")[-1])
+        self.assertGreater(county.log.read_text().count("tokens-reloaded"), before)
+        self.assertTrue(decides(applied))
+        self.assertEqual(county.stop(), 0)
+        self.assertEqual(county.log.read_text().count(" policy-reloaded "), 1)
+
     def test_a_wrong_key_of_the_hub_and_another_agencys_key_are_refused_and_nothing_is_acknowledged(self):
         tcp = free_port()
         county = County(replace=[('listen = ["ipc://hub.sock"]',

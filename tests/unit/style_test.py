@@ -58,7 +58,7 @@ TESTED_ELSEWHERE = {
     "broker/server/recover.cpp": "tests/unit/app/recover_test.cpp",
     "broker/server/own_entries.cpp": "tests/unit/app/recover_test.cpp: the record and the filled numbers",
     "broker/core/backups.cpp": "tests/unit/server/backups_test.cpp: who may ask, and what is refused",
-    "broker/app/reload.cpp": "tests/end_to_end/split_test.py: keys with an overlap, taken off, and a fault",
+    "broker/app/reload.cpp": "tests/end_to_end/split_test.py: keys with an overlap, taken off, a fault, a policy",
     "broker/app/backup.cpp": "tests/end_to_end/backup_test.py",
     "broker/app/restore.cpp": "tests/end_to_end/backup_test.py",
     "broker/app/backup_commands.cpp": "program_test and tests/end_to_end/backup_test.py: its options",
