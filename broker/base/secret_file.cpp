@@ -33,6 +33,7 @@ bool is_open_to_others(const std::filesystem::path& file) {
 void wipe(std::string& text) { ::explicit_bzero(text.data(), text.size()); }
 
 SecretText::~SecretText() {
+  if (text_.capacity() == 0) return;  // nothing was ever there, or it has moved
   text_.resize(text_.capacity());
   ::explicit_bzero(text_.data(), text_.size());
 }
