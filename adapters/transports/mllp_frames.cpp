@@ -42,6 +42,8 @@ std::optional<Bytes> MllpFrames::next(BytesView& input) {
     } else if (input.front() == kStartBlock) {
       return complete();  // a sender that leaves the last carriage return out
     } else {
+      oversize_ = frame_.size() == frame_bytes_max_;
+      if (oversize_) break;
       frame_.push_back(kEndBlock);  // not an end after all
       state_ = State::inside;
     }

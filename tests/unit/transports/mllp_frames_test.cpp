@@ -77,6 +77,21 @@ TEST_CASE("a frame over the limit is noticed before it is kept") {
   CHECK(frames.oversize());
 }
 
+TEST_CASE("what was no end after all counts as the frame's own byte") {
+  const std::string full = kStart + std::string(9, 'M') + "\x1c";
+  MllpFrames frames(10);
+  std::string text = full + "xy";
+  BytesView input = bytes_of(text);
+  CHECK_FALSE(frames.next(input));
+  CHECK(frames.oversize());
+  CHECK(frames.held_bytes() == 10);
+  MllpFrames small(9);
+  input = bytes_of(text);
+  CHECK_FALSE(small.next(input));
+  CHECK(small.oversize());
+  CHECK(small.held_bytes() == 9);
+}
+
 TEST_CASE("any bytes at all leave the framing in step") {
   const auto seed = std::random_device{}();
   INFO("seed " << seed);
