@@ -62,7 +62,8 @@ HttpAnswer FrontDesk::leads_to(const char* path) const {
   return answer;
 }
 
-HttpAnswer FrontDesk::form_answer(unsigned status, std::string form_secret, std::string_view note) const {
+HttpAnswer FrontDesk::form_answer(unsigned status, const std::string& form_secret,
+                                  std::string_view note) const {
   HttpAnswer answer = page_answer(status, sign_in_page(sessions_.form_token(form_secret), note));
   answer.headers.emplace_back("Set-Cookie", cookie(kFormCookie, form_secret));
   return answer;

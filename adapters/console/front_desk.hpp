@@ -39,7 +39,7 @@ class FrontDesk : public std::enable_shared_from_this<FrontDesk> {
   void sign_in(const HttpRequest& request, Form form, Done done);
   void signed_in(const std::string& before, const std::string& form_secret, const SignInOutcome& outcome,
                  const Done& done);
-  HttpAnswer form_answer(unsigned status, std::string form_secret, std::string_view note) const;
+  HttpAnswer form_answer(unsigned status, const std::string& form_secret, std::string_view note) const;
   HttpAnswer page_answer(unsigned status, std::string body) const;
   HttpAnswer leads_to(const char* path) const;
   HttpAnswer sign_out(const std::string& secret);

@@ -14,8 +14,8 @@
 namespace carehub::adapters {
 
 struct SessionTimes {
-  std::int64_t idle_us = 900 * kSecondUs;             // from one page to the next
-  std::int64_t absolute_us = 12 * 3'600 * kSecondUs;  // from signing in
+  std::int64_t idle_us = 900 * kSecondUs;                           // from one page to the next
+  std::int64_t absolute_us = std::int64_t{12} * 3'600 * kSecondUs;  // from signing in
 };
 
 /// Who is signed in. A session is a secret of 256 random bits that the browser keeps; here is its hash alone.

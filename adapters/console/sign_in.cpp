@@ -42,7 +42,7 @@ const Account* SignIn::find(const std::string& name) const {
 }
 
 void SignIn::attempt(std::string name, SecretText password, SecretText code, const std::string& address,
-                     Done done) {
+                     const Done& done) {
   if (!is_account_name(name)) name.clear();  // nobody's, and all of those are one
   if (const auto wait_s = std::max(names_.wait_s(name), addresses_.wait_s(address)); wait_s > 0) {
     refused(SignInRefusal::waits);

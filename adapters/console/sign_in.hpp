@@ -42,7 +42,8 @@ class SignIn : public std::enable_shared_from_this<SignIn> {
   /// Those who may sign in from now on. The ids of those that were there and have gone or changed.
   std::vector<std::string> take(std::vector<Account> accounts);
   /// `address`: where it comes from. `done` is called now or by `post`.
-  void attempt(std::string name, SecretText password, SecretText code, const std::string& address, Done done);
+  void attempt(std::string name, SecretText password, SecretText code, const std::string& address,
+               const Done& done);
 
   void refused(SignInRefusal cause) { ++counts_.at(static_cast<std::size_t>(cause)); }
   const SignInCounts& counts() const { return counts_; }
