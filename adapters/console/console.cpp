@@ -18,10 +18,15 @@ constexpr const char* kName = "console";
 constexpr std::size_t kConnectionsMax = 128;
 constexpr std::size_t kHeaderBytesMax = 8U << 10U;
 constexpr std::size_t kBodyBytesMax = 4U << 10U;
-constexpr std::array<const char*, kSignInRefusals> kCauses = {
-    "an account that is not there", "an account whose last day is over", "a wrong password",
-    "a wrong or used code",         "had to wait after wrong ones",      "too many at once",
-    "a form of somebody else's"};
+constexpr std::array<const char*, kSignInRefusals> kCauses = {"an account that is not there",
+                                                              "an account whose last day is over",
+                                                              "a wrong password",
+                                                              "a wrong or used code",
+                                                              "had to wait after wrong ones",
+                                                              "too many at once",
+                                                              "a form of somebody else's",
+                                                              "not by the provider",
+                                                              "without a role here"};
 
 /// What tells one state of a file from another: i-node, size and time of change.
 std::array<std::int64_t, 4> stamp_of(const std::filesystem::path& file) {
@@ -70,6 +75,7 @@ std::optional<ConsoleOptions> read_console(ConfigDocument& document, const std::
   options.times.absolute_us = table->integer("session_hours", 12, 1, 24) * 3'600 * kSecondUs;
   options.accounts_file = accounts_file_of(document);
   options.roles = roles;
+  options.open_id = read_open_id(*table, document.file().parent_path(), roles);
   for (auto& fault : read_accounts(options.accounts_file, roles).faults)
     document.faults().push_back(std::move(fault));
   return options;
@@ -142,6 +148,7 @@ Result<void> Console::Impl::start() {
   static SystemRandom random;
   const auto post = [&io = io](std::function<void()> work) { io.post(std::move(work)); };
   desk = std::make_shared<FrontDesk>(options.tls.has_value(), options.times, clock, random, post);
+  if (options.open_id) desk->use_provider(std::make_shared<OpenId>(*options.open_id, clock, random, post));
   desk->take(std::move(read.accounts));
   service = std::make_shared<HttpService>();
   service->options.channel = kName;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "adapters/console/open_id_options.hpp"
 #include "adapters/console/sessions.hpp"
 #include "adapters/transports/io_thread.hpp"
 #include "adapters/transports/tls_identity.hpp"
@@ -21,6 +22,7 @@ struct ConsoleOptions {
   std::filesystem::path accounts_file = {};
   std::vector<std::string> roles = {};  // of the policy: those that an account may have
   SessionTimes times = {};
+  std::optional<OpenIdOptions> open_id = {};
   std::uint32_t look_ms = 2'000;  // how often the file is looked at
 };
 

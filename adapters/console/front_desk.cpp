@@ -10,6 +10,7 @@ namespace {
 
 constexpr const char* kSession = "carehub";
 constexpr const char* kFormCookie = "carehub-form";
+constexpr const char* kProviderCookie = "carehub-openid";
 
 std::string_view header_of(const HttpRequest& request, const char* name) {
   const auto found = request.headers.find(name);
@@ -36,8 +37,8 @@ std::string FrontDesk::full_name(const char* name) const {
   return (over_tls_ ? "__Host-" : "") + std::string(name);
 }
 
-std::string FrontDesk::cookie(const char* name, const std::string& value) const {
-  return full_name(name) + "=" + value + "; Path=/; HttpOnly; SameSite=Strict" +
+std::string FrontDesk::cookie(const char* name, const std::string& value, const char* same_site) const {
+  return full_name(name) + "=" + value + "; Path=/; HttpOnly; SameSite=" + same_site +
          (over_tls_ ? "; Secure" : "") + (value.empty() ? "; Max-Age=0" : "");
 }
 
@@ -56,7 +57,7 @@ HttpAnswer FrontDesk::page_answer(unsigned status, std::string body) const {
   return answer;
 }
 
-HttpAnswer FrontDesk::leads_to(const char* path) const {
+HttpAnswer FrontDesk::leads_to(const std::string& path) const {
   HttpAnswer answer = page_answer(303, note_page("Go on to the next page."));
   answer.headers.emplace_back("Location", path);
   return answer;
@@ -64,7 +65,8 @@ HttpAnswer FrontDesk::leads_to(const char* path) const {
 
 HttpAnswer FrontDesk::form_answer(unsigned status, const std::string& form_secret,
                                   std::string_view note) const {
-  HttpAnswer answer = page_answer(status, sign_in_page(sessions_.form_token(form_secret), note));
+  HttpAnswer answer =
+      page_answer(status, sign_in_page(sessions_.form_token(form_secret), note, open_id_ != nullptr));
   answer.headers.emplace_back("Set-Cookie", cookie(kFormCookie, form_secret));
   return answer;
 }
@@ -95,6 +97,8 @@ void FrontDesk::answer(HttpRequest request, Done done) {
     if (!session) return done(leads_to("/sign-in"));
     return done(page_answer(200, who_page(*session, sessions_.form_token(secret))));
   }
+  if (open_id_ && reads && request.path == "/sign-in/openid") return leave(std::move(done));
+  if (open_id_ && reads && request.path == kArrivalPath) return arrive(request, std::move(done));
   if (request.path == "/sign-in" && reads) return done(form_answer(200, sessions_.form_secret(), {}));
   const bool signs_in = request.path == "/sign-in";
   if (!signs_in && (request.path != "/sign-out" || reads))
@@ -109,10 +113,12 @@ void FrontDesk::answer(HttpRequest request, Done done) {
 }
 
 HttpAnswer FrontDesk::sign_out(const std::string& secret) {
-  if (const auto session = sessions_.find(secret))
-    spdlog::info("console: account {} has signed out", session->who.id);
+  const auto session = sessions_.find(secret);
+  if (session) spdlog::info("console: account {} has signed out", session->who.id);
   sessions_.end(secret);
-  HttpAnswer answer = leads_to("/sign-in");
+  const bool elsewhere = open_id_ && session && is_of_provider(session->who.id);
+  HttpAnswer answer =
+      elsewhere ? page_answer(200, signed_out_page(open_id_->sign_out_address())) : leads_to("/sign-in");
   answer.headers.emplace_back("Set-Cookie", cookie(kSession, ""));
   return answer;
 }
@@ -143,6 +149,56 @@ void FrontDesk::signed_in(const std::string& before, const std::string& form_sec
   HttpAnswer answer = leads_to("/");
   answer.headers.emplace_back("Set-Cookie", cookie(kSession, sessions_.begin(*outcome.who, outcome.until)));
   answer.headers.emplace_back("Set-Cookie", cookie(kFormCookie, ""));
+  done(std::move(answer));
+}
+
+void FrontDesk::leave(Done done) {
+  open_id_->leave([weak = weak_from_this(), done = std::move(done)](const OpenId::Departure& departure) {
+    const auto self = weak.lock();
+    if (!self) return;
+    if (departure.location.empty()) {
+      HttpAnswer answer = self->page_answer(
+          503, note_page("Your organisation's sign-in cannot be reached. Try again soon, or sign in here."));
+      answer.headers.emplace_back("Retry-After", "10");
+      return done(std::move(answer));
+    }
+    HttpAnswer answer = self->leads_to(departure.location);
+    // Lax: the browser is to bring it when the provider, another site, leads back here.
+    answer.headers.emplace_back("Set-Cookie", self->cookie(kProviderCookie, departure.secret, "Lax"));
+    done(std::move(answer));
+  });
+}
+
+void FrontDesk::arrive(const HttpRequest& request, Done done) {
+  const auto cookies = header_of(request, "cookie");
+  open_id_->arrive(read_form(bytes_of(request.query)).value_or(Form()),
+                   cookie_of(cookies, full_name(kProviderCookie)), network_of(request.peer),
+                   [weak = weak_from_this(), done = std::move(done),
+                    before = cookie_of(cookies, full_name(kSession))](const SignInOutcome& outcome) {
+                     if (const auto self = weak.lock()) self->arrived(before, outcome, done);
+                   });
+}
+
+void FrontDesk::arrived(const std::string& before, const SignInOutcome& outcome, const Done& done) {
+  if (outcome.refusal) sign_in_->refused(*outcome.refusal);
+  HttpAnswer answer;
+  if (outcome.who) {
+    sessions_.end(before);
+    // A page, and no redirect: that would still be the provider's doing, and a browser brings no strict
+    // cookie with what another site began.
+    answer = page_answer(200, signed_in_page());
+    answer.headers.emplace_back("Set-Cookie", cookie(kSession, sessions_.begin(*outcome.who, outcome.until)));
+  } else if (outcome.wait_s > 0) {
+    answer =
+        page_answer(outcome.busy ? 503 : 429, note_page("This cannot be done now. Wait, then try again."));
+    answer.headers.emplace_back("Retry-After", std::to_string(outcome.wait_s));
+  } else {
+    answer = page_answer(
+        403, note_page(outcome.refusal == SignInRefusal::no_role
+                           ? "You have no role here. Ask whoever looks after this hub at your organisation."
+                           : "Your organisation did not sign you in, or it took too long. Sign in again."));
+  }
+  answer.headers.emplace_back("Set-Cookie", cookie(kProviderCookie, "", "Lax"));
   done(std::move(answer));
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "adapters/console/form.hpp"
+#include "adapters/console/open_id.hpp"
 #include "adapters/console/sessions.hpp"
 #include "adapters/console/sign_in.hpp"
 #include "adapters/transports/http_connection.hpp"
@@ -19,6 +20,8 @@ namespace carehub::adapters {
 ///   POST /sign-in    account, password, code: 303 to / with a session, 403 and the form again, 429 or 503
 ///                    with Retry-After
 ///   POST /sign-out   ends the session
+///   GET /sign-in/openid       leads to the provider, where there is one
+///   GET /sign-in/openid/done  where the provider leads back to: in, or 403, 429 or 503 as above
 ///
 /// A POST has to bring the token of its form, which is bound to the browser's cookie, and where it names an
 /// origin, this one. On one thread.
@@ -31,6 +34,8 @@ class FrontDesk : public std::enable_shared_from_this<FrontDesk> {
 
   /// Who may sign in from now on; those who were changed or have gone are signed out.
   void take(std::vector<Account> accounts);
+  /// A provider by whom people may sign in, too.
+  void use_provider(std::shared_ptr<OpenId> provider) { open_id_ = std::move(provider); }
   void answer(HttpRequest request, Done done);
 
   const SignInCounts& counts() const { return sign_in_->counts(); }
@@ -39,18 +44,22 @@ class FrontDesk : public std::enable_shared_from_this<FrontDesk> {
   void sign_in(const HttpRequest& request, Form form, Done done);
   void signed_in(const std::string& before, const std::string& form_secret, const SignInOutcome& outcome,
                  const Done& done);
+  void leave(Done done);
+  void arrive(const HttpRequest& request, Done done);
+  void arrived(const std::string& before, const SignInOutcome& outcome, const Done& done);
   HttpAnswer form_answer(unsigned status, const std::string& form_secret, std::string_view note) const;
   HttpAnswer page_answer(unsigned status, std::string body) const;
-  HttpAnswer leads_to(const char* path) const;
+  HttpAnswer leads_to(const std::string& path) const;
   HttpAnswer sign_out(const std::string& secret);
   /// The form of a POST that this hub's own page sent; nullopt: it is somebody else's.
   std::optional<Form> own_form(HttpRequest& request, std::string_view secret) const;
-  std::string cookie(const char* name, const std::string& value) const;
+  std::string cookie(const char* name, const std::string& value, const char* same_site = "Strict") const;
   std::string full_name(const char* name) const;
 
   bool over_tls_;
   Sessions sessions_;
   std::shared_ptr<SignIn> sign_in_;
+  std::shared_ptr<OpenId> open_id_;
 };
 
 }  // namespace carehub::adapters

@@ -50,14 +50,14 @@ void SignIn::attempt(std::string name, SecretText password, SecretText code, con
   }
   const Account* account = find(name);
   const std::string compared = account != nullptr ? account->password_hash : nobodys_hash();
-  const bool taken = worker_.compare(compared, std::move(password),
-                                     [weak = weak_from_this(), post = post_, name, compared, address, done,
-                                      code = std::make_shared<SecretText>(std::move(code))](bool right) {
-                                       post([=] {
-                                         if (const auto self = weak.lock())
-                                           self->decide(name, *code, address, right, compared, done);
-                                       });
-                                     });
+  const bool taken = worker_.add([weak = weak_from_this(), post = post_, name, compared, address, done,
+                                  password = std::make_shared<SecretText>(std::move(password)),
+                                  code = std::make_shared<SecretText>(std::move(code))] {
+    const bool right = is_password(compared, password->view());
+    post([=] {
+      if (const auto self = weak.lock()) self->decide(name, *code, address, right, compared, done);
+    });
+  });
   if (!taken) {
     refused(SignInRefusal::busy);
     return done({.wait_s = kBusyS, .busy = true});

@@ -11,22 +11,34 @@
 
 #include "adapters/console/accounts.hpp"
 #include "adapters/console/lockout.hpp"
-#include "adapters/console/password_worker.hpp"
+#include "adapters/console/worker.hpp"
 #include "broker/base/clock.hpp"
+#include "broker/base/secret_file.hpp"
 
 namespace carehub::adapters {
 
 /// Why somebody was not let in; for counts alone, as whoever tries is not told.
-enum class SignInRefusal : std::uint8_t { unknown, ended, password, code, waits, busy, form };
-constexpr std::size_t kSignInRefusals = 7;
+enum class SignInRefusal : std::uint8_t {
+  unknown,
+  ended,
+  password,
+  code,
+  waits,
+  busy,
+  form,
+  provider,  // what came from it, or on its behalf, was not to be trusted
+  no_role
+};
+constexpr std::size_t kSignInRefusals = 9;
 using SignInCounts = std::array<std::uint64_t, kSignInRefusals>;
 
 /// What whoever tried may know.
 struct SignInOutcome {
-  std::optional<SignedIn> who = {};  // he is in
-  std::string until = {};            // the last day on which he is
-  std::int64_t wait_s = 0;           // nothing was looked at: to try again after so long
-  bool busy = false;                 // and that was not for what he tried
+  std::optional<SignedIn> who = {};           // he is in
+  std::string until = {};                     // the last day on which he is
+  std::int64_t wait_s = 0;                    // nothing was looked at: to try again after so long
+  bool busy = false;                          // and that was not for what he tried
+  std::optional<SignInRefusal> refusal = {};  // of a provider's, which is not counted yet
 };
 
 /// Signing in by account, password and one-time code. An account that is not there, a wrong password and a
@@ -60,7 +72,7 @@ class SignIn : public std::enable_shared_from_this<SignIn> {
   Lockout names_;
   Lockout addresses_;
   SignInCounts counts_{};
-  PasswordWorker worker_;
+  Worker worker_;
 };
 
 /// The part of a peer's name that wrong attempts are counted by: an IPv4 address, or the network of an IPv6

@@ -195,6 +195,11 @@ std::size_t Value::size() const {
 
 Value Value::element(std::size_t index) const { return Value(&node_of(node_).get_array().at(index)); }
 
+std::string Value::member_text(std::string_view name) const {
+  const auto found = member(name);
+  return found ? std::string(found->text()) : "";
+}
+
 std::optional<Value> Value::member(std::string_view name) const {
   const auto* object = node_of(node_).if_object();
   if (object == nullptr) return std::nullopt;

@@ -44,6 +44,8 @@ class Value {
   std::size_t size() const;  // of an array or object
   Value element(std::size_t index) const;
   std::optional<Value> member(std::string_view name) const;
+  /// The text of a member; empty where there is none, or it is no text.
+  std::string member_text(std::string_view name) const;
   /// In the order of the document.
   void each_member(const std::function<void(std::string_view name, Value value)>& visit) const;
   /// At `path`, bound by `indices`; nullopt when there is nothing.

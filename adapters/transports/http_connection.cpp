@@ -295,6 +295,8 @@ asio::awaitable<Response> HttpConnection::ask_owner(Parser::value_type request) 
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
     asked.headers[name] = std::string(field.value());
   }
+  const std::string_view target(request.target().data(), request.target().size());
+  if (asked.path.size() < target.size()) asked.query = target.substr(asked.path.size() + 1);
   asked.body = std::move(request.body());
   wipe_buffer();
   const auto outcome = std::make_shared<std::optional<HttpAnswer>>();

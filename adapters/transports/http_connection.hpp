@@ -37,6 +37,7 @@ struct HttpRequest {
   std::string peer;                                 // address and port
   std::map<std::string, std::string> headers = {};  // names in lower case; of several, the last
   Bytes body = {};
+  std::string query = {};  // behind the path's question mark
 };
 
 struct HttpAnswer {

@@ -11,7 +11,7 @@
 namespace carehub::app {
 namespace {
 
-constexpr std::int64_t kDayUs = 24 * 60 * 60 * kSecondUs;
+constexpr std::int64_t kDayUs = std::int64_t{24} * 60 * 60 * kSecondUs;
 constexpr const char* kEventItself = "(the event itself)";
 constexpr const char* kOperators = "(operators)";
 

@@ -5,9 +5,13 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include <array>
 #include <atomic>
+#include <csignal>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "tests/fakes/tcp_peer.hpp"
@@ -15,10 +19,18 @@
 namespace carehub::fakes {
 
 /// An HTTPS endpoint on 127.0.0.1 with a certificate of its own making, for the subject alternative name that
-/// a test gives ("IP:127.0.0.1"). It answers every request with 200.
+/// a test gives ("IP:127.0.0.1"). It answers every request with 200, or with what the test says: the bytes of
+/// an answer and nothing else, after which it closes.
 class TlsEndpoint {
  public:
-  TlsEndpoint(const std::string& alternative_name, const std::filesystem::path& certificate_file) {
+  /// Hears a request whole: its head, an empty line, its body.
+  using Respond = std::function<std::string(const std::string& request)>;
+
+  TlsEndpoint(
+      const std::string& alternative_name, const std::filesystem::path& certificate_file,
+      Respond respond = [](const std::string&) { return answer("200 OK", "", {}); })
+      : respond_(std::move(respond)) {
+    std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes without MSG_NOSIGNAL, and a client may have gone
     key_.reset(EVP_EC_gen("P-256"));
     certificate_.reset(X509_new());
     X509* certificate = certificate_.get();
@@ -49,7 +61,19 @@ class TlsEndpoint {
   std::string url() const { return "https://127.0.0.1:" + std::to_string(listener_.port()) + "/"; }
   int requests() const { return requests_; }
 
+  static std::string answer(const std::string& status, const std::string& body,
+                            const std::string& headers = {}) {
+    return "HTTP/1.1 " + status + "\r\nContent-Length: " + std::to_string(body.size()) +
+           "\r\nConnection: close\r\n" + headers + "\r\n" + body;
+  }
+
  private:
+  static bool is_whole(const std::string& request) {
+    const auto end = request.find("\r\n\r\n");
+    const auto length = request.find("Content-Length: ");
+    if (end == std::string::npos) return false;
+    return length > end || request.size() >= end + 4 + std::stoul(request.substr(length + 16));
+  }
   static const unsigned char* bytes(const std::string& text) {
     return reinterpret_cast<const unsigned char*>(text.c_str());
   }
@@ -67,14 +91,20 @@ class TlsEndpoint {
     }
   }
   void answer_one(SSL* tls) {
-    std::array<char, 65536> buffer;
-    if (SSL_read(tls, buffer.data(), static_cast<int>(buffer.size())) <= 0) return;
+    std::string request;
+    do {
+      std::array<char, 65536> buffer;
+      const int count = SSL_read(tls, buffer.data(), static_cast<int>(buffer.size()));
+      if (count <= 0) return;
+      request.append(buffer.data(), static_cast<std::size_t>(count));
+    } while (!is_whole(request));
     ++requests_;
-    const std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    SSL_write(tls, answer.data(), static_cast<int>(answer.size()));
+    const std::string said = respond_(request);
+    SSL_write(tls, said.data(), static_cast<int>(said.size()));
     SSL_shutdown(tls);
   }
 
+  Respond respond_;
   std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key_{nullptr, EVP_PKEY_free};
   std::unique_ptr<X509, decltype(&X509_free)> certificate_{nullptr, X509_free};
   TcpListener listener_;

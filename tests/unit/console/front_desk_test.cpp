@@ -8,6 +8,7 @@
 #include "tests/fakes/hand_clock.hpp"
 #include "tests/fakes/seeded_random.hpp"
 #include "tests/unit/console/sample_accounts.hpp"
+#include "tests/unit/console/sample_provider.hpp"
 
 using namespace carehub;
 using namespace carehub::adapters;
@@ -37,6 +38,10 @@ struct Browser {
     for (const auto& [name, value] : cookies) request.headers["cookie"] += name + "=" + value + "; ";
     request.headers["host"] = "hub.example:8443";
     request.body.assign(body.begin(), body.end());
+    if (const auto mark = path.find('?'); mark != std::string::npos) {
+      request.path = path.substr(0, mark);
+      request.query = path.substr(mark + 1);
+    }
     std::optional<HttpAnswer> answer;
     desk->answer(std::move(request), [&answer](HttpAnswer given) { answer = std::move(given); });
     while (!answer) {
@@ -171,4 +176,48 @@ TEST_CASE("who has to wait is told for how long") {
   const auto answer = browser.sign_in();
   CHECK(answer.status == 429);
   CHECK(header(answer, "Retry-After") == "30");
+}
+
+TEST_CASE("who comes back from the provider has a session of his own, and a page that goes on by itself") {
+  Browser browser;
+  test::SampleProvider provider;
+  CHECK(browser.ask("GET", "/sign-in/openid").status == 404);
+  CHECK(browser.ask("GET", "/sign-in").body.find("/sign-in/openid") == std::string::npos);
+  const auto post = [&browser](std::function<void()> work) {
+    const std::lock_guard lock(browser.mutex);
+    browser.posted.push_back(std::move(work));
+    browser.changed.notify_one();
+  };
+  browser.desk->use_provider(
+      std::make_shared<OpenId>(provider.options(), browser.clock, browser.random, post));
+  CHECK(browser.ask("GET", "/sign-in").body.find("href=\"/sign-in/openid\"") != std::string::npos);
+  const std::string location = header(browser.ask("GET", "/sign-in/openid"), "Location");
+  CHECK(browser.set_cookies.find("; Path=/; HttpOnly; SameSite=Lax; Secure\n") != std::string::npos);
+  const auto said = [&location](const std::string& name) {
+    return location.substr(location.find(name + "=") + name.size() + 1, 64);
+  };
+  provider.give_token(provider.claims(said("nonce")));
+  const auto lost = browser.ask("GET", "/sign-in/openid/done?code=c1&state=" + said("nonce"));
+  CHECK(lost.status == 403);
+  CHECK(browser.cookies["__Host-carehub-openid"].empty());  // it is to begin anew
+  CHECK(browser.desk->counts().at(static_cast<std::size_t>(SignInRefusal::form)) == 1);
+  const std::string again = header(browser.ask("GET", "/sign-in/openid"), "Location");
+  const auto at = [&again](const std::string& name) {
+    return again.substr(again.find(name + "=") + name.size() + 1, 64);
+  };
+  provider.give_token(provider.claims(at("nonce")));
+  browser.cookies[kSession] = std::string(64, 'a');
+  const auto in = browser.ask("GET", "/sign-in/openid/done?code=c1&state=" + at("state"));
+  CHECK(in.status == 200);
+  CHECK(in.body.find("http-equiv=\"refresh\"") != std::string::npos);
+  CHECK(browser.cookies[kSession] != std::string(64, 'a'));
+  const auto page = browser.ask("GET", "/");
+  CHECK(page.body.find("<strong>Jo</strong>") != std::string::npos);
+  CHECK(page.body.find("<li>auditor</li>") != std::string::npos);
+  // The accounts of this hub are no matter of theirs.
+  browser.desk->take({});
+  CHECK(browser.ask("GET", "/").status == 200);
+  const auto out = browser.ask("POST", "/sign-out", "form=" + Browser::token_in(page.body));
+  CHECK(out.status == 200);
+  CHECK(browser.ask("GET", "/").status == 303);
 }

@@ -18,7 +18,8 @@ TEST_CASE("whatever stands in a name, a role or a note stays text on the page") 
   const std::string evil = "\"><script>alert(1)</script>";
   Sessions::Session session;
   session.who = {"id", evil, {evil}};
-  for (const std::string& page : {who_page(session, evil), sign_in_page(evil, evil), note_page(evil)}) {
+  for (const std::string& page :
+       {who_page(session, evil), sign_in_page(evil, evil, true), signed_out_page(evil), note_page(evil)}) {
     CHECK(page.find("<script") == std::string::npos);
     CHECK(page.find("&lt;script&gt;") != std::string::npos);
   }
