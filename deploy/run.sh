@@ -35,6 +35,7 @@ if [[ ! -s "$token" ]]; then
   (umask 077; od -An -N24 -tx1 /dev/urandom | tr -d ' \n' >"$token")
   echo "made $token, which the council sends with every request"
 fi
+chmod 600 "$token"  # the hub takes none that others may read
 if [[ "$mode" == "--once" ]]; then
   stop hub partners  # what is checked is what was built just now
 elif running hub && ! of_this_build; then

@@ -330,17 +330,22 @@ SecretText TransportReader::read_secret(ConfigTable& table, std::string_view key
   const auto name = table.optional_text(key);
   if (!name) return {};
   const fs::path file = beside(*name);
+  if (is_open_to_others(file)) {
+    table.fault(key, "others may read or change the secret in " + file.string(),
+                "chmod 600 " + file.string() + ", and think about a new secret");
+    return {};
+  }
   auto secret = read_secret_file(file, kSecretBytesMax);
   if ((!secret && secret.error().kind != ErrorKind::invalid) || (secret && secret->view().empty())) {
     table.fault(key, "the file " + file.string() + " is missing, empty or not readable",
-                "Write a secret into it: openssl rand -hex 32 > " + file.string());
+                "Write a secret into it: (umask 077; openssl rand -hex 32 > " + file.string() + ")");
     return {};
   }
   const auto text = secret ? one_line(*secret) : std::string_view();
   const bool printable = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7F'; });
   if (!printable || text.size() < kSecretBytesMin) {
     table.fault(key, "the secret in " + file.string() + " is not one line of 16 to 4096 printable characters",
-                "Write a new one: openssl rand -hex 32 > " + file.string());
+                "Write a new one: (umask 077; openssl rand -hex 32 > " + file.string() + ")");
     return {};
   }
   return *std::move(secret);

@@ -268,7 +268,19 @@ pack = "hospital/hl7v2.toml"''', "elwick-adt")
         token.write_text("short")
         self.assertIn("council.token", reload(county, "reload_failed")[-1])
         self.assertEqual(post(TOKEN), taken)
+        # The right one, but open to others.
         token.write_text(new + "\n")
+        token.chmod(0o644)
+        said = reload(county, "reload_failed")[-1]
+        self.assertIn("others may read or change the secret", said)
+        self.assertIn("council.token", said)
+        self.assertEqual((post(new), post(TOKEN)), (401, taken))
+        for command in ("check", "run"):
+            refused = subprocess.run([CAREHUB, command, str(county.config)], capture_output=True, text=True,
+                                     stdin=subprocess.DEVNULL, timeout=300)
+            self.assertEqual(refused.returncode, 1, refused.stderr)
+            self.assertIn(f"chmod 600 {token}", refused.stdout + refused.stderr)
+        token.chmod(0o600)
         self.assertIn("the tokens of 1 HTTP channels", reload(county, "tokens-reloaded")[-1])
         self.assertEqual(post(TOKEN), 401)
         connection.close()

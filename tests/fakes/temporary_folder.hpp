@@ -16,9 +16,13 @@ class TemporaryFolder {
   const std::filesystem::path& path() const { return directory_.path(); }
   /// Whole at once, in another's place if there is one: who watches the folder never sees half of it.
   void write(const std::filesystem::path& name, const std::string& text) const {
-    std::filesystem::create_directories((path() / name).parent_path());
-    std::ofstream(path() / ".writing", std::ios::binary) << text;
-    std::filesystem::rename(path() / ".writing", path() / name);
+    put(name, text,
+        std::filesystem::perms::owner_read | std::filesystem::perms::owner_write |
+            std::filesystem::perms::group_read | std::filesystem::perms::others_read);
+  }
+  /// Closed to others, as a file of a secret has to be.
+  void write_secret(const std::filesystem::path& name, const std::string& text) const {
+    put(name, text, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
   }
   /// As a slow upload does it.
   void append(const std::filesystem::path& name, const std::string& text) const {
@@ -39,6 +43,13 @@ class TemporaryFolder {
   }
 
  private:
+  void put(const std::filesystem::path& name, const std::string& text, std::filesystem::perms mode) const {
+    std::filesystem::create_directories((path() / name).parent_path());
+    std::ofstream(path() / ".writing", std::ios::binary) << text;
+    std::filesystem::permissions(path() / ".writing", mode);
+    std::filesystem::rename(path() / ".writing", path() / name);
+  }
+
   TemporaryDirectory directory_;
 };
 

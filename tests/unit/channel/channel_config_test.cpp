@@ -16,8 +16,8 @@ struct County {
     folder.write(
         "packs/in.toml",
         "[pack]\nname = \"in\"\nversion = \"1\"\nformat = \"json\"\ndirection = \"in\"\nnative = true\n");
-    folder.write("council.token", "0123456789abcdef0123456789abcdef\n");
-    folder.write("webhook.secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
+    folder.write_secret("council.token", "0123456789abcdef0123456789abcdef\n");
+    folder.write_secret("webhook.secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
   }
   /// Reads [hub] and these channels; faults and channels are kept.
   void read(const std::string& channels) {
@@ -184,7 +184,7 @@ TEST_CASE("every fault of a channel is named with its line and a remedy") {
 
 TEST_CASE("all faults of a file come at once, and no secret is in their texts") {
   County county;
-  county.folder.write("bad.token", "short secret");
+  county.folder.write_secret("bad.token", "short secret");
   county.read(in("kind = \"mllp\"") + in("kind = \"http\", port = 8081, token_file = \"bad.token\"", "b") +
               out("kind = \"webhook\", url = \"nowhere\""));
   CHECK(county.faults.size() == 3);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cstdlib>
 
 #include "tests/fakes/own_memory.hpp"
 #include "tests/fakes/temporary_folder.hpp"
@@ -164,9 +165,9 @@ TEST_CASE(
 }
 
 TEST_CASE("a listener has several tokens, each in clear or as a hash, with its last day") {
-  Read::folder.write("old.token", "an-old-horse-of-16\n");
-  Read::folder.write("new.token",
-                     "sha256:f2ca1bb6c7e907d06dafe4687e579fce76b37e4e93b7605022da52e6ccc26fd2\n");
+  Read::folder.write_secret("old.token", "an-old-horse-of-16\n");
+  Read::folder.write_secret("new.token",
+                            "sha256:f2ca1bb6c7e907d06dafe4687e579fce76b37e4e93b7605022da52e6ccc26fd2\n");
   const auto read = [](const std::string& tokens) {
     return Read({{in, R"(kind = "http", port = 8081, address = "10.1.2.3", tokens = )" + tokens}});
   };
@@ -181,7 +182,7 @@ TEST_CASE("a listener has several tokens, each in clear or as a hash, with its l
   CHECK(read(R"([{ file = "old.token", until = "soon" }])").has("this is not a day"));
   CHECK(read(R"([{ file = "none.token" }])").has("none.token is missing"));
   CHECK(read("[]").has("there are no tokens"));
-  Read::folder.write("new.token", "sha256:f2ca1bb6c7e907\n");
+  Read::folder.write_secret("new.token", "sha256:f2ca1bb6c7e907\n");
   CHECK(read(R"([{ file = "new.token" }])").has("64 hexadecimal digits"));
 }
 
@@ -194,11 +195,46 @@ TEST_CASE("a secret is one printable line of sixteen characters or more, and is 
                              Case{"0123456789abcdef\n0123456789abcdef\n", false}, Case{"", false},
                              Case{"0123456789 abcdef", false}, Case{std::string(4096, 'x'), true},
                              Case{std::string(4097, 'x'), false}}) {
-    Read::folder.write("it.token", secret.text);
+    Read::folder.write_secret("it.token", secret.text);
     const Read read({{in, R"(kind = "http", port = 8081, token_file = "it.token")"}});
     INFO(read.faults);
     CHECK((read.count == 0) == secret.good);
     CHECK_FALSE(read.has("0123456789"));
+  }
+}
+
+TEST_CASE("a token or webhook secret that others may read or change is a fault, and a closed one is none") {
+  namespace fs = std::filesystem;
+  Read::folder.write_secret("seen.token", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
+  const fs::path file = Read::folder.path() / "seen.token";
+  const std::string http = R"(kind = "http", port = 8081, )";
+  const std::string webhook = R"(kind = "webhook", url = "https://x/", )";
+  const std::string listed = R"( = [{ file = "seen.token" }])";
+  for (const auto& [direction, transport] :
+       std::vector<std::pair<Direction, std::string>>{{in, http + R"(token_file = "seen.token")"},
+                                                      {in, http + "tokens" + listed},
+                                                      {out, webhook + R"(token_file = "seen.token")"},
+                                                      {out, webhook + R"(secret_file = "seen.token")"},
+                                                      {out, webhook + "secrets" + listed}}) {
+    for (const fs::perms other : {fs::perms::group_read, fs::perms::others_read, fs::perms::group_write}) {
+      fs::permissions(file, fs::perms::owner_read | other);
+      const Read open({{direction, transport}});
+      INFO(transport << "\n" << open.faults);
+      CHECK(open.count == 1);
+      CHECK(open.has("others may read or change the secret in " + file.string()));
+      CHECK(open.has("chmod 600 " + file.string()));
+      CHECK_FALSE(open.has("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));
+    }
+    // What systemd lays down for the service has its access list's bit.
+    fs::permissions(file, fs::perms::owner_read | fs::perms::group_read);
+    ::setenv("CREDENTIALS_DIRECTORY", Read::folder.path().c_str(), 1);
+    const Read credential({{direction, transport}});
+    ::unsetenv("CREDENTIALS_DIRECTORY");
+    CHECK(credential.count == 0);
+    fs::permissions(file, fs::perms::owner_read);
+    const Read closed({{direction, transport}});
+    INFO(closed.faults);
+    CHECK(closed.count == 0);
   }
 }
 
