@@ -50,8 +50,11 @@ void add_diff(CLI::App& policy, Reading& reading) {
       ->check(CLI::Range(std::uint32_t{1}, PolicyDiffOptions::kDaysMax))
       ->type_name("N");
   add_asker(command, options.by, options.reason);
-  command->add_flag("--csv", options.csv,
-                    "CSV with a header, for a spreadsheet; the rest is told on standard error");
+  command->add_flag("--json", options.json, "One JSON object, for another program");
+  command
+      ->add_flag("--csv", options.csv,
+                 "CSV with a header, for a spreadsheet; the rest is told on standard error")
+      ->excludes("--json");
   choose(command, reading, &Reading::policy_diff);
 }
 

@@ -3,6 +3,7 @@
 
 #include "broker/app/csv_line.hpp"
 #include "broker/app/hub_connection.hpp"
+#include "broker/app/json_line.hpp"
 #include "broker/app/policy_questions.hpp"
 #include "broker/app/table.hpp"
 #include "broker/base/clock.hpp"
@@ -121,6 +122,48 @@ std::string totals_of(const wire::PageT& page, std::uint32_t days) {
          " see more, " + std::to_string(pairs_of(page, "less")) + " less";
 }
 
+/// What has no name is left out: an operators' agency, the field where it is the event itself, no rule.
+std::string json_of(const wire::RowT& row) {
+  JsonLine line;
+  const auto add = [&line](const char* name, const std::string& text) {
+    if (!text.empty()) line.add(name, text);
+  };
+  add("role", row.role);
+  add("agency", row.agency);
+  line.add("event", event_type_name(row.type));
+  add("field", row.path);
+  line.add("before", becomes(row, row.state_before)).add("after", becomes(row, row.state));
+  line.add("change", row.text).add("events", row.pending).add("first_example", row.sequence);
+  add("rule_before", row.rule_before);
+  add("rule_after", row.rule);
+  return line.text();
+}
+
+/// All of it as one object, in the README's form.
+void print_json(const wire::PageT& page, std::uint32_t days, std::ostream& out) {
+  JsonList changes;
+  JsonList only_in_one;
+  JsonList left_out;
+  for (const auto& row : page.rows) {
+    if (row->kind == "change") changes.add_json(json_of(*row));
+    if (row->kind == "role" || row->kind == "party") {
+      const auto& name = row->kind == "role" ? row->role : row->agency;
+      only_in_one.add_json(
+          JsonLine().add("kind", row->kind).add("name", name).add("policy", row->state).text());
+    }
+    if (row->kind == "cut")
+      left_out.add_json(JsonLine().add("what", row->text).add("count", row->pending).text());
+  }
+  const auto& head = *page.rows.front();
+  JsonLine line;
+  line.add("days", days).add("events", head.pending).add("erased", head.dead_letters);
+  line.add("unopened", head.attempts);
+  line.add("pairs_more", pairs_of(page, "more")).add("pairs_less", pairs_of(page, "less"));
+  line.add_json("changes", changes.text()).add_json("only_in_one", only_in_one.text());
+  line.add_json("left_out", left_out.text());
+  out << line.text() << '\n';
+}
+
 /// Its text, or none for the one that decides; nullopt: it has a fault, which is told.
 std::optional<std::string> text_of(const std::string& policy, Surroundings& surroundings) {
   if (policy == kCurrentPolicy) return std::string();
@@ -148,6 +191,11 @@ ExitCode policy_diff(const PolicyDiffOptions& options, Surroundings& surrounding
   if (!page) return complain(surroundings, page.error());
   if (page->rows.empty() || page->rows.front()->kind != "policy_diff")
     return complain(surroundings, ExitCode::unavailable, "the hub does not say what would change");
+  if (options.json) {
+    print_json(*page, options.days, surroundings.out);
+    surroundings.out << std::flush;
+    return ExitCode::ok;
+  }
   options.csv ? print_csv(*page, surroundings.out) : print_changes(*page, surroundings.out);
   auto& beside = options.csv ? surroundings.err : surroundings.out;
   print_remarks(*page, beside);

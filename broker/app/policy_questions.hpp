@@ -29,6 +29,7 @@ struct PolicyDiffOptions {
   std::string by;
   std::string reason;
   bool csv = false;
+  bool json = false;
 };
 /// In a policy's place: the one that decides in the running hub.
 constexpr const char* kCurrentPolicy = "current";

@@ -334,6 +334,13 @@ class Disclosure(unittest.TestCase):
         self.assertTrue(tried, err)
         self.assertEqual(int(tried[1]), self.taken)
 
+        code, out, err = self.diff("current", draft, "--json")
+        self.assertEqual((code, err), (0, ""))
+        said = json.loads(out)
+        self.assertEqual((said["days"], said["events"], said["pairs_more"], said["pairs_less"]), (30, self.taken, 1, 2))
+        self.assertEqual((said["erased"], said["unopened"], said["only_in_one"], said["left_out"]), (0, 0, [], []))
+        self.assertEqual([{name: str(value) for name, value in change.items()} for change in said["changes"]], rows)
+
         code, out, err = self.diff("current", draft, "--days", "1")
         self.assertEqual(code, 0, err)
         self.assertIn(f"{self.taken} events of 1 day tried; ", out)

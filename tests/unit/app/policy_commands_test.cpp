@@ -51,6 +51,15 @@ TEST_CASE("policy diff needs two policies, who asks and why, and a number of day
   const auto usual = app::parse_command(whole);
   REQUIRE(std::get_if<app::Command>(&usual) != nullptr);
   CHECK(std::get<app::PolicyDiffOptions>(std::get<app::Command>(usual)).days == 30);
+  auto json = whole;
+  json.emplace_back("--json");
+  const auto for_programs = app::parse_command(json);
+  REQUIRE(std::get_if<app::Command>(&for_programs) != nullptr);
+  CHECK(std::get<app::PolicyDiffOptions>(std::get<app::Command>(for_programs)).json);
+  json.emplace_back("--csv");
+  const auto both = app::parse_command(json);
+  REQUIRE(std::get_if<Leave>(&both) != nullptr);
+  CHECK(std::get<Leave>(both).code == app::ExitCode::usage);
   for (const auto* days : {"0", "3661", "-1", "many"}) {
     auto words = whole;
     words.insert(words.end(), {"--days", days});

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <boost/json.hpp>
+
 #include "broker/app/audit_questions.hpp"
 #include "broker/app/policy_questions.hpp"
 #include "tests/unit/app/small_county.hpp"
@@ -38,6 +41,21 @@ app::PolicyDiffOptions comparing(const SmallCounty& county, const std::string& d
   return options;
 }
 
+/// What the command says to another program: one object, and nothing beside it.
+boost::json::object as_json(app::PolicyDiffOptions options) {
+  options.json = true;
+  Told told;
+  REQUIRE(app::policy_diff(options, told.surroundings) == ExitCode::ok);
+  CHECK(told.err.str().empty());
+  CHECK_FALSE(told.said("Marlow"));
+  CHECK_FALSE(told.said("9990000018"));
+  const auto text = told.out.str();
+  REQUIRE(text.find('\n') == text.size() - 1);
+  return boost::json::parse(text).as_object();
+}
+
+boost::json::object parsed(const char* text) { return boost::json::parse(text).as_object(); }
+
 }  // namespace
 
 TEST_CASE(
@@ -77,6 +95,50 @@ TEST_CASE(
   CHECK(app::audit_trail(trail, record.surroundings) == ExitCode::ok);
   CHECK(record.said("policy_diff  from the policy that decides to a policy that was given since "));
   CHECK(record.said("a governance officer"));
+}
+
+TEST_CASE("another program gets the same as one object, whose names stay") {
+  const RunningCounty county;
+  REQUIRE(county.publish(SmallCounty::flag("e1")) == ExitCode::ok);
+  REQUIRE(county.publish(SmallCounty::flag("e2", "closed")) == ExitCode::ok);
+  auto found = as_json(comparing(county, kDraft));
+  const auto changes = found.at("changes").as_array();
+  found.erase("changes");
+  CHECK(found == parsed(R"({"days": 30, "events": 2, "erased": 0, "unopened": 0, "pairs_more": 1,
+                            "pairs_less": 1, "only_in_one": [], "left_out": []})"));
+  const auto of = [&changes](const char* field) {
+    for (const auto& each : changes) {
+      const auto* path = each.as_object().if_contains("field");
+      if (path != nullptr && *path == field) {
+        auto one = each.as_object();
+        CHECK(one.at("first_example").as_int64() > 0);
+        one.erase("first_example");
+        return one;
+      }
+    }
+    return boost::json::object();
+  };
+  CHECK(of("person.names[].family") ==
+        parsed(R"({"role": "desk", "agency": "council", "event": "safeguarding_flag",
+                   "field": "person.names[].family", "before": "shown", "after": "withheld",
+                   "change": "less", "events": 2, "rule_before": "desk sees that there is a flag",
+                   "rule_after": "=desk sees whom"})"));
+  CHECK(of("person.nhs_number").at("after") == "pseudonymised");
+  CHECK(of("person.nhs_number").at("change") == "more");
+
+  const std::string draft = kDraft;
+  const auto gone = as_json(comparing(county, draft.substr(draft.rfind("[[rule]]"))));
+  CHECK(gone.at("only_in_one") ==
+        boost::json::parse(R"([{"kind": "role", "name": "desk", "policy": "old"}])"));
+  const auto& all = gone.at("changes").as_array();
+  const auto* whole = std::ranges::find_if(
+      all, [](const boost::json::value& each) { return !each.as_object().contains("field"); });
+  REQUIRE(whole != all.end());
+  auto event = whole->as_object();
+  event.erase("first_example");
+  CHECK(event == parsed(R"({"role": "desk", "agency": "council", "event": "safeguarding_flag",
+                            "before": "seen", "after": "not seen", "change": "less", "events": 2,
+                            "rule_before": "desk sees that there is a flag"})"));
 }
 
 TEST_CASE("where two policies show the same it is said that nothing changes") {
@@ -127,6 +189,12 @@ TEST_CASE("what had no room and what was erased is said beside the totals") {
   CHECK(cut.said("times a field would change in a way that is left out above; the totals have them\n"));
   CHECK(cut.said("role drafted-0: only in the new policy\n"));
   CHECK(cut.said("844 more are in one policy alone and not named\n"));
+  const auto left_out = as_json(options).at("left_out").as_array();
+  REQUIRE(left_out.size() == 4);
+  CHECK(std::ranges::find(left_out, boost::json::parse(R"({"what": "pairs", "count": 78})")) !=
+        left_out.end());
+  CHECK(std::ranges::find(left_out, boost::json::parse(R"({"what": "role", "count": 844})")) !=
+        left_out.end());
   app::EraseOptions erasing;
   erasing.config = county.config();
   erasing.person.text = "nhs:9990000018";
