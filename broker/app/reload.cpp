@@ -69,20 +69,22 @@ void reload(const std::filesystem::path& config, Reloaded& running) {
         faults.size() > 1 ? "; " + std::to_string(faults.size() - 1) + " more faults" : "";
     return say_failed(to_string(faults.front()) + others);
   }
-  constexpr const char* kTheRest = "; what else has changed in the configuration waits for the next start";
+  const std::string now = running.hub != nullptr ? "keys, tokens and policy" : "tokens";
+  const std::string the_rest =
+      "; what has changed in the configuration beside " + now + " waits for the next start";
   if (running.hub != nullptr) {
     const auto& clients = configuration.hub.clients;
     if (auto taken = running.hub->allow(clients); !taken) return say_failed(taken.error().text);
     server::log_notice("keys-reloaded",
                        std::to_string(clients.size()) + " keys may connect: " +
                            std::to_string(missing_from(running.allowed, clients)) + " new, " +
-                           std::to_string(missing_from(clients, running.allowed)) + " taken off" + kTheRest);
+                           std::to_string(missing_from(clients, running.allowed)) + " taken off" + the_rest);
     running.allowed = clients;
   }
   if (running.channels != nullptr) {
     const auto found = running.channels->allow_tokens(configuration.channels);
     server::log_notice("tokens-reloaded", "the tokens of " + std::to_string(found) +
-                                              " HTTP channels are those of the configuration" + kTheRest);
+                                              " HTTP channels are those of the configuration" + the_rest);
   }
   // Last: what it waits for must not keep a key or a token that is taken off in use.
   if (running.hub != nullptr) reload_policy(configuration.hub.rules, running);

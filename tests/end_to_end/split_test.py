@@ -210,7 +210,9 @@ pack = "hospital/hl7v2.toml"''', "elwick-adt")
             hospital.start()
             self.assertIn(b"MSA|AA|", hospital.ask("KEYS3", 633))
             change(f'public_key = ["{old}", "{new}"]', f'public_key = "{new}"')
-            self.assertIn("1 keys may connect: 0 new, 1 taken off", reload(county, "keys-reloaded")[-1])
+            said = reload(county, "keys-reloaded")[-1]
+            self.assertIn("1 keys may connect: 0 new, 1 taken off", said)
+            self.assertIn("what has changed in the configuration beside keys, tokens and policy waits", said)
             self.assertIn(b"MSA|AA|", hospital.ask("KEYS4", 634))
 
             # A configuration with a fault takes nobody off.
