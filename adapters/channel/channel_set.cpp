@@ -103,6 +103,7 @@ struct ChannelSet::Impl {
     std::unique_ptr<client::HubClient> hub;
     std::unique_ptr<InboundChannel> in;
     std::unique_ptr<OutboundChannel> out;
+    std::string url;  // of a webhook that is sent to
   };
 
   Result<void> build(const ChannelConfig& config, client::ClientOptions options) {
@@ -123,6 +124,8 @@ struct ChannelSet::Impl {
       auto channel = make_outbound(config, parts);
       if (!channel) return tl::unexpected(channel.error());
       running.out = std::move(*channel);
+      const auto* webhook = std::get_if<WebhookSenderOptions>(&config.transport);
+      if (webhook != nullptr && config.shadow.empty()) running.url = webhook->url;
     }
     channels.push_back(std::move(running));
     return {};
@@ -213,6 +216,21 @@ std::size_t ChannelSet::allow_tokens(const std::vector<ChannelConfig>& channels)
     ++found;
   }
   return found;
+}
+
+std::size_t ChannelSet::take_secrets(const std::vector<ChannelConfig>& channels) {
+  std::size_t taken = 0;
+  for (const ChannelConfig& config : channels) {
+    const auto* webhook = std::get_if<WebhookSenderOptions>(&config.transport);
+    if (webhook == nullptr) continue;
+    const auto running = std::ranges::find_if(impl_->channels, [&](const Impl::Running& each) {
+      return each.out && each.out->name() == config.name && each.url == webhook->url;
+    });
+    if (running == impl_->channels.end()) continue;
+    running->out->take({webhook->token, webhook->signing_keys});
+    ++taken;
+  }
+  return taken;
 }
 
 std::vector<ChannelStatus> ChannelSet::status() const {

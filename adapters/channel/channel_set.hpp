@@ -51,6 +51,10 @@ class ChannelSet {
   /// Takes the tokens of its HTTP channels from a configuration that was read again; they are good, or no
   /// more, from the next request on. How many channels it found there.
   std::size_t allow_tokens(const std::vector<ChannelConfig>& channels);
+  /// Takes the tokens and signing keys of its webhooks from such a configuration; each attempt from then on
+  /// has them. A webhook whose URL is another there is left as it is, for its secrets are for that URL, and
+  /// so is a shadow. How many it took.
+  std::size_t take_secrets(const std::vector<ChannelConfig>& channels);
 
  private:
   struct Impl;

@@ -101,6 +101,8 @@ void OutboundChannel::stop() {
   impl_->sender->stop();
 }
 
+void OutboundChannel::take(const WebhookSecrets& secrets) { impl_->sender->take(secrets); }
+
 OutboundCounts OutboundChannel::counts() const {
   return {impl_->received, impl_->sent, impl_->failed, impl_->rejected, impl_->unavailable};
 }

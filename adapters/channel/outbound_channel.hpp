@@ -27,6 +27,8 @@ class OutboundChannel {
   Result<void> start();
   /// Stops sending; what has no outcome stays the hub's to deliver again.
   void stop();
+  /// What its partner knows it by from the next attempt on.
+  void take(const WebhookSecrets& secrets);
   OutboundCounts counts() const;
 
  private:

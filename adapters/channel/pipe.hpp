@@ -94,6 +94,8 @@ struct SendResult {
   std::uint32_t retry_after_ms = 0;
 };
 
+struct WebhookSecrets;
+
 /// A transport that carries one rendered message to the partner. `done` is called once, when the partner has
 /// it safe or has not.
 class Sender {
@@ -101,6 +103,9 @@ class Sender {
   virtual ~Sender() = default;
   virtual void send(Rendered message, std::function<void(SendResult)> done) = 0;
   virtual void stop() = 0;
+  /// What it identifies itself with and signs by from the next attempt on. One that does neither passes it
+  /// over.
+  virtual void take(const WebhookSecrets& /*secrets*/) {}
 };
 
 }  // namespace carehub::adapters

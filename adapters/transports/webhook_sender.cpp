@@ -23,6 +23,7 @@
 #include <optional>
 
 #include "adapters/transports/io_context.hpp"
+#include "broker/base/secret_file.hpp"
 
 namespace carehub::adapters {
 namespace {
@@ -333,6 +334,14 @@ void WebhookSender::send(Rendered message, std::function<void(SendResult)> done)
              [impl = impl_, job = Impl::Job{std::move(message), std::move(done)}]() mutable {
                impl->enqueue(std::move(job));
              });
+}
+
+void WebhookSender::take(const WebhookSecrets& secrets) {
+  impl_->io.run([&] {
+    wipe(impl_->options.token);
+    impl_->options.token = secrets.token;
+    impl_->options.signing_keys = secrets.signing_keys;
+  });
 }
 
 void WebhookSender::stop() {

@@ -20,6 +20,12 @@ struct SigningKey {
   std::string until = {};  // the last day, in UTC, on which it signs (2027-01-31); empty: there is none
 };
 
+/// What a partner knows a webhook by, apart from its address.
+struct WebhookSecrets {
+  std::string token = {};  // as WebhookSenderOptions has them
+  std::vector<SigningKey> signing_keys = {};
+};
+
 struct WebhookSenderOptions {
   std::string channel = {};
   std::string url = {};                               // http:// or https://
@@ -54,6 +60,8 @@ class WebhookSender final : public Sender {
   void send(Rendered message, std::function<void(SendResult)> done) override;
   /// Closes; what has no answer is `unavailable`. Not from the IoThread.
   void stop() override;
+  /// A message that is under way keeps what it was sent with. Not from the IoThread.
+  void take(const WebhookSecrets& secrets) override;
 
  private:
   struct Impl;

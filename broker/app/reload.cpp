@@ -21,7 +21,7 @@ std::size_t missing_from(const std::vector<server::AllowedKey>& others,
 }
 
 void say_failed(const std::string& why) {
-  server::log_alarm("reload_failed", "keys, tokens and policy stay as they were: " + why);
+  server::log_alarm("reload_failed", "keys, tokens, secrets and policy stay as they were: " + why);
 }
 
 /// As `carehub policy apply` does it, over a connection of its own; the version that decides then.
@@ -69,7 +69,8 @@ void reload(const std::filesystem::path& config, Reloaded& running) {
         faults.size() > 1 ? "; " + std::to_string(faults.size() - 1) + " more faults" : "";
     return say_failed(to_string(faults.front()) + others);
   }
-  const std::string now = running.hub != nullptr ? "keys, tokens and policy" : "tokens";
+  const std::string now =
+      running.hub != nullptr ? "keys, tokens, webhooks' secrets and policy" : "tokens and webhooks' secrets";
   const std::string the_rest =
       "; what has changed in the configuration beside " + now + " waits for the next start";
   if (running.hub != nullptr) {
@@ -85,6 +86,9 @@ void reload(const std::filesystem::path& config, Reloaded& running) {
     const auto found = running.channels->allow_tokens(configuration.channels);
     server::log_notice("tokens-reloaded", "the tokens of " + std::to_string(found) +
                                               " HTTP channels are those of the configuration" + the_rest);
+    const auto taken = running.channels->take_secrets(configuration.channels);
+    server::log_notice("secrets-reloaded", "the tokens and secrets of " + std::to_string(taken) +
+                                               " webhooks are those of the configuration" + the_rest);
   }
   // Last: what it waits for must not keep a key or a token that is taken off in use.
   if (running.hub != nullptr) reload_policy(configuration.hub.rules, running);

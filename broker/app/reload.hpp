@@ -18,10 +18,11 @@ struct Reloaded {
 };
 
 /// Reads the configuration again and takes from it what may change while the program runs: the keys that may
-/// connect, the tokens of HTTP channels, and the policy, where its text is another than the configuration had
-/// last: one that operators applied stays as long as nobody changes the configuration's. A configuration with
-/// any fault changes nothing and raises an alarm; so does a policy that the hub refuses, and the one that
-/// decides stays. Waits for the hub's answer to a changed policy, a minute at most for each question.
+/// connect, the tokens of HTTP channels, the tokens and signing keys of webhooks, and the policy, where its
+/// text is another than the configuration had last: one that operators applied stays as long as nobody
+/// changes the configuration's. A configuration with any fault changes nothing and raises an alarm; so does a
+/// policy that the hub refuses, and the one that decides stays. Waits for the hub's answer to a changed
+/// policy, a minute at most for each question.
 void reload(const std::filesystem::path& config, Reloaded& running);
 
 }  // namespace carehub::app

@@ -1,4 +1,6 @@
 """The same configuration as one process, and split over processes."""
+import base64
+import hmac
 import http.client
 import re
 import signal
@@ -212,7 +214,7 @@ pack = "hospital/hl7v2.toml"''', "elwick-adt")
             change(f'public_key = ["{old}", "{new}"]', f'public_key = "{new}"')
             said = reload(county, "keys-reloaded")[-1]
             self.assertIn("1 keys may connect: 0 new, 1 taken off", said)
-            self.assertIn("what has changed in the configuration beside keys, tokens and policy waits", said)
+            self.assertIn("what has changed in the configuration beside keys, tokens, webhooks' secrets and policy waits", said)
             self.assertIn(b"MSA|AA|", hospital.ask("KEYS4", 634))
 
             # A configuration with a fault takes nobody off.
@@ -290,6 +292,61 @@ pack = "hospital/hl7v2.toml"''', "elwick-adt")
         connection.close()
         self.assertEqual(county.stop(), 0)
         self.assertNotIn(new, county.log.read_text())
+
+    def test_a_webhooks_secrets_are_changed_while_the_hub_runs_and_the_old_ones_are_in_no_later_request(self):
+        bodies = []
+        receiver = Receiver(behave=lambda path, body: bodies.append((path, body)) or 200)
+        desk = 'duty-desk", allow_addresses = ["127.0.0.1"]'
+        county = County(receiver_port=receiver.port,
+                        replace=[(desk, desk + ', token_file = "desk.token", secret_file = "desk.secret"')])
+
+        def write(name, text, mode=0o600):
+            (county.directory / name).write_text(text + "\n")
+            (county.directory / name).chmod(mode)
+        key = lambda number: base64.b64encode(bytes([number]) * 32).decode()
+        write("desk.token", "the-first-token-of-the-desk")
+        write("desk.secret", "whsec_" + key(1))
+        county.start()
+        sent = [0]
+
+        def known_by():
+            """Which token and key the next request to the duty desk has, for a partner that checks it with both."""
+            sent[0] += 1
+            self.assertIn(b"MSA|AA|", Mllp(county.mllp).ask(admission(f"HOOK{sent[0]}", nhs_number(640 + sent[0])), 300))
+            at = wait_until(lambda: len(receiver.at("/duty-desk")) == sent[0] and sent[0], "the duty desk's event")
+            headers = {name.lower(): text for name, text in [said for path, said, _ in receiver.received
+                                                             if path == "/duty-desk"][at - 1].items()}
+            body = [body for path, body in bodies if path == "/duty-desk"][at - 1]
+            content = f'{headers["webhook-id"]}.{headers["webhook-timestamp"]}.'.encode() + body
+            sign = lambda number: base64.b64encode(hmac.digest(bytes([number]) * 32, content, "sha256")).decode()
+            return (headers["authorization"].removeprefix("Bearer "),
+                    [number for number in range(1, 5) if "v1," + sign(number) in headers["webhook-signature"].split()])
+        first = ("the-first-token-of-the-desk", [1])
+        try:
+            self.assertEqual(known_by(), first)
+            # A wrong one and an open one leave both as they were.
+            write("desk.token", "the-next-token-of-the-desk")
+            write("desk.secret", "whsec_short")
+            self.assertIn("desk.secret", reload(county, "reload_failed")[-1])
+            write("desk.secret", "whsec_" + key(2), mode=0o644)
+            self.assertIn("desk.secret", reload(county, "reload_failed")[-1])
+            self.assertEqual(known_by(), first)
+            write("desk.secret", "whsec_" + key(2))
+            self.assertIn("the tokens and secrets of 2 webhooks", reload(county, "secrets-reloaded")[-1])
+            second = ("the-next-token-of-the-desk", [2])
+            self.assertEqual(known_by(), second)
+            # Secrets for another URL are not shown to this one.
+            county.config.write_text(county.config.read_text().replace("/duty-desk", "/another-desk"))
+            write("desk.token", "a-token-for-another-desk")
+            write("desk.secret", "whsec_" + key(3))
+            self.assertIn("the tokens and secrets of 1 webhooks", reload(county, "secrets-reloaded")[-1])
+            self.assertEqual(known_by(), second)
+        finally:
+            self.assertEqual(county.stop(), 0)
+            receiver.stop()
+        log = county.log.read_text()
+        for secret in ("token-of-the-desk", key(1), key(2), key(3)):
+            self.assertNotIn(secret, log)
 
     def test_a_changed_policy_is_taken_while_the_hub_runs_and_a_wrong_one_leaves_the_last_good_one(self):
         county = County().start()

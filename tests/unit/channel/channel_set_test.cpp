@@ -60,6 +60,28 @@ TEST_CASE("when one channel cannot start, none is left running") {
   CHECK_THROWS(TcpPeer::connect(port));
 }
 
+TEST_CASE("secrets are taken by the webhooks whose URL they are for, and by no shadow") {
+  TemporaryFolder folder;
+  const auto webhook = [](const std::string& name, const std::string& url) {
+    ChannelConfig config;
+    config.name = name;
+    config.agency = "northmarch-council";
+    config.direction = Direction::out;
+    WebhookSenderOptions options;
+    options.channel = name;
+    options.url = url;
+    config.transport = options;
+    return config;
+  };
+  const auto desk = webhook("desk", "https://desk.example/");
+  auto shadow = webhook("shadow", "https://desk.example/");
+  shadow.shadow = folder.path();
+  auto set = ChannelSet::start({desk, webhook("moved", "https://old.example/"), shadow}, absent_hub(folder));
+  REQUIRE(set);
+  CHECK((*set)->take_secrets({desk, webhook("moved", "https://new.example/"), shadow,
+                              webhook("new", "https://desk.example/")}) == 1);
+}
+
 TEST_CASE("a channel whose transport goes the other way is not built") {
   TemporaryFolder folder;
   ChannelConfig config = inbound("elwick-adt", 0);

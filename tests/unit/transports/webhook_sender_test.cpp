@@ -140,6 +140,29 @@ TEST_CASE("a signed message carries the signature of what was sent") {
         webhook_signature(key, "id-1", std::stoll(request.header("webhook-timestamp")), bytes_of("body")));
 }
 
+TEST_CASE("changed secrets are those of the next attempt, and what was taken off is in none") {
+  const Bytes first(32, 7);
+  const Bytes next(32, 8);
+  // A partner that has taken the old token off by now.
+  HttpEndpoint partner([](const auto& request) {
+    const bool good = request.header("Authorization") == "Bearer the-next-long-secret";
+    return HttpEndpoint::answer(good ? "204 No Content" : "401 Unauthorized");
+  });
+  Sending sending({.url = partner.url(), .token = "the-first-long-secret", .signing_keys = {{first}}});
+  CHECK(sending.send_and_wait(message("1", "body")).code == "http 401");
+  sending.sender->take({"the-next-long-secret", {{next}}});
+  CHECK_FALSE(sending.send_and_wait(message("2", "body")).nak);
+  const auto signed_by_next = partner.requests().at(1);
+  CHECK(
+      signed_by_next.header("webhook-signature") ==
+      webhook_signature(next, "2", std::stoll(signed_by_next.header("webhook-timestamp")), bytes_of("body")));
+  sending.sender->take({});
+  CHECK(sending.send_and_wait(message("3", "body")).code == "http 401");
+  CHECK(partner.requests().at(2).header("Authorization").empty());
+  CHECK(partner.requests().at(2).header("webhook-signature").empty());
+  CHECK(partner.connections() == 1);
+}
+
 TEST_CASE("one connection serves message after message") {
   HttpEndpoint partner([](const auto&) { return HttpEndpoint::answer("200 OK"); });
   Sending sending({.url = partner.url(), .connections_max = 4});
