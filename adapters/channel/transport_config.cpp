@@ -157,7 +157,7 @@ void TransportReader::read_tokens(ConfigTable& table, std::vector<HttpToken>& to
     table.fault("tokens", "there are no tokens, or more than 16", "Write tokens = [{ file = \"a.token\" }]");
   for (ConfigTable& each : listed) {
     const std::string until = read_until(each);
-    if (each.text("file").empty()) continue;
+    (void)each.text("file");  // its absence is a fault; an empty name is one of read_secret's
     add(each, "file", read_secret(each, "file"), until);
   }
 }
@@ -318,7 +318,8 @@ void TransportReader::read_signing_keys(ConfigTable& table, std::vector<SigningK
   for (ConfigTable& each : listed) {
     std::string until = read_until(each);
     lasting |= until.empty();
-    if (!each.text("file").empty()) add(each, "file", std::move(until));
+    (void)each.text("file");
+    add(each, "file", std::move(until));
   }
   if (!lasting) {
     table.fault("secrets", "every secret has a last day, after which nothing would be signed",
@@ -329,16 +330,20 @@ void TransportReader::read_signing_keys(ConfigTable& table, std::vector<SigningK
 SecretText TransportReader::read_secret(ConfigTable& table, std::string_view key) {
   const auto name = table.optional_text(key);
   if (!name) return {};
-  const fs::path file = beside(*name);
-  if (is_open_to_others(file)) {
-    table.fault(key, "others may read or change the secret in " + file.string(),
-                "chmod 600 " + file.string() + ", and think about a new secret");
+  if (name->empty()) {
+    table.fault(key, "the file of the secret has no name", "Write the name of a file, or remove the line");
     return {};
   }
+  const fs::path file = beside(*name);
   auto secret = read_secret_file(file, kSecretBytesMax);
   if ((!secret && secret.error().kind != ErrorKind::invalid) || (secret && secret->view().empty())) {
     table.fault(key, "the file " + file.string() + " is missing, empty or not readable",
                 "Write a secret into it: (umask 077; openssl rand -hex 32 > " + file.string() + ")");
+    return {};
+  }
+  if (is_open_to_others(file)) {
+    table.fault(key, "others may read or change the secret in " + file.string(),
+                "chmod 600 " + file.string() + ", and think about a new secret");
     return {};
   }
   const auto text = secret ? one_line(*secret) : std::string_view();

@@ -238,6 +238,20 @@ TEST_CASE("a token or webhook secret that others may read or change is a fault, 
   }
 }
 
+TEST_CASE("a secret without a file's name is a fault: nobody posts without a token because of it") {
+  for (const auto& [direction, transport] : std::vector<std::pair<Direction, std::string>>{
+           {in, R"(kind = "http", address = "0.0.0.0", port = 8081, tokens = [{ file = "" }])"},
+           {in, R"(kind = "http", address = "0.0.0.0", port = 8081, token_file = "")"},
+           {out, R"(kind = "webhook", url = "https://x/", secrets = [{ file = "" }])"},
+           {out, R"(kind = "webhook", url = "https://x/", secret_file = "")"},
+           {out, R"(kind = "webhook", url = "https://x/", token_file = "")"}}) {
+    const Read read({{direction, transport}});
+    INFO(transport << "\n" << read.faults);
+    CHECK(read.count == 1);
+    CHECK(read.has("the file of the secret has no name"));
+  }
+}
+
 TEST_CASE("a port is one channel's, whatever the address and the kind") {
   const Read read({{in, R"(kind = "mllp", port = 2575)"},
                    {in, R"(kind = "http", port = 2575, address = "127.0.0.2")"},
