@@ -55,7 +55,7 @@ if ((sanitizers)); then
     { tail -n 20 "$results/gcovr.log"; failed=1; }
   python3 deploy/print_coverage.py "$results/coverage.json" || failed=1
   step "building (fuzz targets)"
-  build fuzz --target fuzz_{proofs,frames,hl7v2,mllp,csv,json,http,secrets,configuration,policy,messages,id_token}
+  build fuzz --target fuzz_{proofs,frames,hl7v2,mllp,csv,json,http,secrets,configuration,channels,policy,messages,id_token}
   step "fuzz targets, a fixed number of runs each"
   run fuzz fuzz -j 2 -L fuzz
   step "building (thread sanitizer)"
