@@ -8,6 +8,8 @@
 #include <map>
 #include <mutex>
 
+#include "adapters/channel/door_report.hpp"
+
 namespace carehub::adapters {
 namespace {
 
@@ -242,11 +244,24 @@ class Passage : public std::enable_shared_from_this<Passage> {
 
 }  // namespace
 
-struct InboundChannel::Impl : Shared {};
+struct InboundChannel::Impl : Shared, std::enable_shared_from_this<InboundChannel::Impl> {
+  std::uint32_t report_ms = 0;
+  std::shared_ptr<DoorReport> report;
+
+  void report_soon() {
+    io->post_after(report_ms, [weak = weak_from_this()] {
+      const auto self = weak.lock();
+      if (!self || self->stopping) return;
+      self->report->turned_away(self->transport->turned_away());
+      self->report_soon();
+    });
+  }
+};
 
 InboundChannel::InboundChannel(std::string name, Unmappable unmappable,
                                std::unique_ptr<InboundTransport> transport,
-                               std::unique_ptr<Interpreter> interpreter, client::HubClient& hub, IoThread& io)
+                               std::unique_ptr<Interpreter> interpreter, client::HubClient& hub, IoThread& io,
+                               std::uint32_t report_ms)
     : impl_(std::make_shared<Impl>()) {
   impl_->name = std::move(name);
   impl_->unmappable = unmappable;
@@ -254,6 +269,9 @@ InboundChannel::InboundChannel(std::string name, Unmappable unmappable,
   impl_->interpreter = std::move(interpreter);
   impl_->hub = &hub;
   impl_->io = &io;
+  impl_->report_ms = report_ms;
+  impl_->report = std::make_shared<DoorReport>(
+      impl_->name, hub, [&io](std::function<void()> work) { io.post(std::move(work)); });
 }
 
 InboundChannel::~InboundChannel() { stop(); }
@@ -262,7 +280,7 @@ const std::string& InboundChannel::name() const { return impl_->name; }
 
 Result<void> InboundChannel::start() {
   // Weak: the transport, which the channel owns, must not keep the channel alive.
-  return impl_->transport->start(
+  auto started = impl_->transport->start(
       [weak = std::weak_ptr(impl_)](Bytes message, const Arrival& arrival, auto reply) {
         const auto impl = weak.lock();
         if (!impl || impl->stopping) return reply({.busy = true, .messages = {}, .results = {}});
@@ -270,6 +288,8 @@ Result<void> InboundChannel::start() {
         auto interpreted = impl->interpreter->interpret(std::move(message), arrival);
         std::make_shared<Passage>(impl, std::move(interpreted), std::move(reply))->publish();
       });
+  if (started) impl_->report_soon();
+  return started;
 }
 
 void InboundChannel::stop() {

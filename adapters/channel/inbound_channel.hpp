@@ -21,9 +21,11 @@ struct InboundCounts {
 /// has its result. What the hub cannot take now is `busy` to the transport and never acknowledged.
 class InboundChannel {
  public:
-  /// io and hub outlive the channel; close the hub client only after stop().
+  /// io and hub outlive the channel; close the hub client only after stop(). Every `report_ms` the hub hears
+  /// whom the transport has turned away since.
   InboundChannel(std::string name, Unmappable unmappable, std::unique_ptr<InboundTransport> transport,
-                 std::unique_ptr<Interpreter> interpreter, client::HubClient& hub, IoThread& io);
+                 std::unique_ptr<Interpreter> interpreter, client::HubClient& hub, IoThread& io,
+                 std::uint32_t report_ms = 60'000);
   ~InboundChannel();
 
   const std::string& name() const;

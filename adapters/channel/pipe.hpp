@@ -58,6 +58,9 @@ using Receive =
 
 struct HttpToken;
 
+/// Who was turned away, by cause, since start.
+using TurnedAwayCounts = std::map<wire::TurnedAway, std::uint64_t>;
+
 /// A transport that listens or watches. start() fails `unavailable` (port taken, folder missing) before
 /// anything is taken in; stop() lets messages under way finish within a bound.
 class InboundTransport {
@@ -67,6 +70,8 @@ class InboundTransport {
   virtual void stop() = 0;
   /// Whose tokens are good from the next request on. One that asks for none passes it over.
   virtual void allow(const std::vector<HttpToken>& /*tokens*/) {}
+  /// Of those who were not let in. On the IoThread.
+  virtual TurnedAwayCounts turned_away() const { return {}; }
 };
 
 /// A view in the partner's format, with what names it there (file row, webhook id).

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <chrono>
 
+#include "adapters/channel/door_report.hpp"
 #include "adapters/channel/transport_config.hpp"
 #include "adapters/console/front_desk.hpp"
 #include "adapters/transports/connection_listener.hpp"
@@ -27,6 +28,19 @@ constexpr std::array<const char*, kSignInRefusals> kCauses = {"an account that i
                                                               "a form of somebody else's",
                                                               "not by the provider",
                                                               "without a role here"};
+
+/// As the hub writes them down, in the order of SignInRefusal.
+TurnedAwayCounts by_cause(const SignInCounts& counts) {
+  using wire::TurnedAway;
+  constexpr std::array<TurnedAway, kSignInRefusals> kWritten = {
+      TurnedAway::no_account,   TurnedAway::account_over, TurnedAway::wrong_password,
+      TurnedAway::wrong_code,   TurnedAway::has_to_wait,  TurnedAway::too_many,
+      TurnedAway::foreign_form, TurnedAway::provider,     TurnedAway::no_role};
+  TurnedAwayCounts by_cause;
+  for (std::size_t cause = 0; cause < kSignInRefusals; ++cause)
+    by_cause[kWritten.at(cause)] = counts.at(cause);
+  return by_cause;
+}
 
 /// What tells one state of a file from another: i-node, size and time of change.
 std::array<std::int64_t, 4> stamp_of(const std::filesystem::path& file) {
@@ -105,7 +119,9 @@ struct Console::Impl : std::enable_shared_from_this<Console::Impl> {
   /// A line a minute at most and cause, so that strangers cannot fill the disk.
   void summarise() {
     const auto now = std::chrono::steady_clock::now();
-    if (desk->counts() == told || now < next_summary) return;
+    if (now < next_summary) return;
+    report->turned_away(by_cause(desk->counts()));
+    if (desk->counts() == told) return;
     next_summary = now + std::chrono::minutes(1);
     for (std::size_t cause = 0; cause < kSignInRefusals; ++cause) {
       const auto count = desk->counts().at(cause) - told.at(cause);
@@ -128,6 +144,8 @@ struct Console::Impl : std::enable_shared_from_this<Console::Impl> {
 
   IoThread& io;
   ConsoleOptions options;
+  std::shared_ptr<client::HubClient> hub;
+  std::shared_ptr<DoorReport> report;
   std::shared_ptr<FrontDesk> desk;
   std::shared_ptr<HttpService> service;
   std::shared_ptr<Listener> listener;
@@ -147,7 +165,15 @@ Result<void> Console::Impl::start() {
   static const SystemClock clock;  // both for whatever is still under way when this goes
   static SystemRandom random;
   const auto post = [&io = io](std::function<void()> work) { io.post(std::move(work)); };
-  desk = std::make_shared<FrontDesk>(options.tls.has_value(), options.times, clock, random, post);
+  options.hub.client = kName;
+  auto opened = client::HubClient::open(options.hub);
+  if (!opened) return tl::unexpected(opened.error());
+  hub = std::move(*opened);
+  report = std::make_shared<DoorReport>(kName, *hub, post);
+  desk = std::make_shared<FrontDesk>(
+      options.tls.has_value(), options.times, clock, random, post,
+      [client = hub, told = report](wire::DoorEvent event, const std::string& account,
+                                    DoorReport::Kept done) { told->tell(event, account, std::move(done)); });
   if (options.open_id) desk->use_provider(std::make_shared<OpenId>(*options.open_id, clock, random, post));
   desk->take(std::move(read.accounts));
   service = std::make_shared<HttpService>();
@@ -191,9 +217,10 @@ Console::~Console() { stop(); }
 Result<void> Console::start() { return impl_->start(); }
 
 void Console::stop() {
-  if (!impl_->listener) return;
-  impl_->listener->stop();
+  if (impl_->listener) impl_->listener->stop();
+  if (impl_->hub == nullptr) return;
   impl_->io.run([this] { impl_->stopped = true; });
+  impl_->hub->close();
 }
 
 std::uint16_t Console::port() const { return impl_->listener->port(); }

@@ -12,6 +12,7 @@
 #include "adapters/transports/io_thread.hpp"
 #include "adapters/transports/tls_identity.hpp"
 #include "broker/base/config_reader.hpp"
+#include "broker/client/hub_client.hpp"
 
 namespace carehub::adapters {
 
@@ -23,7 +24,8 @@ struct ConsoleOptions {
   std::vector<std::string> roles = {};  // of the policy: those that an account may have
   SessionTimes times = {};
   std::optional<OpenIdOptions> open_id = {};
-  std::uint32_t look_ms = 2'000;  // how often the file is looked at
+  std::uint32_t look_ms = 2'000;   // how often the file is looked at
+  client::ClientOptions hub = {};  // where who signs in is written down
 };
 
 /// The `console` of a configuration, its files looked into; nullopt where there is none.
@@ -31,8 +33,8 @@ std::optional<ConsoleOptions> read_console(ConfigDocument& document, const std::
 /// Where the accounts of a configuration are, whether it has a console or not.
 std::filesystem::path accounts_file_of(ConfigDocument& document);
 
-/// Pages for people, who sign in. Takes a changed file of accounts while it runs; one with a fault changes
-/// nothing, with an alarm.
+/// Pages for people, who sign in and are in once the hub has written that down. Takes a changed file of
+/// accounts while it runs; one with a fault changes nothing, with an alarm.
 class Console {
  public:
   /// `io` outlives it.

@@ -24,8 +24,10 @@ SecretText taken(Form& form, const char* name) {
 
 }  // namespace
 
-FrontDesk::FrontDesk(bool over_tls, SessionTimes times, const Clock& clock, Random& random, SignIn::Post post)
+FrontDesk::FrontDesk(bool over_tls, SessionTimes times, const Clock& clock, Random& random, SignIn::Post post,
+                     Record record)
     : over_tls_(over_tls),
+      record_(std::move(record)),
       sessions_(times, clock, random),
       sign_in_(std::make_shared<SignIn>(clock, std::move(post))) {}
 
@@ -114,7 +116,10 @@ void FrontDesk::answer(HttpRequest request, Done done) {
 
 HttpAnswer FrontDesk::sign_out(const std::string& secret) {
   const auto session = sessions_.find(secret);
-  if (session) spdlog::info("console: account {} has signed out", session->who.id);
+  if (session) {
+    spdlog::info("console: account {} has signed out", session->who.id);
+    record_(wire::DoorEvent::signed_out, session->who.id, [](bool) {});
+  }
   sessions_.end(secret);
   const bool elsewhere = open_id_ && session && is_of_provider(session->who.id);
   HttpAnswer answer =
@@ -145,11 +150,36 @@ void FrontDesk::signed_in(const std::string& before, const std::string& form_sec
   }
   if (!outcome.who)
     return done(form_answer(403, form_secret, "Account, password and code do not belong together."));
-  sessions_.end(before);  // whatever the browser brought is of no use any more
-  HttpAnswer answer = leads_to("/");
-  answer.headers.emplace_back("Set-Cookie", cookie(kSession, sessions_.begin(*outcome.who, outcome.until)));
-  answer.headers.emplace_back("Set-Cookie", cookie(kFormCookie, ""));
-  done(std::move(answer));
+  let_in(before, outcome, [weak = weak_from_this(), form_secret, done](std::string session) {
+    const auto self = weak.lock();
+    if (!self) return;
+    if (session.empty()) return done(self->not_written_down());
+    HttpAnswer answer = self->leads_to("/");
+    answer.headers.emplace_back("Set-Cookie", std::move(session));
+    answer.headers.emplace_back("Set-Cookie", self->cookie(kFormCookie, ""));
+    done(std::move(answer));
+  });
+}
+
+void FrontDesk::let_in(const std::string& before, const SignInOutcome& outcome,
+                       const std::function<void(std::string cookie)>& done) {
+  record_(wire::DoorEvent::signed_in, outcome.who->id,
+          [weak = weak_from_this(), before, outcome, done](bool kept) {
+            const auto self = weak.lock();
+            if (!self) return;
+            // Meanwhile the account may have been taken away.
+            const bool there = is_of_provider(outcome.who->id) || self->sign_in_->knows(*outcome.who);
+            if (!kept || !there) return done("");
+            self->sessions_.end(before);  // whatever the browser brought is of no use any more
+            done(self->cookie(kSession, self->sessions_.begin(*outcome.who, outcome.until)));
+          });
+}
+
+HttpAnswer FrontDesk::not_written_down() const {
+  HttpAnswer answer =
+      page_answer(503, note_page("The hub cannot write down now that you sign in. Try again soon."));
+  answer.headers.emplace_back("Retry-After", "10");
+  return answer;
 }
 
 void FrontDesk::leave(Done done) {
@@ -181,25 +211,34 @@ void FrontDesk::arrive(const HttpRequest& request, Done done) {
 
 void FrontDesk::arrived(const std::string& before, const SignInOutcome& outcome, const Done& done) {
   if (outcome.refusal) sign_in_->refused(*outcome.refusal);
-  HttpAnswer answer;
+  const auto answered = [weak = weak_from_this(), done](HttpAnswer answer) {
+    const auto self = weak.lock();
+    if (!self) return;
+    answer.headers.emplace_back("Set-Cookie", self->cookie(kProviderCookie, "", "Lax"));
+    done(std::move(answer));
+  };
   if (outcome.who) {
-    sessions_.end(before);
-    // A page, and no redirect: that would still be the provider's doing, and a browser brings no strict
-    // cookie with what another site began.
-    answer = page_answer(200, signed_in_page());
-    answer.headers.emplace_back("Set-Cookie", cookie(kSession, sessions_.begin(*outcome.who, outcome.until)));
-  } else if (outcome.wait_s > 0) {
-    answer =
+    return let_in(before, outcome, [weak = weak_from_this(), answered](std::string session) {
+      const auto self = weak.lock();
+      if (!self) return;
+      if (session.empty()) return answered(self->not_written_down());
+      // A page, and no redirect: that would still be the provider's doing, and a browser brings no strict
+      // cookie with what another site began.
+      HttpAnswer answer = self->page_answer(200, signed_in_page());
+      answer.headers.emplace_back("Set-Cookie", std::move(session));
+      answered(std::move(answer));
+    });
+  }
+  if (outcome.wait_s > 0) {
+    HttpAnswer answer =
         page_answer(outcome.busy ? 503 : 429, note_page("This cannot be done now. Wait, then try again."));
     answer.headers.emplace_back("Retry-After", std::to_string(outcome.wait_s));
-  } else {
-    answer = page_answer(
-        403, note_page(outcome.refusal == SignInRefusal::no_role
-                           ? "You have no role here. Ask whoever looks after this hub at your organisation."
-                           : "Your organisation did not sign you in, or it took too long. Sign in again."));
+    return answered(std::move(answer));
   }
-  answer.headers.emplace_back("Set-Cookie", cookie(kProviderCookie, "", "Lax"));
-  done(std::move(answer));
+  answered(page_answer(
+      403, note_page(outcome.refusal == SignInRefusal::no_role
+                         ? "You have no role here. Ask whoever looks after this hub at your organisation."
+                         : "Your organisation did not sign you in, or it took too long. Sign in again.")));
 }
 
 }  // namespace carehub::adapters

@@ -10,6 +10,7 @@
 #include "adapters/console/sessions.hpp"
 #include "adapters/console/sign_in.hpp"
 #include "adapters/transports/http_connection.hpp"
+#include "schemas/wire_generated.h"
 
 namespace carehub::adapters {
 
@@ -29,8 +30,13 @@ class FrontDesk : public std::enable_shared_from_this<FrontDesk> {
  public:
   using Done = std::function<void(HttpAnswer)>;
 
-  /// Clock and random outlive it. `over_tls`: the pages are.
-  FrontDesk(bool over_tls, SessionTimes times, const Clock& clock, Random& random, SignIn::Post post);
+  /// Has it written down who signs in or out, and says whether it is: nobody is in before that.
+  using Record = std::function<void(wire::DoorEvent event, const std::string& account,
+                                    std::function<void(bool kept)> done)>;
+
+  /// Clock and random outlive it. `over_tls`: the pages are. `record` and `post` lead back to its thread.
+  FrontDesk(bool over_tls, SessionTimes times, const Clock& clock, Random& random, SignIn::Post post,
+            Record record);
 
   /// Who may sign in from now on; those who were changed or have gone are signed out.
   void take(std::vector<Account> accounts);
@@ -47,7 +53,12 @@ class FrontDesk : public std::enable_shared_from_this<FrontDesk> {
   void leave(Done done);
   void arrive(const HttpRequest& request, Done done);
   void arrived(const std::string& before, const SignInOutcome& outcome, const Done& done);
+  /// The cookie of a session that begins in the place of the one before; empty: the hub did not write it
+  /// down.
+  void let_in(const std::string& before, const SignInOutcome& outcome,
+              const std::function<void(std::string cookie)>& done);
   HttpAnswer form_answer(unsigned status, const std::string& form_secret, std::string_view note) const;
+  HttpAnswer not_written_down() const;
   HttpAnswer page_answer(unsigned status, std::string body) const;
   HttpAnswer leads_to(const std::string& path) const;
   HttpAnswer sign_out(const std::string& secret);
@@ -57,6 +68,7 @@ class FrontDesk : public std::enable_shared_from_this<FrontDesk> {
   std::string full_name(const char* name) const;
 
   bool over_tls_;
+  Record record_;
   Sessions sessions_;
   std::shared_ptr<SignIn> sign_in_;
   std::shared_ptr<OpenId> open_id_;

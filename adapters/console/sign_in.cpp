@@ -41,6 +41,10 @@ const Account* SignIn::find(const std::string& name) const {
   return found == accounts_.end() ? nullptr : &*found;
 }
 
+bool SignIn::knows(const SignedIn& who) const {
+  return std::ranges::any_of(accounts_, [&who](const Account& each) { return each.who == who; });
+}
+
 void SignIn::attempt(std::string name, SecretText password, SecretText code, const std::string& address,
                      const Done& done) {
   if (!is_account_name(name)) name.clear();  // nobody's, and all of those are one

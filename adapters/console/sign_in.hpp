@@ -57,6 +57,9 @@ class SignIn : public std::enable_shared_from_this<SignIn> {
   void attempt(std::string name, SecretText password, SecretText code, const std::string& address,
                const Done& done);
 
+  /// Whether there still is such an account, unchanged.
+  bool knows(const SignedIn& who) const;
+
   void refused(SignInRefusal cause) { ++counts_.at(static_cast<std::size_t>(cause)); }
   const SignInCounts& counts() const { return counts_; }
 

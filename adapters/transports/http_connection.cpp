@@ -229,6 +229,7 @@ bool HttpConnection::authorised(const Parser::value_type& request) const {
     verdict = judge(tokens, given.substr(kScheme.size()), SystemClock().now());
   if (verdict == TokenVerdict::good) return true;
   ++service_->unauthorised;
+  if (verdict == TokenVerdict::ended) ++service_->with_ended_token;
   service_->warn(peer_, verdict == TokenVerdict::ended ? "a token that has ended: answered 401"
                                                        : "no token of this channel: answered 401");
   return false;

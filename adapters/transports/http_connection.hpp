@@ -57,6 +57,7 @@ struct HttpService {
   /// it were held is wiped then, as they may be secrets.
   std::function<void(HttpRequest request, std::function<void(HttpAnswer)> done)> answer = {};
   std::uint64_t unauthorised = 0;
+  std::uint64_t with_ended_token = 0;  // of these
   PeerLog log;
   // Of bodies that are being read or decided on. Atomic: an answer from another thread may be a connection's
   // last.

@@ -56,6 +56,15 @@ void HttpListener::allow(const std::vector<HttpToken>& tokens) {
 
 std::uint16_t HttpListener::port() const { return impl_->listener->port(); }
 
+TurnedAwayCounts HttpListener::turned_away() const {
+  TurnedAwayCounts counts;
+  const auto& service = *impl_->service;
+  counts[wire::TurnedAway::unknown_token] = service.unauthorised - service.with_ended_token;
+  counts[wire::TurnedAway::token_over] = service.with_ended_token;
+  if (impl_->service->tls) impl_->service->tls->counts().add_to(counts);
+  return counts;
+}
+
 TlsCounts HttpListener::tls_counts() const {
   TlsCounts counts;
   impl_->io.run([&] {

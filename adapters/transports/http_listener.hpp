@@ -48,6 +48,7 @@ class HttpListener final : public InboundTransport {
   void allow(const std::vector<HttpToken>& tokens) override;
 
   std::uint16_t port() const;
+  TurnedAwayCounts turned_away() const override;
   TlsCounts tls_counts() const;
   /// Requests that were answered 401.
   std::uint64_t unauthorised() const;

@@ -86,6 +86,12 @@ MllpCounts MllpListener::counts() const {
   return counts;
 }
 
+TurnedAwayCounts MllpListener::turned_away() const {
+  TurnedAwayCounts counts;
+  if (impl_->service->tls) impl_->service->tls->counts().add_to(counts);
+  return counts;
+}
+
 TlsCounts MllpListener::tls_counts() const {
   TlsCounts counts;
   impl_->io.run([&] {

@@ -47,6 +47,7 @@ class MllpListener final : public InboundTransport {
 
   std::uint16_t port() const;  // the one that is listened on, after start()
   MllpCounts counts() const;
+  TurnedAwayCounts turned_away() const override;
   TlsCounts tls_counts() const;
 
  private:

@@ -47,6 +47,20 @@ TlsServer::TlsServer(std::string channel, TlsOptions options, Stamp stamp,
       seen_(stamp),
       identity_(std::move(identity)) {}
 
+void TlsCounts::add_to(TurnedAwayCounts& turned_away) const {
+  for (std::size_t cause = 0; cause < kTlsRefusals; ++cause) {
+    switch (static_cast<TlsRefusal>(cause)) {
+      case TlsRefusal::no_certificate:
+      case TlsRefusal::untrusted:
+      case TlsRefusal::out_of_date:
+      case TlsRefusal::not_named:
+        turned_away[wire::TurnedAway::wrong_certificate] += refused.at(cause);
+        break;
+      default: turned_away[wire::TurnedAway::no_handshake] += refused.at(cause);
+    }
+  }
+}
+
 void TlsServer::watch(IoThread& io) {
   io.post([&io, weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->look(io);

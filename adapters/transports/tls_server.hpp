@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "adapters/channel/pipe.hpp"
 #include "adapters/transports/io_thread.hpp"
 #include "adapters/transports/peer_log.hpp"
 #include "adapters/transports/tls_identity.hpp"
@@ -34,6 +35,8 @@ struct TlsCounts {
   std::uint64_t let_in = 0;
   std::array<std::uint64_t, kTlsRefusals> refused = {};
 
+  /// Adds those who were refused.
+  void add_to(TurnedAwayCounts& turned_away) const;
   std::uint64_t of(TlsRefusal cause) const { return refused.at(static_cast<std::size_t>(cause)); }
 };
 

@@ -131,8 +131,12 @@ ExitCode run_hub(const RunOptions& run, const Configuration& configuration,
   std::optional<adapters::Console> console;
   if (run.parts == RunOptions::Parts::all && configuration.console) {
     console_io.emplace();
-    console.emplace(*console_io, *configuration.console);
+    adapters::ConsoleOptions pages_of = *configuration.console;
+    pages_of.hub.endpoint = server::kInprocEndpoint;
+    pages_of.hub.zmq_context = hub.zmq_context();
+    console.emplace(*console_io, std::move(pages_of));
     if (auto pages = console->start(); !pages) {
+      console.reset();
       if (set) set->stop();
       (void)hub.stop();
       return complain(surroundings, pages.error());
@@ -144,7 +148,7 @@ ExitCode run_hub(const RunOptions& run, const Configuration& configuration,
   while (hub.running() && !surroundings.stopped_within(kTurn)) {
     if (surroundings.reload_asked()) reload(run.config, running);
   }
-  if (console) console->stop();
+  console.reset();
   // What is under way gets its receipt first; the hub goes last.
   if (set) set->stop();
   set.reset();

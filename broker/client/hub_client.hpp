@@ -93,7 +93,7 @@ struct Answer {
 /// A question for the hub; the answer is the frame that belongs to it.
 using Question = std::variant<wire::QueryT, wire::ReplayT, wire::HandleDeadLetterT, wire::HandleSubscriptionT,
                               wire::EraseT, wire::BackupT, wire::CosignT, wire::ChangePolicyT,
-                              wire::MarkChildT, wire::BreakGlassT>;
+                              wire::MarkChildT, wire::BreakGlassT, wire::TellDoorT>;
 using Reply = std::variant<wire::PageT, wire::ReplayedT, wire::HandledT, wire::ErasedT, wire::BackedUpT>;
 
 /// A connection that mends itself: after socket loss it says Hello again, publishes again what has no

@@ -12,6 +12,7 @@
 #include "broker/core/child_marks.hpp"
 #include "broker/core/courses.hpp"
 #include "broker/core/deliveries.hpp"
+#include "broker/core/doors.hpp"
 #include "broker/core/erasures.hpp"
 #include "broker/core/policy_changes.hpp"
 #include "broker/core/questions.hpp"
@@ -95,6 +96,7 @@ struct Engine::Impl {
           broken_glass(context, refused),
           repeats(impl.journal, impl.day_keys),
           strangers(impl.journal, impl.day_keys),
+          doors(rules.inbound, impl.journal, impl.day_keys, refused),
           admission(rules, impl.state, impl.journal, impl.vault, impl.day_keys, impl.random, impl.counters,
                     repeats, impl.note,
                     [this](const RecordedEvent& recorded) { return deliveries.route(recorded); }) {}
@@ -116,6 +118,7 @@ struct Engine::Impl {
     BrokenGlass broken_glass;
     RepeatCounts repeats;
     Strangers strangers;
+    Doors doors;
     Admission admission;
   };
 
@@ -299,6 +302,8 @@ Result<void> Engine::handle(const Peer& peer, const wire::Frame& frame, Timestam
       return running.child_marks.handle(peer, *frame.message_as_MarkChild(), at, out);
     case wire::Message::BreakGlass:
       return running.broken_glass.handle(peer, *frame.message_as_BreakGlass(), at, out);
+    case wire::Message::TellDoor:
+      return running.doors.handle(peer, *frame.message_as_TellDoor(), at, out);
     default:
       out.sends.push_back(
           {peer.connection,
@@ -361,6 +366,9 @@ Result<Timestamp> Engine::advance(Timestamp now, Decision& out) {
   auto refused = impl_->running().refused.advance(at);
   if (!refused) return tl::unexpected(refused.error());
   due = std::min(due, *refused);
+  auto turned_away = impl_->running().doors.advance(at);
+  if (!turned_away) return tl::unexpected(turned_away.error());
+  due = std::min(due, *turned_away);
   auto& alarm = impl_->running().agreement_alarm;
   const auto& policy = impl_->running().disclosure.current();
   alarm.look(policy, at, out);

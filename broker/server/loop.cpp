@@ -312,6 +312,7 @@ Result<void> Loop::handle(const Received& received, core::Decision& out) {
     case wire::Message::ChangePolicy:
     case wire::Message::MarkChild:
     case wire::Message::BreakGlass:
+    case wire::Message::TellDoor:
     case wire::Message::HandleSubscription: return decide(*peer, *frame, out);
     default:
       refuse(received.connection, ErrorKind::invalid, "this hub does not know that verb", false);

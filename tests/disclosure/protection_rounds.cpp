@@ -64,7 +64,29 @@ void Rounds::mark(const Published& of, bool lift) {
       });
 }
 
+/// Only the hub's own processes say who signed in.
+void Rounds::tell_door() {
+  matrix_.ask_all(
+      [&](const Desk&) {
+        wire::TellDoorT frame;
+        frame.door = "console";
+        frame.events.push_back(std::make_unique<wire::AtDoorT>());
+        frame.events.back()->event = wire::DoorEvent::signed_in;
+        frame.events.back()->account = "account-1";
+        return frame;
+      },
+      [&](const Desk& desk, const Arrived& answer) {
+        INFO(desk.agency << " says who signed in");
+        matrix_.check_empty(answer.bytes);
+        const auto* handled = answer.as<wire::HandledT>();
+        REQUIRE(handled != nullptr);
+        if (is_refused(desk, handled->error)) return;
+        CHECK(handled->error == wire::ErrorKind::unknown);
+      });
+}
+
 void Rounds::protect() {
+  tell_door();
   for (const auto type : all_types()) {
     for (const auto& role : roles_) break_glass(role, matrix_.example(type, 1));
     const auto& ours = matrix_.example(type, 0);

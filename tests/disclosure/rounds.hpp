@@ -50,6 +50,7 @@ class Rounds {
   void back_up();
   void replay_into();
   void break_glass(const std::string& role, const Published& of);
+  void tell_door();
   void mark(const Published& of, bool lift);
   void cosign(const std::string& checkpoint);
 

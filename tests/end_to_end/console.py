@@ -3,6 +3,7 @@ import base64
 import hashlib
 import hmac
 import http.client
+import json
 import re
 import ssl
 import struct
@@ -77,6 +78,15 @@ class Console:
         """The secret of its codes."""
         told = self.accounts("add", name, "--roles", ROLES, "--password-file", self.password_file)
         return re.search(r"secret=([A-Z2-7]{32})&", told).group(1)
+
+    def trail(self):
+        told = subprocess.run([county.CAREHUB, "audit", "trail", self.county.config, "--json", "--by", "A Reader",
+                               "--reason", "to see who signed in"], check=True, capture_output=True, text=True, timeout=300)
+        return [json.loads(line) for line in told.stdout.splitlines()]
+
+    def account(self, name):
+        """Its id."""
+        return next(row["id"] for row in map(json.loads, self.accounts("list", "--json").splitlines()) if row["name"] == name)
 
     def log(self):
         return self.county.log.read_text()

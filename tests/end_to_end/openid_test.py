@@ -132,6 +132,9 @@ class ByAProvider(unittest.TestCase):
             self.assertIn(f"https://127.0.0.1:{console.provider.port}/session/end?client_id=carehub", out.text)
             browser.cookies = kept
             self.assertEqual(browser.ask("GET", "/").status, 303, "a session that was ended stays so")
+            by = [(row["act"], row["by"]) for row in console.trail() if row["by"].startswith("oidc-")]
+            self.assertEqual([act for act, _ in by[-2:]], ["signed in", "signed out"])
+            self.assertEqual(len({who for _, who in by}), 1)
 
     def test_whom_no_role_is_named_for_is_not_let_in_and_is_told_why(self):
         for console in self.consoles:

@@ -51,6 +51,16 @@ class SignIn(unittest.TestCase):
                                      headers={"Origin": f"https://127.0.0.1:{self.console.port}"}).status, 303)
         browser.cookies = kept
         self.assertEqual(browser.ask("GET", "/").status, 303, "a session that was ended stays so")
+        acts = [row["act"] for row in self.console.trail() if row["by"] == self.console.account("jo")]
+        self.assertEqual(acts, ["signed in", "signed out"])
+
+    def test_who_is_turned_away_is_counted_on_record_and_nothing_of_what_he_typed_is(self):
+        browser = Browser(self.console, "127.0.0.6")
+        self.assertEqual(browser.sign_in("a-name-of-nobody", "a password of nobody", "000000").status, 403)
+        told = lambda: [row for row in self.console.trail() if row["act"] == "refused sign-in"]
+        county.wait_until(lambda: any("an account that is not there" in row["text"] for row in told()), "the entry")
+        for row in told():
+            self.assertNotIn("nobody", row["text"].replace("an account that is not there", ""))
 
     def test_an_account_that_is_removed_is_signed_out_while_the_hub_runs(self):
         browser = Browser(self.console, "127.0.0.3")

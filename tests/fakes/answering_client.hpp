@@ -24,7 +24,7 @@ class AnsweringClient final : public client::HubClient {
   void answer(const std::string&, std::vector<client::Answer>) override {}
   Result<void> ask(client::Question question, Done done) override {
     const std::lock_guard lock(mutex_);
-    waiting_.emplace_back(std::get<wire::QueryT>(std::move(question)), std::move(done));
+    waiting_.emplace_back(std::move(question), std::move(done));
     return {};
   }
   bool connected() const override { return connected_; }
@@ -36,9 +36,10 @@ class AnsweringClient final : public client::HubClient {
     return waiting_.size();
   }
   /// What is asked by the oldest question that waits.
-  wire::QueryT asked() const {
+  template <class Asked = wire::QueryT>
+  Asked asked() const {
     const std::lock_guard lock(mutex_);
-    return waiting_.at(0).first;
+    return std::get<Asked>(waiting_.at(0).first);
   }
   /// Answers the oldest question that waits.
   void reply(Result<client::Reply> reply) {
@@ -53,7 +54,7 @@ class AnsweringClient final : public client::HubClient {
 
  private:
   mutable std::mutex mutex_;
-  std::deque<std::pair<wire::QueryT, Done>> waiting_;
+  std::deque<std::pair<client::Question, Done>> waiting_;
   std::atomic<bool> connected_{true};
 };
 

@@ -7,7 +7,10 @@
 #include <sstream>
 #include <thread>
 
+#include "adapters/transports/http_listener.hpp"
+#include "tests/fakes/answering_client.hpp"
 #include "tests/fakes/recording_client.hpp"
+#include "tests/fakes/tcp_peer.hpp"
 
 namespace carehub::adapters {
 namespace {
@@ -292,6 +295,42 @@ TEST_CASE("a channel that has stopped takes nothing more") {
   REQUIRE(pipe.replied() == 1);
   CHECK(pipe.replies[0].busy);
   CHECK(pipe.hub.published().empty());
+}
+
+TEST_CASE("whom a channel's listener turns away is told to the hub by cause, a while later") {
+  fakes::AnsweringClient hub;
+  IoThread io;
+  HttpListenerOptions options;
+  options.channel = "council-api";
+  options.path = "/events";
+  options.tokens = {*http_token("correct-horse"), *http_token("an-old-horse", "2020-01-31")};
+  auto owned = std::make_unique<HttpListener>(io, options);
+  const HttpListener& listener = *owned;
+  InboundChannel channel("council-api", Unmappable::refuse, std::move(owned),
+                         std::make_unique<LineInterpreter>(), hub, io, 10);
+  REQUIRE(channel.start());
+  const auto knock = [&](const std::string& token) {
+    auto peer = fakes::TcpPeer::connect(listener.port());
+    peer.send("POST /events HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer " + token +
+              "\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
+    CHECK(peer.receive_until("\r\n\r\n").starts_with("HTTP/1.1 401"));
+  };
+  for (const char* token : {"another's", "guessed", "an-old-horse"}) knock(token);
+  std::map<wire::TurnedAway, std::uint64_t> told;
+  const auto all = [&] { return told[wire::TurnedAway::unknown_token] + told[wire::TurnedAway::token_over]; };
+  while (all() < 3) {
+    REQUIRE(fakes::eventually([&] { return hub.waiting() > 0; }));
+    const auto asked = hub.asked<wire::TellDoorT>();
+    CHECK(asked.door == "council-api");
+    for (const auto& said : asked.events) {
+      CHECK(said->event == wire::DoorEvent::turned_away);
+      told[said->cause] += said->count;
+    }
+    hub.reply(client::Reply(wire::HandledT()));
+  }
+  CHECK(told[wire::TurnedAway::unknown_token] == 2);
+  CHECK(told[wire::TurnedAway::token_over] == 1);
+  channel.stop();
 }
 
 }  // namespace

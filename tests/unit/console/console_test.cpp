@@ -20,6 +20,13 @@ struct Folder {
     std::ofstream(file) << console;
     return ConfigDocument::load(file);
   }
+  /// Of a console of a hub that is not there.
+  ConsoleOptions options() const {
+    ConsoleOptions options;
+    options.accounts_file = directory.path() / "accounts.toml";
+    options.hub.endpoint = "ipc://" + (directory.path() / "none").string();
+    return options;
+  }
   /// The first fault; empty where there is none.
   std::string fault(const std::string& console) const {
     auto read = document(console);
@@ -74,7 +81,7 @@ TEST_CASE("a console does not start with accounts that others may read") {
   ::chmod(file.c_str(), 0644);
   CHECK(folder.fault("[console]\nlisten = \"127.0.0.1:8443\"\n").find("chmod 600") != std::string::npos);
   IoThread io;
-  Console console(io, {.accounts_file = file});
+  Console console(io, folder.options());
   const auto started = console.start();
   REQUIRE_FALSE(started);
   CHECK(started.error().kind == ErrorKind::invalid);
@@ -83,11 +90,13 @@ TEST_CASE("a console does not start with accounts that others may read") {
 TEST_CASE("a console takes any free port, and leaves it when it stops") {
   const Folder folder;
   IoThread io;
-  Console console(io, {.accounts_file = folder.directory.path() / "accounts.toml"});
+  Console console(io, folder.options());
   REQUIRE(console.start());
   const auto port = console.port();
   CHECK(port != 0);
   console.stop();
-  Console next(io, {.port = port, .accounts_file = folder.directory.path() / "accounts.toml"});
+  auto again = folder.options();
+  again.port = port;
+  Console next(io, again);
   CHECK(next.start());
 }

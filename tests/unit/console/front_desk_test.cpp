@@ -21,12 +21,21 @@ struct Browser {
   std::mutex mutex;
   std::condition_variable changed;
   std::deque<std::function<void()>> posted;
-  std::shared_ptr<FrontDesk> desk =
-      std::make_shared<FrontDesk>(true, SessionTimes{}, clock, random, [this](std::function<void()> work) {
+  std::shared_ptr<FrontDesk> desk = std::make_shared<FrontDesk>(
+      true, SessionTimes{}, clock, random,
+      [this](std::function<void()> work) {
         const std::lock_guard lock(mutex);
         posted.push_back(std::move(work));
         changed.notify_one();
+      },
+      [this](wire::DoorEvent event, const std::string& account, std::function<void(bool)> done) {
+        recorded.emplace_back(event, account);
+        while_writing();
+        done(hub_writes);
       });
+  std::vector<std::pair<wire::DoorEvent, std::string>> recorded;
+  bool hub_writes = true;
+  std::function<void()> while_writing = [] {};
   std::map<std::string, std::string> cookies;
   std::map<std::string, std::string> more_headers;
   std::string set_cookies;  // of the last answer, as they were sent
@@ -220,4 +229,29 @@ TEST_CASE("who comes back from the provider has a session of his own, and a page
   const auto out = browser.ask("POST", "/sign-out", "form=" + Browser::token_in(page.body));
   CHECK(out.status == 200);
   CHECK(browser.ask("GET", "/").status == 303);
+}
+
+TEST_CASE("nobody is in before the hub has it on record, and who signs out is on record, too") {
+  Browser browser;
+  browser.hub_writes = false;
+  const auto refused = browser.sign_in();
+  CHECK(refused.status == 503);
+  CHECK(header(refused, "Retry-After") == "10");
+  CHECK_FALSE(browser.cookies.contains(kSession));
+  CHECK(browser.ask("GET", "/").status == 303);
+  browser.hub_writes = true;
+  browser.clock.advance_ms(30'000);
+  browser.while_writing = [&browser] { browser.desk->take({}); };
+  CHECK(browser.sign_in().status == 503);  // the account went while it was written down
+  browser.while_writing = [] {};
+  browser.desk->take({test::account("jo")});
+  browser.clock.advance_ms(30'000);
+  CHECK(browser.sign_in().status == 303);
+  CHECK(browser.ask("POST", "/sign-out", "form=" + Browser::token_in(browser.ask("GET", "/").body)).status ==
+        303);
+  using wire::DoorEvent;
+  REQUIRE(browser.recorded.size() == 4);
+  for (const auto& [event, account] : browser.recorded) CHECK(account == "account-jo");
+  CHECK(browser.recorded[2].first == DoorEvent::signed_in);
+  CHECK(browser.recorded[3].first == DoorEvent::signed_out);
 }
