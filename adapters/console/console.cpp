@@ -173,7 +173,7 @@ Result<void> Console::Impl::start() {
   desk = std::make_shared<FrontDesk>(
       options.tls.has_value(), options.times, clock, random, post,
       [client = hub, told = report](wire::DoorEvent event, const std::string& account,
-                                    DoorReport::Kept done) { told->tell(event, account, std::move(done)); });
+                                    const DoorReport::Kept& done) { told->tell(event, account, done); });
   if (options.open_id) desk->use_provider(std::make_shared<OpenId>(*options.open_id, clock, random, post));
   desk->take(std::move(read.accounts));
   service = std::make_shared<HttpService>();
