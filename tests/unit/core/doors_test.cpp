@@ -97,7 +97,7 @@ TEST_CASE("more doors than there may be are counted together") {
   }
   (void)door.hub.pass_ms(60'000);
   REQUIRE(door.told().size() == core::Doors::kDoorsMax + 2);
-  CHECK(door.told().back().ends_with("|44 turned away at the (other doors): not by the provider|44"));
+  CHECK(door.told().back().ends_with("|43 turned away at the (other doors): not by the provider|43"));
 }
 
 TEST_CASE("a flood of people who sign in is told to come later, before the next of them is in") {
