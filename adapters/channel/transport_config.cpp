@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kSecretBytesMin = 16;
 constexpr std::size_t kSecretBytesMax = 4096;
 constexpr std::size_t kTokensMax = 16;      // of one channel
+constexpr std::size_t kNetworksMax = 64;    // of one token
 constexpr std::size_t kDayText = 10;        // 2027-01-31
 constexpr std::size_t kSigningKeysMax = 4;  // of one webhook
 
@@ -41,6 +42,18 @@ std::string read_until(ConfigTable& table) {
   if (table.has("until") && (until.size() != kDayText || !parse_date(until)))
     table.fault("until", "this is not a day", "Write until = 2027-01-31, the last day on which it is good");
   return until;
+}
+
+Networks read_from(ConfigTable& token) {
+  const auto texts = token.texts("from");
+  auto networks = Networks::make(texts);
+  if (!networks) {
+    token.fault("from", networks.error().text, "Write from = [\"10.1.0.0/16\"], where its agency posts from");
+  } else if (token.has("from") && (texts.empty() || texts.size() > kNetworksMax)) {
+    token.fault("from", "no address is named, or more than 64",
+                "Name where its agency posts from, or remove from: then the token is good anywhere");
+  }
+  return networks ? std::move(*networks) : Networks();
 }
 
 }  // namespace
@@ -142,23 +155,25 @@ std::optional<TransportConfig> TransportReader::read_http(ConfigTable& table, co
 }
 
 void TransportReader::read_tokens(ConfigTable& table, std::vector<HttpToken>& tokens) {
-  const auto add = [&tokens](ConfigTable& at, const char* key, const SecretText& secret, std::string until) {
+  const auto add = [&tokens](ConfigTable& at, const char* key, const SecretText& secret,
+                             std::string until = {}, Networks from = {}) {
     if (secret.view().empty()) return;  // a fault already
-    auto token = http_token(one_line(secret), std::move(until));
+    auto token = http_token(one_line(secret), std::move(until), std::move(from));
     if (token) {
       tokens.push_back(std::move(*token));
     } else {
       at.fault(key, token.error().text, "Write a hash: printf %s TOKEN | sha256sum");
     }
   };
-  add(table, "token_file", read_secret(table, "token_file"), {});
+  add(table, "token_file", read_secret(table, "token_file"));
   auto listed = table.tables("tokens");
   if (table.has("tokens") && (listed.empty() || listed.size() > kTokensMax))
     table.fault("tokens", "there are no tokens, or more than 16", "Write tokens = [{ file = \"a.token\" }]");
   for (ConfigTable& each : listed) {
-    const std::string until = read_until(each);
-    (void)each.text("file");  // its absence is a fault; an empty name is one of read_secret's
-    add(each, "file", read_secret(each, "file"), until);
+    std::string until = read_until(each);
+    Networks from = read_from(each);
+    if (each.text("file").empty()) continue;  // a fault already
+    add(each, "file", read_secret(each, "file"), std::move(until), std::move(from));
   }
 }
 
@@ -198,7 +213,7 @@ std::optional<TlsOptions> TransportReader::read_tls(ConfigTable& listener) const
 
 fs::path TransportReader::read_directory(ConfigTable& table, std::string_view key, Direction direction) {
   const std::string text = table.text(key);
-  if (text.empty()) return {};
+  if (text.empty()) return {};  // a fault already
   std::error_code error;
   fs::path named = fs::absolute(beside(text), error);
   fs::path directory = fs::weakly_canonical(named, error).lexically_normal();
@@ -220,9 +235,7 @@ fs::path TransportReader::read_shadow(ConfigTable& channel) {
   channel.known("shadow");
   if (!channel.has("shadow")) return {};
   const fs::path directory = read_directory(channel, "shadow", Direction::out);
-  if (directory.empty()) {
-    channel.fault("shadow", "the shadow's directory is empty", "Write shadow = \"shadow\", or remove it");
-  } else {
+  if (!directory.empty()) {
     check_writable_folder(channel, "shadow", directory,
                           {"there is no folder " + directory.string() + " for what the shadow writes",
                            "Make it: mkdir -m 700 " + directory.string()});
@@ -318,8 +331,7 @@ void TransportReader::read_signing_keys(ConfigTable& table, std::vector<SigningK
   for (ConfigTable& each : listed) {
     std::string until = read_until(each);
     lasting |= until.empty();
-    (void)each.text("file");
-    add(each, "file", std::move(until));
+    if (!each.text("file").empty()) add(each, "file", std::move(until));
   }
   if (!lasting) {
     table.fault("secrets", "every secret has a last day, after which nothing would be signed",

@@ -12,7 +12,7 @@
 namespace carehub::adapters {
 namespace {
 
-using Address = std::array<std::uint8_t, 16>;  // IPv4 as mapped into IPv6 (RFC 4291 section 2.5.5.2)
+using Address = Networks::Address;
 
 constexpr unsigned kMappedBits = 96;
 
@@ -71,9 +71,9 @@ Address unwrapped(const Address& address) {
 
 }  // namespace
 
-Result<AddressRules> AddressRules::make(const std::vector<std::string>& allowed) {
-  AddressRules rules;
-  for (const std::string& text : allowed) {
+Result<Networks> Networks::make(const std::vector<std::string>& texts) {
+  Networks networks;
+  for (const std::string& text : texts) {
     const auto wrong =
         fail(ErrorKind::invalid, "`" + text + "` is neither an IP address nor a network as 10.1.0.0/16");
     const std::size_t slash = text.find('/');
@@ -88,8 +88,27 @@ Result<AddressRules> AddressRules::make(const std::vector<std::string>& allowed)
       if (error != std::errc{} || at != end || bits > (four ? 32U : 128U)) return wrong;
       network.bits = bits + (four ? kMappedBits : 0U);
     }
-    rules.allowed_.push_back(network);
+    networks.networks_.push_back(network);
   }
+  return networks;
+}
+
+bool Networks::hold(const Address& address) const {
+  return std::ranges::any_of(networks_, [&address](const Network& network) {
+    return within(address, network.address, network.bits);
+  });
+}
+
+bool Networks::hold(const std::string& address) const {
+  const auto parsed = parse(address);
+  return parsed && hold(*parsed);
+}
+
+Result<AddressRules> AddressRules::make(const std::vector<std::string>& allowed) {
+  auto networks = Networks::make(allowed);
+  if (!networks) return tl::unexpected(networks.error());
+  AddressRules rules;
+  rules.allowed_ = std::move(*networks);
   return rules;
 }
 
@@ -98,10 +117,7 @@ std::string_view AddressRules::against(const std::string& address,
   const auto parsed = parse(address);
   if (!parsed) return "not an IP address";
   const Address judged = unwrapped(*parsed);
-  if (std::ranges::any_of(allowed_, [&judged](const Network& network) {
-        return within(judged, network.address, network.bits);
-      }))
-    return {};
+  if (allowed_.hold(judged)) return {};
   for (const Kind& kind : kForbidden) {
     if (within(judged, *parse(kind.network), kind.bits)) return kind.name;
   }

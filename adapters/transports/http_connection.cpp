@@ -79,6 +79,7 @@ HttpConnection::HttpConnection(PeerStream::Socket socket, std::shared_ptr<HttpSe
     : service_(std::move(service)),
       stream_(std::move(socket), service_->tls),
       peer_(peer_name(stream_.socket())),
+      address_(peer_address(stream_.socket())),
       answered_(stream_.get_executor()) {
   set_options(stream_.socket());
   // Never grows then: what it grew out of would not be wiped.
@@ -226,12 +227,14 @@ bool HttpConnection::authorised(const Parser::value_type& request) const {
   constexpr std::string_view kScheme = "bearer ";
   TokenVerdict verdict = TokenVerdict::unknown;
   if (beast::iequals(field.substr(0, kScheme.size()), boost::core::string_view(kScheme)))
-    verdict = judge(tokens, given.substr(kScheme.size()), SystemClock().now());
+    verdict = judge(tokens, given.substr(kScheme.size()), address_, SystemClock().now());
   if (verdict == TokenVerdict::good) return true;
-  ++service_->unauthorised;
-  if (verdict == TokenVerdict::ended) ++service_->with_ended_token;
+  // All have the same answer: who stole a token is not told what is wrong with it.
+  ++service_->unauthorised[verdict];
   service_->warn(peer_, verdict == TokenVerdict::ended ? "a token that has ended: answered 401"
-                                                       : "no token of this channel: answered 401");
+                        : verdict == TokenVerdict::elsewhere
+                            ? "a token from an address that is not in its `from`: answered 401"
+                            : "no token of this channel: answered 401");
   return false;
 }
 

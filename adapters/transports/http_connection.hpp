@@ -56,8 +56,7 @@ struct HttpService {
   /// Set: every request but that of /healthz is answered with what this gives, by any thread. What bytes of
   /// it were held is wiped then, as they may be secrets.
   std::function<void(HttpRequest request, std::function<void(HttpAnswer)> done)> answer = {};
-  std::uint64_t unauthorised = 0;
-  std::uint64_t with_ended_token = 0;  // of these
+  std::map<TokenVerdict, std::uint64_t> unauthorised = {};
   PeerLog log;
   // Of bodies that are being read or decided on. Atomic: an answer from another thread may be a connection's
   // last.
@@ -113,6 +112,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::shared_ptr<HttpService> service_;
   PeerStream stream_;
   std::string peer_;
+  std::string address_;  // of the peer, without its port
   boost::beast::flat_buffer buffer_;
   boost::asio::steady_timer answered_;
   std::chrono::steady_clock::time_point idle_since_ = std::chrono::steady_clock::now();

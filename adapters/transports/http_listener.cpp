@@ -58,9 +58,13 @@ std::uint16_t HttpListener::port() const { return impl_->listener->port(); }
 
 TurnedAwayCounts HttpListener::turned_away() const {
   TurnedAwayCounts counts;
-  const auto& service = *impl_->service;
-  counts[wire::TurnedAway::unknown_token] = service.unauthorised - service.with_ended_token;
-  counts[wire::TurnedAway::token_over] = service.with_ended_token;
+  const auto& unauthorised = impl_->service->unauthorised;
+  for (const auto& [verdict, cause] : {std::pair(TokenVerdict::unknown, wire::TurnedAway::unknown_token),
+                                       {TokenVerdict::ended, wire::TurnedAway::token_over},
+                                       {TokenVerdict::elsewhere, wire::TurnedAway::token_elsewhere}}) {
+    if (const auto found = unauthorised.find(verdict); found != unauthorised.end())
+      counts[cause] = found->second;
+  }
   if (impl_->service->tls) impl_->service->tls->counts().add_to(counts);
   return counts;
 }
@@ -75,7 +79,9 @@ TlsCounts HttpListener::tls_counts() const {
 
 std::uint64_t HttpListener::unauthorised() const {
   std::uint64_t count = 0;
-  impl_->io.run([&] { count = impl_->service->unauthorised; });
+  impl_->io.run([&] {
+    for (const auto& [verdict, requests] : impl_->service->unauthorised) count += requests;
+  });
   return count;
 }
 

@@ -13,11 +13,17 @@ namespace {
 constexpr std::string_view kHashed = "sha256:";
 constexpr std::size_t kDayText = 10;  // 2027-01-31
 
+TokenVerdict worth(const HttpToken& token, const std::string& address, Timestamp now) {
+  if (has_ended(token, now)) return TokenVerdict::ended;
+  return token.from.empty() || token.from.hold(address) ? TokenVerdict::good : TokenVerdict::elsewhere;
+}
+
 }  // namespace
 
-Result<HttpToken> http_token(std::string_view text, std::string until) {
+Result<HttpToken> http_token(std::string_view text, std::string until, Networks from) {
   HttpToken token;
   token.until = std::move(until);
+  token.from = std::move(from);
   if (!text.starts_with(kHashed)) {
     SHA256(bytes_of(text).data(), text.size(), token.sha256.data());
     return token;
@@ -34,15 +40,15 @@ Result<HttpToken> http_token(std::string_view text, std::string until) {
   return token;
 }
 
-TokenVerdict judge(const std::vector<HttpToken>& tokens, std::string_view secret, Timestamp now) {
+TokenVerdict judge(const std::vector<HttpToken>& tokens, std::string_view secret, const std::string& address,
+                   Timestamp now) {
   std::array<std::uint8_t, SHA256_DIGEST_LENGTH> given{};
   SHA256(bytes_of(secret).data(), secret.size(), given.data());
   TokenVerdict verdict = TokenVerdict::unknown;
   // Every token is looked at, each in constant time: which of them came near cannot be measured.
   for (const HttpToken& token : tokens) {
     if (CRYPTO_memcmp(given.data(), token.sha256.data(), given.size()) != 0) continue;
-    if (verdict != TokenVerdict::good)
-      verdict = has_ended(token, now) ? TokenVerdict::ended : TokenVerdict::good;
+    if (verdict != TokenVerdict::good) verdict = worth(token, address, now);
   }
   return verdict;
 }

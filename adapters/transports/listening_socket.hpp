@@ -16,6 +16,9 @@ Result<boost::asio::ip::tcp::acceptor> listen_on(boost::asio::io_context& contex
 /// "10.1.2.3:40112", or "unknown" when the peer has gone.
 std::string peer_name(const boost::asio::ip::tcp::socket& socket);
 
+/// The same without its port; empty when the peer has gone.
+std::string peer_address(const boost::asio::ip::tcp::socket& socket);
+
 /// Nagle off (answers are small and awaited) and keepalive on (a peer that lost power is noticed).
 void set_options(boost::asio::ip::tcp::socket& socket);
 

@@ -223,7 +223,10 @@ std::string ConfigTable::text(std::string_view key) {
   if (table_at(node_).get(key) == nullptr) {
     fault({}, ticked(key) + " is missing.", "Add " + std::string(key) + " = \"...\" here.");
   }
-  return optional_text(key).value_or(std::string{});
+  const auto given = optional_text(key);
+  if (given && given->empty())
+    fault(key, ticked(key) + " is empty.", "Write " + std::string(key) + " = \"...\".");
+  return given.value_or(std::string{});
 }
 
 std::optional<std::string> ConfigTable::optional_text(std::string_view key) {

@@ -56,7 +56,7 @@ class ConfigDocument {
 /// A view of one table. Getters mark the key as known; a wrong type is a fault and gives the fallback.
 class ConfigTable {
  public:
-  /// A missing key is a fault.
+  /// A missing key is a fault, and so is an empty text.
   std::string text(std::string_view key);
   std::optional<std::string> optional_text(std::string_view key);
   /// A text, or a whole number or date-time without quotes as the text that it would be in them.

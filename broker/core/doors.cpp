@@ -41,6 +41,7 @@ const char* words_for(TurnedAway cause) {
     case TurnedAway::token_over: return "a token whose last day is over";
     case TurnedAway::wrong_certificate: return "no certificate of this channel's clients";
     case TurnedAway::no_handshake: return "no TLS that is taken here";
+    case TurnedAway::token_elsewhere: return "a token from an address that is not its agency's";
     case TurnedAway::unknown: break;
   }
   return nullptr;

@@ -293,6 +293,28 @@ pack = "hospital/hl7v2.toml"''', "elwick-adt")
         self.assertEqual(county.stop(), 0)
         self.assertNotIn(new, county.log.read_text())
 
+    def test_a_stolen_token_is_of_no_use_from_another_address(self):
+        listed = 'tokens = [{ file = "council.token", from = ["%s"] }]'
+        county = County(replace=[('token_file = "council.token"', listed % "127.0.0.2")]).start()
+
+        def post(address):
+            connection = http.client.HTTPConnection("127.0.0.1", county.http, timeout=120, source_address=(address, 0))
+            connection.request("POST", "/events", "{}", {"Authorization": f"Bearer {TOKEN}",
+                                                         "Content-Type": "application/json"})
+            status = connection.getresponse().status
+            connection.close()
+            return status
+
+        self.assertEqual(post("127.0.0.1"), 401)
+        self.assertNotEqual(post("127.0.0.2"), 401)
+        wait_until(lambda: "a token from an address that is not in its `from`" in county.log.read_text(), "the warning")
+        county.config.write_text(county.config.read_text().replace(listed % "127.0.0.2", listed % "127.0.0.1"))
+        reload(county, "tokens-reloaded")
+        self.assertNotEqual(post("127.0.0.1"), 401)
+        self.assertEqual(post("127.0.0.2"), 401)
+        self.assertNotIn(TOKEN, county.log.read_text())
+        self.assertEqual(county.stop(), 0)
+
     def test_a_webhooks_secrets_are_changed_while_the_hub_runs_and_the_old_ones_are_in_no_later_request(self):
         bodies = []
         receiver = Receiver(behave=lambda path, body: bodies.append((path, body)) or 200)

@@ -19,16 +19,20 @@ namespace carehub::fakes {
 /// test.
 class TcpPeer {
  public:
-  static TcpPeer connect(std::uint16_t port, int receive_buffer_bytes = 0) {
+  /// `from`: an address of this machine's own to come from.
+  static TcpPeer connect(std::uint16_t port, int receive_buffer_bytes = 0, const char* from = "127.0.0.1") {
     const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
     if (receive_buffer_bytes > 0) {
       ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof receive_buffer_bytes);
     }
     sockaddr_in address{};
     address.sin_family = AF_INET;
+    sockaddr_in own = address;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    if (::inet_pton(AF_INET, from, &own.sin_addr) != 1 ||
+        ::bind(fd, reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0 ||
+        ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
       ::close(fd);
       throw std::runtime_error("cannot connect");
     }

@@ -76,7 +76,7 @@ struct Listeners {
   void operator()(const HttpListenerOptions& http) {
     check(http.address, http.port);
     require(http.path.starts_with("/") && (is_loopback(http.address) || !http.tokens.empty()));
-    require(judge(http.tokens, kOpen, SystemClock().now()) != TokenVerdict::good);
+    require(judge(http.tokens, kOpen, "192.0.2.7", SystemClock().now()) != TokenVerdict::good);
     require(http.connections_max >= 1 && http.connections_max <= limits::kHttpConnectionsMax);
   }
   void operator()(const FolderReaderOptions& folder) {

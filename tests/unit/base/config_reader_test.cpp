@@ -96,6 +96,14 @@ TEST_CASE("a missing key is a fault at its table") {
   CHECK(only_fault(document) == "hub.toml:1:1: `name` is missing. Add name = \"...\" here.");
 }
 
+TEST_CASE("a text that has to be there is not an empty one; one that may be absent may be empty") {
+  auto document = parse("[hub]\nname = \"\"\nmotto = \"\"\n");
+  auto hub = *document.root().table("hub");
+  CHECK(hub.text("name").empty());
+  CHECK(hub.optional_text("motto") == "");
+  CHECK(only_fault(document) == "hub.toml:2:8: `name` is empty. Write name = \"...\".");
+}
+
 TEST_CASE("a key missing at the top is a fault of the file") {
   auto document = parse("a = 1\n");
   CHECK(document.root().text("name").empty());

@@ -77,7 +77,8 @@ TEST_CASE("each kind of channel is read with its transport") {
   CHECK(county.read_ones[0].pack != nullptr);
   const auto& http = std::get<HttpListenerOptions>(county.read_ones[1].transport);
   CHECK(http.path == "/events");
-  CHECK(judge(http.tokens, "0123456789abcdef0123456789abcdef", SystemClock().now()) == TokenVerdict::good);
+  CHECK(judge(http.tokens, "0123456789abcdef0123456789abcdef", "192.0.2.7", SystemClock().now()) ==
+        TokenVerdict::good);
   const auto& reader = std::get<FolderReaderOptions>(county.read_ones[2].transport);
   CHECK(reader.directory == std::filesystem::weakly_canonical(county.folder.path() / "in"));
   CHECK(reader.done_file);
@@ -219,7 +220,7 @@ TEST_CASE("a shadow has all of its channel's configuration, and a directory that
   county.read(out(url) + shadow);
   CHECK(county.has_fault("there is no folder"));
   county.read(out(url) + "shadow = \"\"\n");
-  CHECK(county.has_fault("the shadow's directory is empty"));
+  CHECK(county.has_fault("`shadow` is empty"));
   county.read(in("kind = \"mllp\", port = 2575") + shadow);
   CHECK(county.has_fault("only an outbound channel can be a shadow"));
   std::filesystem::create_directory(county.folder.path() / "shadow");

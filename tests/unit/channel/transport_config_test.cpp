@@ -177,11 +177,26 @@ TEST_CASE("a listener has several tokens, each in clear or as a hash, with its l
   const auto& tokens = std::get<HttpListenerOptions>(*good.transports[0]).tokens;
   REQUIRE(tokens.size() == 2);
   CHECK(tokens[0].until == "2027-01-31");
-  CHECK(judge(tokens, "test\n", SystemClock().now()) == TokenVerdict::good);
+  CHECK(judge(tokens, "test\n", "192.0.2.7", SystemClock().now()) == TokenVerdict::good);
   CHECK(read(R"([{ file = "old.token", until = 2027-01 }])").count > 0);
   CHECK(read(R"([{ file = "old.token", until = "soon" }])").has("this is not a day"));
   CHECK(read(R"([{ file = "none.token" }])").has("none.token is missing"));
   CHECK(read("[]").has("there are no tokens"));
+  const Read bound = read(R"([{ file = "old.token", from = ["192.0.2.0/24", "2001:db8::7"] }])");
+  INFO(bound.faults);
+  REQUIRE(bound.count == 0);
+  const auto& only = std::get<HttpListenerOptions>(*bound.transports[0]).tokens;
+  const auto worth = [&](const char* address) {
+    return judge(only, "an-old-horse-of-16", address, SystemClock().now());
+  };
+  CHECK(worth("192.0.2.7") == TokenVerdict::good);
+  CHECK(worth("2001:db8::7") == TokenVerdict::good);
+  CHECK(worth("192.0.3.7") == TokenVerdict::elsewhere);
+  // What cannot be read does not make a token good anywhere.
+  CHECK(read(R"([{ file = "old.token", from = [] }])").has("no address is named"));
+  CHECK(read(R"([{ file = "old.token", from = ["council.example"] }])").has("`council.example` is neither"));
+  CHECK(read(R"([{ file = "old.token", from = "192.0.2.7" }])").count > 0);
+  CHECK(read(R"([{ file = "old.token", form = ["192.0.2.7"] }])").has("from"));
   Read::folder.write_secret("new.token", "sha256:f2ca1bb6c7e907\n");
   CHECK(read(R"([{ file = "new.token" }])").has("64 hexadecimal digits"));
 }

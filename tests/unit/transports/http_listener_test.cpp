@@ -45,8 +45,8 @@ struct Listening {
   }
   TcpPeer connect() { return TcpPeer::connect(listener.port()); }
   /// The whole answer to one request on a connection of its own.
-  std::string ask(const std::string& request) {
-    TcpPeer peer = connect();
+  std::string ask(const std::string& request, const char* from = "127.0.0.1") {
+    TcpPeer peer = TcpPeer::connect(listener.port(), 0, from);
     peer.send(request);
     peer.finish_sending();
     return peer.receive_until("no such bytes");
@@ -112,6 +112,30 @@ TEST_CASE("a token that is taken off is refused at the next request, on a connec
   CHECK(status_of(peer.receive_until("\r\n\r\n")) == "401 Unauthorized");
   CHECK(hub.received() == 2);
   CHECK(hub.listener.unauthorised() == 1);
+}
+
+TEST_CASE("a stolen token is of no use from another agency's address, and whoever tries is counted apart") {
+  Listening hub;
+  const auto networks = Networks::make({"127.0.0.2/31", "2001:db8::/32"});
+  REQUIRE(networks);
+  hub.listener.allow({*http_token("correct-horse", {}, *networks)});
+  CHECK(status_of(hub.ask(post("{}"), "127.0.0.2")) == "200 OK");
+  CHECK(status_of(hub.ask(post("{}"), "127.0.0.3")) == "200 OK");
+  // Whoever has it is told no more than who guesses.
+  const std::string stolen = hub.ask(post("{}"), "127.0.0.4");
+  const std::string guessed = hub.ask(post("{}", "Authorization: Bearer guessed\r\n" + kJson), "127.0.0.4");
+  CHECK(status_of(stolen) == "401 Unauthorized");
+  const auto body_of = [](const std::string& answer) { return answer.substr(answer.find("\r\n\r\n")); };
+  CHECK(body_of(stolen) == body_of(guessed));
+  // What somebody says of himself is not where he is.
+  CHECK(status_of(hub.ask(post("{}", kAuthorization + kJson + "X-Forwarded-For: 127.0.0.2\r\n"),
+                          "127.0.0.4")) == "401 Unauthorized");
+  CHECK(hub.received() == 2);
+  CHECK(hub.listener.unauthorised() == 3);
+  TurnedAwayCounts counts;
+  hub.io.run([&] { counts = hub.listener.turned_away(); });
+  CHECK(counts[wire::TurnedAway::token_elsewhere] == 2);
+  CHECK(counts[wire::TurnedAway::unknown_token] == 1);
 }
 
 TEST_CASE("a request that comes byte by byte, or in chunks, is one message") {
