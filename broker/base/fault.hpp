@@ -48,6 +48,9 @@ enum class Fault {
   keeps_the_overdue_on_reconnect,
   keeps_credit_on_reconnect,
   ignores_answers_uncounted,
+  shares_against_a_refusal,
+  shows_what_a_link_protects,
+  follows_no_name_later,
 };
 
 #ifdef CAREHUB_FAULT

@@ -22,6 +22,23 @@ Result<void> add(const PersonKey& person, ChildFact said, Rows& rows) {
   return {};
 }
 
+/// It counts as said by the event by which it came to be known: that event's own delivery goes by it.
+Result<void> fold_links(const FoldEntry& entry, const ledger::OperatorAction& action, Rows& rows) {
+  if (action.others() == nullptr) return {};
+  ChildFact fact;
+  fact.kind =
+      action.action()->string_view() == core::kLinkAction ? ChildFactKind::linked : ChildFactKind::unlinked;
+  fact.entry = action.sequence();
+  fact.at = entry.appended_at;
+  fact.from_us = entry.appended_at.us;
+  for (const auto* other : *action.others()) {
+    const auto key = key_from<PersonKey>(*other);
+    fact.names = {std::string(text_of(key.bytes))};
+    if (auto added = add(key_from<PersonKey>(*action.person()), fact, rows); !added) return added;
+  }
+  return {};
+}
+
 }  // namespace
 
 void keep_child_facts(Rows& rows) { rows.put(row_keys::child_facts_kept(), {}); }
@@ -47,9 +64,11 @@ Result<void> fold_facts(const FoldEntry& entry, const ledger::EventEntry& event,
   return {};
 }
 
-Result<void> fold_marks(const FoldEntry& entry, const ledger::OperatorAction& action, Rows& rows) {
-  if (action.person() == nullptr || action.action() == nullptr || action.restrictions() == nullptr) return {};
+Result<void> fold_said(const FoldEntry& entry, const ledger::OperatorAction& action, Rows& rows) {
+  if (action.person() == nullptr || action.action() == nullptr) return {};
   const auto done = action.action()->string_view();
+  if (done == core::kLinkAction || done == core::kUnlinkAction) return fold_links(entry, action, rows);
+  if (action.restrictions() == nullptr) return {};
   ChildFact fact;
   if (done == core::kMarkAction) {
     fact.kind = ChildFactKind::marks;

@@ -13,7 +13,8 @@ Result<bool> child_facts_kept(const RowReads& rows);
 
 /// Comes behind the fold of people.
 Result<void> fold_facts(const FoldEntry& entry, const ledger::EventEntry& event, Rows& rows);
-Result<void> fold_marks(const FoldEntry& entry, const ledger::OperatorAction& action, Rows& rows);
+/// Marks of a protected child, and which records are one child's.
+Result<void> fold_said(const FoldEntry& entry, const ledger::OperatorAction& action, Rows& rows);
 Result<void> fold_broken_glass(const FoldEntry& entry, const ledger::Access& access, Rows& rows);
 
 }  // namespace carehub::care

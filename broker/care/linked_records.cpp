@@ -5,7 +5,6 @@
 #include <set>
 
 #include "broker/base/fault.hpp"
-#include "broker/base/identifiers.hpp"
 #include "broker/care/links_fold.hpp"
 #include "broker/care/people_fold.hpp"
 #include "broker/core/erasures.hpp"
@@ -25,12 +24,6 @@ void add_new(List& list, const Item& item) {
 
 void add_part(std::string& text, const std::string& more) { text += (text.empty() ? "" : "; ") + more; }
 
-/// A sender's own identifier may be an NHS number, which is the same then.
-std::string without_issuer(const std::string& name) {
-  const auto value = name.substr(name.rfind(':') + 1);
-  return NhsNumber::parse(value) ? "nhs:" + value : name;
-}
-
 /// Whom names of one statement are: a record, where there is one.
 struct Named {
   std::vector<std::string> names;
@@ -41,7 +34,7 @@ Result<std::optional<PersonKey>> whose(const std::string& name, const RowReads& 
                                        const storage::SecretKey& index_key) {
   auto person = person_linked(rows, core::identifier_hash(index_key, name));
   if (!person || *person) return person;
-  return person_linked(rows, core::identifier_hash(index_key, without_issuer(name)));
+  return person_linked(rows, core::identifier_hash(index_key, core::without_issuer(name)));
 }
 
 /// False: it is there already, or has no record any more.
@@ -78,7 +71,7 @@ Result<bool> join_linked(const std::vector<LinkStatement>& statements, const Row
     std::vector<std::string> inside;
     std::vector<std::string> apart;
     for (const auto& name : statement.names) {
-      const auto known_as = without_issuer(name);
+      const auto known_as = core::without_issuer(name);
       const auto person = whose(name, rows, index_key);
       if (!person) return tl::unexpected(person.error());
       const auto id = *person ? "person " + to_hex((*person)->bytes) : "name " + known_as;
@@ -179,7 +172,7 @@ struct LinkedRecords::Search {
     if (!person) return tl::unexpected(person.error());
     if (!*person) {
       add_name(core::identifier_hash(past.index_key(), name));
-      add_name(core::identifier_hash(past.index_key(), without_issuer(name)));
+      add_name(core::identifier_hash(past.index_key(), core::without_issuer(name)));
     } else if (!has(people, **person)) {
       if (people.size() >= kRecordsMax) {
         more = true;

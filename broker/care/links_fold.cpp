@@ -8,6 +8,8 @@
 namespace carehub::care {
 namespace {
 
+constexpr std::size_t kRowsOfScan = 4096;
+
 template <class Visit>
 void each_name(const ledger::EventEntry& entry, const storage::SecretKey& index_key, Visit visit) {
   const auto* event = entry.event_nested_root();
@@ -46,6 +48,21 @@ Result<std::vector<KeyedHash>> names_of(const RowReads& rows, const PersonKey& p
   for (const auto& row : *found)
     names.push_back(RowReader(std::string_view(row.key).substr(prefix.size())).key<KeyedHash>());
   return names;
+}
+
+Result<std::vector<KeyedHash>> names_in_links(const RowReads& rows) {
+  const auto prefix = row_keys::links_naming();
+  std::vector<KeyedHash> names;
+  for (auto from = prefix;;) {
+    const auto found = rows.scan(prefix, from, kRowsOfScan);
+    if (!found) return tl::unexpected(found.error());
+    for (const auto& row : *found) {
+      const auto name = RowReader(std::string_view(row.key).substr(prefix.size())).key<KeyedHash>();
+      if (names.empty() || names.back() != name) names.push_back(name);
+    }
+    if (found->size() < kRowsOfScan) return names;
+    from = found->back().key + '\0';
+  }
 }
 
 Result<std::vector<Sequence>> links_naming(const RowReads& rows, const KeyedHash& identifier,

@@ -53,6 +53,9 @@ Result<core::KnownChild> PastReader::known_child(const PastEvent& event, Timesta
   auto facts = stored_child_facts(store_, sealer_, event.person);
   if (!facts) return tl::unexpected(facts.error());
   auto known = core::known_through(std::move(*facts), event.sequence, through);
+  const auto facts_of = [this](const PersonKey& other) { return stored_child_facts(store_, sealer_, other); };
+  if (auto added = core::add_linked(known, event.person, through, facts_of); !added)
+    return tl::unexpected(added.error());
   return event.mends == 0 ? std::move(known) : core::with_own(std::move(known), *event.event, at);
 }
 

@@ -22,7 +22,10 @@ std::string names_of(const PersonKey& person) { return start('u').append(text_of
 std::string name_of(const PersonKey& person, const KeyedHash& identifier) {
   return names_of(person).append(text_of(identifier.bytes));
 }
-std::string links_naming(const KeyedHash& identifier) { return start('h').append(text_of(identifier.bytes)); }
+std::string links_naming() { return start('h'); }
+std::string links_naming(const KeyedHash& identifier) {
+  return links_naming().append(text_of(identifier.bytes));
+}
 std::string link_naming(const KeyedHash& identifier, Sequence sequence) {
   return RowWriter(links_naming(identifier)).number(sequence).take();
 }

@@ -14,7 +14,8 @@ std::string person(const PersonKey& person);    // p: PersonRecord
 std::string link(const KeyedHash& identifier);  // l: whose identifier it is
 std::string names_of(const PersonKey& person);  // u: prefix of what a record is called
 std::string name_of(const PersonKey& person, const KeyedHash& identifier);
-std::string links_naming(const KeyedHash& identifier);  // h: prefix of links and merges that name it
+std::string links_naming();                             // h: prefix of all links and merges by name
+std::string links_naming(const KeyedHash& identifier);  // h: prefix of those that name it
 std::string link_naming(const KeyedHash& identifier, Sequence sequence);
 std::string child_facts(const PersonKey& person);                  // z: what was said of a child, sealed
 std::string child_facts_kept();                                    // m: the rows above are of all entries

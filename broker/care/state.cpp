@@ -54,7 +54,7 @@ Result<void> fold_body(const FoldEntry& entry, const ledger::Body& body, Rows& r
     case ledger::Entry::Nacked: return fold_nacked(*body.entry_as_Nacked(), rows);
     case ledger::Entry::DeadLetter: return fold_dead_letter(entry, *body.entry_as_DeadLetter(), rows);
     case ledger::Entry::OperatorAction:
-      if (auto folded = fold_marks(entry, *body.entry_as_OperatorAction(), rows); !folded) return folded;
+      if (auto folded = fold_said(entry, *body.entry_as_OperatorAction(), rows); !folded) return folded;
       return fold_operator_action(*body.entry_as_OperatorAction(), rows);
     case ledger::Entry::Access: return fold_broken_glass(entry, *body.entry_as_Access(), rows);
     case ledger::Entry::SubscriptionChanged:
@@ -281,6 +281,9 @@ Result<core::EngineState> State::engine_state() const {
   state.former = std::move(*former);
   state.policies = std::move(*policies);
   state.subscriptions = std::move(*subscriptions);
+  auto names = names_in_links(impl_->rows);
+  if (!names) return tl::unexpected(names.error());
+  state.linked_names = std::move(*names);
   state.head = impl_->head;
   state.appended_at = impl_->newest;
   return state;
@@ -379,6 +382,10 @@ Result<std::vector<std::optional<PersonKey>>> State::linked(const std::vector<Ke
     people.push_back(*person);
   }
   return people;
+}
+
+Result<std::vector<Sequence>> State::links_naming(const KeyedHash& identifier, std::size_t rows_max) const {
+  return care::links_naming(impl_->rows, identifier, rows_max);
 }
 
 Result<std::vector<core::ChildFact>> State::child_facts(const PersonKey& key) const {

@@ -80,6 +80,8 @@ class State final : public core::StateReader, public core::Journal {
                                              const KeyedHash& identity) const override;
   Result<std::vector<std::optional<PersonKey>>> linked(
       const std::vector<KeyedHash>& identifiers) const override;
+  Result<std::vector<Sequence>> links_naming(const KeyedHash& identifier,
+                                             std::size_t rows_max) const override;
   Result<std::optional<core::PersonRecord>> person(const PersonKey& key) const override;
   Result<std::vector<core::ChildFact>> child_facts(const PersonKey& key) const override;
   Result<std::vector<core::Pending>> pending(const std::string& subscription, Sequence after,

@@ -70,6 +70,9 @@ void tell(const ledger::OperatorAction& action, wire::RowT& row) {
   if (action.sequence() != 0) row.text = "entry " + std::to_string(action.sequence());
   if (const auto detail = text_of(action.detail()); !detail.empty())
     row.text += (row.text.empty() ? "" : ", ") + detail;
+  if (const auto* others = action.others())
+    row.text +=
+        ", " + std::to_string(others->size()) + (others->size() == 1 ? " other record" : " other records");
   if (action.restrictions() == nullptr) return;
   for (const auto mark : *action.restrictions()) {
     row.text += row.text.empty() ? "" : ", ";

@@ -307,12 +307,10 @@ Result<wire::PublishOutcomeT> Admission::admit_new(Subject& subject, const Finge
       subject.event = event::GetEvent(subject.bytes.data());
     }
   }
-  RecordedEvent recorded{record(subject, fingerprint, identity),
-                         subject.now,
-                         subject.person,
-                         subject.event,
-                         subject.marks,
-                         subject.channel};
+  RecordedEvent recorded{record(subject, fingerprint, identity), subject.now, subject.person, subject.event};
+  recorded.marks = subject.marks;
+  recorded.channel = subject.channel;
+  recorded.new_names = std::move(subject.to_link);
   if (auto routed = admitted_(recorded); !routed) return tl::unexpected(routed.error());
   wire::PublishOutcomeT outcome;
   outcome.number = subject.item.number();

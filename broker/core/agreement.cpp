@@ -23,11 +23,9 @@ class AgreementReader {
 
   std::optional<Agreement> read() {
     agreement_.name = table_.text("name");
-    good_ = good_ && table_.has("name");
-    if (table_.has("name") && (agreement_.name.empty() || agreement_.name.size() > limits::kNameBytesMax)) {
-      fault("name", "name is empty or too long.",
-            "Give it 1 to " + std::to_string(limits::kNameBytesMax) + " bytes.");
-    }
+    good_ = good_ && !agreement_.name.empty();  // else a fault already
+    if (agreement_.name.size() > limits::kNameBytesMax)
+      fault("name", "name is too long.", "Give it 1 to " + std::to_string(limits::kNameBytesMax) + " bytes.");
     agreement_.parties = texts("parties", 2, kAgreementPartiesMax, "Name two agencies or more by their ids.");
     agreement_.signatories = texts("signatories", 1, kAgreementTextsMax, "Say who signed, and for whom.");
     agreement_.purposes = texts("purposes", 1, kAgreementTextsMax, "Say what the sharing is for.");

@@ -18,6 +18,8 @@ Result<KnownChild> known_child(const StateReader& state, const PersonKey& person
   auto facts = state.child_facts(person);
   if (!facts) return tl::unexpected(facts.error());
   auto known = known_through(std::move(*facts), sequence, through);
+  const auto facts_of = [&state](const PersonKey& other) { return state.child_facts(other); };
+  if (auto added = add_linked(known, person, through, facts_of); !added) return tl::unexpected(added.error());
   return mends == 0 ? std::move(known) : with_own(std::move(known), event, at);
 }
 

@@ -34,8 +34,9 @@ struct RecordedEvent {
   Timestamp appended_at;
   PersonKey person;
   const event::Event* event = nullptr;  // the caller keeps the bytes
-  std::vector<ledger::Mark> marks;
-  std::string_view channel = {};  // the inbound channel that it came by; the caller keeps it
+  std::vector<ledger::Mark> marks = {};
+  std::string_view channel = {};          // the inbound channel that it came by; the caller keeps it
+  std::vector<KeyedHash> new_names = {};  // the person's identifiers that nobody had before
 };
 
 /// What is known of the child when an event is decided about, by entries up to `through`. `mends`: the event

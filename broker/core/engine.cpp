@@ -16,6 +16,7 @@
 #include "broker/core/erasures.hpp"
 #include "broker/core/policy_changes.hpp"
 #include "broker/core/questions.hpp"
+#include "broker/core/record_links.hpp"
 #include "broker/core/refused_questions.hpp"
 #include "broker/core/repeats.hpp"
 #include "broker/core/replays_into.hpp"
@@ -93,13 +94,16 @@ struct Engine::Impl {
           questions(context, deliveries, refused),
           policies(context, disclosure, deliveries, refused),
           child_marks(context, refused),
+          record_links(context),
           broken_glass(context, refused),
           repeats(impl.journal, impl.day_keys),
           strangers(impl.journal, impl.day_keys),
           doors(rules.inbound, impl.journal, impl.day_keys, refused),
           admission(rules, impl.state, impl.journal, impl.vault, impl.day_keys, impl.random, impl.counters,
-                    repeats, impl.note,
-                    [this](const RecordedEvent& recorded) { return deliveries.route(recorded); }) {}
+                    repeats, impl.note, [this](const RecordedEvent& recorded) {
+                      auto followed = record_links.follow(recorded);
+                      return followed ? deliveries.route(recorded) : followed;
+                    }) {}
 
     Disclosure disclosure;
     AgreementAlarm agreement_alarm;
@@ -115,6 +119,7 @@ struct Engine::Impl {
     Questions questions;
     PolicyChanges policies;
     ChildMarks child_marks;
+    RecordLinks record_links;
     BrokenGlass broken_glass;
     RepeatCounts repeats;
     Strangers strangers;
@@ -207,6 +212,7 @@ Result<void> Engine::start(const HubRules& rules, EngineState state, Timestamp n
   impl_->running().disclosure.begin_at(impl_->appended);
   if (auto used = impl_->use_policies(rules, state, at); !used) return used;
   if (auto recorded = impl_->record_agencies(rules, state, at); !recorded) return recorded;
+  impl_->running().record_links.look_out_for(state.linked_names);
   return impl_->started->subscribers.configure(rules.subscriptions, std::move(state), at);
 }
 
@@ -302,8 +308,7 @@ Result<void> Engine::handle(const Peer& peer, const wire::Frame& frame, Timestam
       return running.child_marks.handle(peer, *frame.message_as_MarkChild(), at, out);
     case wire::Message::BreakGlass:
       return running.broken_glass.handle(peer, *frame.message_as_BreakGlass(), at, out);
-    case wire::Message::TellDoor:
-      return running.doors.handle(peer, *frame.message_as_TellDoor(), at, out);
+    case wire::Message::TellDoor: return running.doors.handle(peer, *frame.message_as_TellDoor(), at, out);
     default:
       out.sends.push_back(
           {peer.connection,

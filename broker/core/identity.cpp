@@ -54,6 +54,11 @@ Result<std::string> canonical_identifier(std::string_view text) {
   return fail(ErrorKind::invalid, "a person is named as nhs:NUMBER, upn:NUMBER or local:ISSUER:NUMBER");
 }
 
+std::string without_issuer(const std::string& text) {
+  const auto value = text.substr(text.rfind(':') + 1);
+  return NhsNumber::parse(value) ? std::string(kNhs) + value : text;
+}
+
 std::optional<PersonKey> unit_key(const storage::SecretKey& index_key, const std::string& agency,
                                   const event::Event& event) {
   if (event.type() != event::EventType::capacity || event.capacity() == nullptr) return std::nullopt;

@@ -22,6 +22,9 @@ std::vector<std::string> identifier_texts(const event::Event& event);
 /// there are.
 Result<std::string> canonical_identifier(std::string_view text);
 
+/// A sender's own identifier may be an NHS number, which is the same then.
+std::string without_issuer(const std::string& text);
+
 /// The key of the unit that an event is about, where it is about no child; nullopt: it is about one.
 std::optional<PersonKey> unit_key(const storage::SecretKey& index_key, const std::string& agency,
                                   const event::Event& event);

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
+#include "broker/base/bytes.hpp"
+#include "broker/base/fault.hpp"
 #include "broker/core/route.hpp"
 
 namespace carehub::core {
@@ -204,7 +207,68 @@ bool is_for(const ChildFact& consent, const std::vector<std::string>& scopes, co
   return in_scope && (!consent.for_some || has_one_of(consent.codes, agency.codes));
 }
 
+bool is_link(const ChildFact& fact) {
+  return fact.kind == ChildFactKind::linked || fact.kind == ChildFactKind::unlinked;
+}
+
+bool is_mark(const ChildFact& fact) {
+  return fact.kind == ChildFactKind::marks || fact.kind == ChildFactKind::marks_lifted;
+}
+
+std::string name_of(const PersonKey& record) { return std::string(text_of(record.bytes)); }
+
+/// The other records, by the newest word on each.
+std::set<std::string> linked_names(const std::vector<ChildFact>& facts) {
+  std::map<std::string, const ChildFact*> newest_word;
+  for (const auto& fact : facts) {
+    if (!is_link(fact) || fact.names.empty()) continue;
+    const auto*& newest = newest_word[fact.names.front()];
+    if (newest == nullptr || fact.entry >= newest->entry) newest = &fact;
+  }
+  std::set<std::string> names;
+  for (const auto& [name, word] : newest_word) {
+    if (word->kind == ChildFactKind::linked) names.insert(name);
+  }
+  return names;
+}
+
 }  // namespace
+
+const ChildFact* link_known(const std::vector<ChildFact>& facts, const PersonKey& other) {
+  const auto name = name_of(other);
+  const ChildFact* newest = nullptr;
+  for (const auto& fact : facts) {
+    const bool says = is_link(fact) && !fact.names.empty() && fact.names.front() == name;
+    if (says && (newest == nullptr || fact.entry >= newest->entry)) newest = &fact;
+  }
+  return newest;
+}
+
+Result<void> add_linked(KnownChild& known, const PersonKey& person, Sequence through,
+                        const std::function<Result<std::vector<ChildFact>>(const PersonKey&)>& facts_of) {
+  if (std::ranges::none_of(known.facts, is_link) || kFault == Fault::shows_what_a_link_protects) return {};
+  std::set<std::string> seen{name_of(person)};
+  std::vector<std::string> to_read;
+  const auto follow = [&](const std::vector<ChildFact>& facts) {
+    for (const auto& name : linked_names(facts)) {
+      if (seen.size() <= kLinkedRecordsMax && seen.insert(name).second) to_read.push_back(name);
+    }
+  };
+  follow(known.facts);
+  for (std::size_t next = 0; next < to_read.size(); ++next) {
+    PersonKey other;
+    std::copy_n(to_read[next].begin(), std::min(to_read[next].size(), other.bytes.size()),
+                other.bytes.begin());
+    auto facts = facts_of(other);
+    if (!facts) return tl::unexpected(facts.error());
+    auto said = known_through(std::move(*facts), known.event, through).facts;
+    follow(said);
+    std::erase_if(
+        said, [](const ChildFact& fact) { return !is_mark(fact) && fact.kind != ChildFactKind::consent; });
+    if (!said.empty()) known.linked.push_back(std::move(said));
+  }
+  return {};
+}
 
 RestrictionSet marks_known(const std::vector<ChildFact>& facts) {
   RestrictionSet marks = 0;
@@ -224,16 +288,29 @@ void add_fact(std::vector<ChildFact>& facts, ChildFact fact) {
   facts.push_back(std::move(fact));
   if (facts.size() <= kChildFactsMax) return;
   const auto oldest_of = [&](auto goes) { return std::find_if(facts.begin(), facts.end() - 1, goes); };
+  const auto none = facts.end() - 1;
   auto goes = oldest_of([](const ChildFact& one) {
-    return one.kind != ChildFactKind::consent && one.kind != ChildFactKind::marks &&
-           one.kind != ChildFactKind::marks_lifted;
+    return one.kind != ChildFactKind::consent && !is_mark(one) && !is_link(one);
   });
-  if (goes == facts.end() - 1)
-    goes = oldest_of([](const ChildFact& one) { return one.kind == ChildFactKind::consent; });
-  if (goes == facts.end() - 1) {
-    facts[1].marks = marks_known({facts[0], facts[1]});
-    facts[1].kind = ChildFactKind::marks;
-    goes = facts.begin();
+  if (goes == none) goes = oldest_of([](const ChildFact& one) { return one.kind == ChildFactKind::consent; });
+  if (goes == none) {
+    goes = oldest_of([&](const ChildFact& one) {
+      return is_link(one) && std::ranges::any_of(facts, [&one](const ChildFact& later) {
+               return &later > &one && is_link(later) && later.names == one.names && later.entry >= one.entry;
+             });
+    });
+  }
+  if (goes == none)
+    goes = oldest_of([](const ChildFact& one) { return one.kind == ChildFactKind::unlinked; });
+  if (goes == none) {
+    goes = std::find_if(facts.begin(), facts.end(), is_mark);
+    const auto next = goes == facts.end() ? goes : std::find_if(goes + 1, facts.end(), is_mark);
+    if (next == facts.end()) {
+      goes = std::find_if(facts.begin(), facts.end(), is_link);
+    } else {
+      next->marks = marks_known({*goes, *next});
+      next->kind = ChildFactKind::marks;
+    }
   }
   facts.erase(goes);
 }
@@ -250,7 +327,9 @@ KnownChild with_own(KnownChild known, const Event& event, Timestamp at) {
 }
 
 RestrictionSet marks_of(const Event& event, const KnownChild& known) {
-  return static_cast<RestrictionSet>(restrictions_of(event) | marks_known(known.facts));
+  auto marks = static_cast<RestrictionSet>(restrictions_of(event) | marks_known(known.facts));
+  for (const auto& record : known.linked) marks = static_cast<RestrictionSet>(marks | marks_known(record));
+  return marks;
 }
 
 bool is_related(Relationship relationship, const Agency& agency, const Event& event, const KnownChild& known,
@@ -276,10 +355,12 @@ bool has_broken_glass(const std::string& role, const Agency& agency, const Known
   });
 }
 
-ConsentState consent_of(const std::vector<std::string>& scopes, bool young_person_decides,
-                        const Agency& agency, const KnownChild& known, Timestamp at) {
+namespace {
+
+ConsentState consent_in(const std::vector<ChildFact>& facts, const std::vector<std::string>& scopes,
+                        bool young_person_decides, const Agency& agency, Timestamp at) {
   std::vector<const ChildFact*> said;
-  for (const auto& fact : known.facts) {
+  for (const auto& fact : facts) {
     if (fact.kind == ChildFactKind::consent && in_force(fact, at) && is_for(fact, scopes, agency))
       said.push_back(&fact);
   }
@@ -292,9 +373,20 @@ ConsentState consent_of(const std::vector<std::string>& scopes, bool young_perso
     if (fact->names.empty()) newest_word.clear();
     newest_word[fact->names.empty() ? std::string() : fact->names.front()] = fact->given;
   }
-  if (newest_word.empty()) return ConsentState::none;
+  if (newest_word.empty() || kFault == Fault::shares_against_a_refusal) return ConsentState::none;
   const bool all_given = std::ranges::all_of(newest_word, [](const auto& word) { return word.second; });
   return all_given ? ConsentState::given : ConsentState::refused;
+}
+
+}  // namespace
+
+ConsentState consent_of(const std::vector<std::string>& scopes, bool young_person_decides,
+                        const Agency& agency, const KnownChild& known, Timestamp at) {
+  const auto refuses = [&](const std::vector<ChildFact>& record) {
+    return consent_in(record, scopes, young_person_decides, agency, at) == ConsentState::refused;
+  };
+  if (std::ranges::any_of(known.linked, refuses)) return ConsentState::refused;
+  return consent_in(known.facts, scopes, young_person_decides, agency, at);
 }
 
 }  // namespace carehub::core

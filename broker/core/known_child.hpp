@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include "broker/base/clock.hpp"
 #include "broker/base/ids.hpp"
+#include "broker/base/result.hpp"
 #include "broker/core/restrictions.hpp"
 #include "broker/core/rules.hpp"
 
@@ -33,12 +35,17 @@ enum class ChildFactKind : std::uint8_t {
   consent,
   marks,         // set
   marks_lifted,  // by an operator
-  broken_glass
+  broken_glass,
+  linked,    // another record is the same child's
+  unlinked,  // and is no more
 };
 
-/// OperatorAction's words for marks that were set or lifted, and an Access's for a broken glass.
+/// OperatorAction's words for marks that were set or lifted and for records that are one child's or no more,
+/// and an Access's for a broken glass.
 constexpr const char* kMarkAction = "mark child";
 constexpr const char* kLiftAction = "lift marks of child";
+constexpr const char* kLinkAction = "link records of child";
+constexpr const char* kUnlinkAction = "unlink records of child";
 constexpr const char* kBreakGlassVerb = "break glass";
 
 /// One thing that an entry said. Facts are only ever added: a later one outdoes an earlier one.
@@ -50,7 +57,8 @@ struct ChildFact {
   /// Organisations by official code: the school, practice, authority or employer; the referral's recipient
   /// and referrer; those that a consent is for.
   std::vector<std::string> codes;
-  /// Of a referral its numbers and journey, of consent its scope (none: all), of broken_glass the role.
+  /// Of a referral its numbers and journey, of consent its scope (none: all), of broken_glass the role, of a
+  /// link the other record, the bytes of its key.
   std::vector<std::string> names;
   std::int64_t from_us = 0;
   std::int64_t until_us = 0;  // it ends then; 0: open
@@ -68,15 +76,26 @@ struct ChildFact {
 struct KnownChild {
   Sequence event = 0;  // the event that is decided about: a referral that it closes is still open for it
   std::vector<ChildFact> facts;
+  /// Consent and marks of each other record that is the same child's. They protect the child here, too, and
+  /// open nothing: who may link records may not see more by it.
+  std::vector<std::vector<ChildFact>> linked = {};
 };
 
-/// More are not kept of one child: the oldest that is neither consent nor a mark goes, else the oldest
-/// consent.
+/// More are not kept of one child: the oldest goes that is neither consent, mark nor link, else the oldest
+/// consent, else of the links one that a newer word outdoes or that was taken back.
 constexpr std::size_t kChildFactsMax = 512;
 constexpr std::size_t kChildFactTextsMax = 16;  // codes or names of one
 
 /// Bits of marks that are set and not lifted.
 RestrictionSet marks_known(const std::vector<ChildFact>& facts);
+
+/// The newest word on whether the records are one child's; nullptr: none.
+const ChildFact* link_known(const std::vector<ChildFact>& facts, const PersonKey& other);
+/// More of one child are not looked at.
+constexpr std::size_t kLinkedRecordsMax = 64;
+/// Adds what is known of the records that links join to the child's, one by another.
+Result<void> add_linked(KnownChild& known, const PersonKey& person, Sequence through,
+                        const std::function<Result<std::vector<ChildFact>>(const PersonKey&)>& facts_of);
 
 /// What the event says that `known` has not. `appended_at` is its entry's.
 std::vector<ChildFact> facts_said(const event::Event& event, Sequence entry, Timestamp appended_at,
@@ -92,7 +111,7 @@ KnownChild known_through(std::vector<ChildFact> facts, Sequence event, Sequence 
 /// mended for one receiver, or one that is only tried.
 KnownChild with_own(KnownChild known, const event::Event& event, Timestamp at);
 
-/// The marks that the event or the child bears.
+/// The marks that the event or the child bears, in whichever record.
 RestrictionSet marks_of(const event::Event& event, const KnownChild& known);
 
 bool is_related(Relationship relationship, const Agency& agency, const event::Event& event,
@@ -104,7 +123,7 @@ bool has_broken_glass(const std::string& role, const Agency& agency, const Known
 enum class ConsentState : std::uint8_t { none, given, refused };
 /// What consent says on sharing with the agency for one of the scopes (empty: for anything). The newest word
 /// on each scope counts, and one refusal outweighs what was given on another. `young_person_decides`: where
-/// the young person said something, nobody else's word counts.
+/// the young person said something, nobody else's word counts. A refusal in a linked record is one here.
 ConsentState consent_of(const std::vector<std::string>& scopes, bool young_person_decides,
                         const Agency& agency, const KnownChild& known, Timestamp at);
 

@@ -111,9 +111,11 @@ class RuleReader {
   std::optional<DisclosureRule> read() {
     rule_.name = bounded_text("name");
     rule_.role = bounded_text("role");
-    rule_.legal_basis = table_.text("legal_basis");
-    good_ = good_ && table_.has("legal_basis");
-    if (table_.has("legal_basis") && rule_.legal_basis.empty()) {
+    const bool has_basis = table_.has("legal_basis");
+    rule_.legal_basis =
+        has_basis ? table_.optional_text("legal_basis").value_or("") : table_.text("legal_basis");
+    good_ = good_ && has_basis;
+    if (has_basis && rule_.legal_basis.empty()) {
       fault(
           "legal_basis", "legal_basis is empty.",
           "Name the law that the disclosure relies on, such as \"UK GDPR 6(1)(e); Children Act 2004 s.10\".");
@@ -152,11 +154,10 @@ class RuleReader {
 
   std::string bounded_text(std::string_view key) {
     auto text = table_.text(key);
-    good_ = good_ && table_.has(key);
-    if (table_.has(key) && (text.empty() || text.size() > limits::kNameBytesMax)) {
-      fault(key, std::string(key) + " is empty or too long.",
+    good_ = good_ && !text.empty();  // else a fault already
+    if (text.size() > limits::kNameBytesMax)
+      fault(key, std::string(key) + " is too long.",
             "Give it 1 to " + std::to_string(limits::kNameBytesMax) + " bytes.");
-    }
     return text;
   }
 

@@ -72,6 +72,9 @@ class StateReader {
   /// The person that each identifier is linked to, in the same order.
   virtual Result<std::vector<std::optional<PersonKey>>> linked(
       const std::vector<KeyedHash>& identifiers) const = 0;
+  /// The entries of links and merges that name it, the oldest first.
+  virtual Result<std::vector<Sequence>> links_naming(const KeyedHash& identifier,
+                                                     std::size_t rows_max) const = 0;
   virtual Result<std::optional<PersonRecord>> person(const PersonKey& key) const = 0;
   /// What was said of the child, oldest entry first.
   virtual Result<std::vector<ChildFact>> child_facts(const PersonKey& key) const = 0;
@@ -115,6 +118,7 @@ struct EngineState {
   };
   std::vector<FormerSubscription> former;
   std::map<std::string, Course> courses;  // of those that are paused or not at the end, former ones too
+  std::vector<KeyedHash> linked_names;    // identifiers that a link or merge names, each once
   Sequence head = 0;                      // the newest entry
   Timestamp appended_at;                  // of the newest entry: time never goes back behind it
 };

@@ -446,6 +446,8 @@ class Model final : public Wiretap {
   Due due(const Interest& interest, Sequence sequence, Sequence through) const;
   bool refused(Sequence sequence, Sequence through) const;
   std::vector<Sequence> decisions_since(Sequence from, Sequence sequence) const;
+  std::map<std::pair<int, int>, std::vector<std::pair<Sequence, bool>>> said_to_be_one() const;
+  std::set<PersonKey> one_with(const PersonKey& person, Sequence through) const;
   void read_words(Sequence sequence, std::int64_t at, const Publication& publication);
   Due may_be_replayed(const Replay& replay, Sequence sequence) const;
   int policy_of(Sequence version) const;

@@ -50,3 +50,37 @@ TEST_CASE("an agency knows of its own subscriptions alone, an operator of all") 
   CHECK(reader.agency_of("northmarch-council").id == "northmarch-council");
   CHECK(reader.agency_of("nobody").id.empty());
 }
+
+TEST_CASE("what protects a child in one record is known in a linked one, and was not before the link") {
+  EngineHarness hub;
+  const auto publish = [&hub](int child, bool protected_child, bool links) {
+    EventSpec spec;
+    spec.child = child;
+    spec.type = links ? event::EventType::identity_merge : event::EventType::admission;
+    auto event = make_event(spec);
+    if (protected_child) event.restrictions = {event::Restriction::adopted};
+    if (links) {
+      event.identity_merge = std::make_unique<event::IdentityMergeT>();
+      event.identity_merge->surviving_nhs_number = test_nhs_number(1);
+      event.identity_merge->retired_nhs_number = test_nhs_number(2);
+    }
+    return hub.publish_one(kHospital, item_of(event)).sequence;
+  };
+  const auto before = publish(1, false, false);
+  publish(2, true, false);
+  const auto said = publish(1, false, true);
+  const auto reader = reader_of(hub);
+  const auto marks = [&](Sequence sequence, Sequence through) {
+    const auto event = reader.event_at(sequence);
+    REQUIRE(event);
+    REQUIRE(*event);
+    const auto known = reader.known_child(**event, hub.clock.now(), through);
+    REQUIRE(known);
+    return core::marks_of(*(*event)->event, *known);
+  };
+  const auto adopted = core::bit_of(event::Restriction::adopted);
+  CHECK(marks(before, core::kAllKnown) == adopted);
+  CHECK(marks(before, before) == 0);
+  CHECK(marks(before, said) == adopted);
+  CHECK(marks(said, 0) == adopted);
+}

@@ -207,6 +207,35 @@ TEST_CASE("the trail of a child has the marks that operators set and lifted") {
   }
 }
 
+TEST_CASE("the trail of a child says when records were joined, by which entry, and that they are no more") {
+  Past past;
+  past.publish(1);
+  past.publish(2);
+  const auto merge = [&past](event::Answer reversed) {
+    EventSpec spec;
+    spec.type = event::EventType::identity_merge;
+    auto event = make_event(spec);
+    event.identity_merge = std::make_unique<event::IdentityMergeT>();
+    event.identity_merge->surviving_nhs_number = test_nhs_number(1);
+    event.identity_merge->retired_nhs_number = test_nhs_number(2);
+    event.identity_merge->reversed = reversed;
+    return std::to_string(past.hub.publish_one(kHospital, item_of(event)).sequence);
+  };
+  const auto said = merge(event::Answer::no);
+  const auto taken_back = merge(event::Answer::yes);
+  for (const int child : {1, 2}) {
+    wire::QueryT query;
+    query.person = "nhs:" + test_nhs_number(child);
+    const auto page = past.trail(std::move(query));
+    Texts told;
+    for (const auto& row : page.rows) {
+      if (row->kind == "operator_action") told.push_back(row->by + ": " + row->state + ": " + row->text);
+    }
+    CHECK(told == Texts{"hub: link records of child: entry " + said + ", 1 other record",
+                        "hub: unlink records of child: entry " + taken_back + ", 1 other record"});
+  }
+}
+
 TEST_CASE("the trail goes on page by page and keeps to its times") {
   Past past;
   past.ask_timeline("nhs:" + test_nhs_number(1), "early");

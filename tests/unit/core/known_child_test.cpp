@@ -299,6 +299,64 @@ TEST_CASE("an event that the ledger's fold did not take speaks for itself") {
   CHECK(with_own({}, *verified_event(bytes), day(0)).facts.front().codes.front() == "100001");
 }
 
+TEST_CASE("the newest word on each other record counts, and a row keeps it when it is full of links") {
+  std::vector<ChildFact> facts;
+  const auto other = [](std::uint8_t number) {
+    PersonKey key;
+    key.bytes[0] = number;
+    return key;
+  };
+  Sequence entry = 0;
+  const auto say = [&](std::uint8_t number, ChildFactKind kind) {
+    ChildFact fact;
+    fact.kind = kind;
+    fact.entry = ++entry;
+    const auto key = other(number);
+    fact.names = {std::string(text_of(key.bytes))};
+    add_fact(facts, fact);
+  };
+  const auto linked = [&](std::uint8_t number) {
+    const auto* word = link_known(facts, other(number));
+    return word != nullptr && word->kind == ChildFactKind::linked;
+  };
+  CHECK(link_known(facts, other(1)) == nullptr);
+  say(1, ChildFactKind::linked);
+  say(2, ChildFactKind::linked);
+  say(2, ChildFactKind::unlinked);
+  CHECK(linked(1));
+  CHECK_FALSE(linked(2));
+  ChildFact mark;
+  mark.kind = ChildFactKind::marks;
+  mark.marks = 1;
+  add_fact(facts, mark);
+  for (std::size_t i = 0; i < kChildFactsMax; ++i) {
+    say(3, ChildFactKind::linked);
+    say(3, ChildFactKind::unlinked);
+    say(4, ChildFactKind::linked);
+  }
+  CHECK(facts.size() == kChildFactsMax);
+  CHECK(linked(1));
+  CHECK_FALSE(linked(2));
+  CHECK_FALSE(linked(3));
+  CHECK(linked(4));
+  CHECK(marks_known(facts) == 1);
+  // Many records: what was taken back goes first, then what is oldest; a mark never.
+  for (std::size_t i = 0; i < 2 * kChildFactsMax; ++i) {
+    PersonKey key;
+    key.bytes[1] = static_cast<std::uint8_t>(i);
+    key.bytes[2] = static_cast<std::uint8_t>(i >> 8U);
+    key.bytes[3] = 1;
+    ChildFact fact;
+    fact.kind = i % 2 == 0 ? ChildFactKind::linked : ChildFactKind::unlinked;
+    fact.entry = ++entry;
+    fact.names = {std::string(text_of(key.bytes))};
+    add_fact(facts, fact);
+    CHECK(facts.size() <= kChildFactsMax);
+  }
+  CHECK(marks_known(facts) == 1);
+  CHECK(std::ranges::count(facts, ChildFactKind::linked, &ChildFact::kind) > 400);
+}
+
 TEST_CASE("no child's row grows without bound, and no mark and no newest consent is lost by it") {
   std::vector<ChildFact> facts;
   const auto add = [&](ChildFactKind kind, RestrictionSet marks = 0) {

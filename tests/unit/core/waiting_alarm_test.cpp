@@ -52,6 +52,10 @@ class CountingState final : public core::StateReader {
       const std::vector<KeyedHash>& identifiers) const override {
     return state_.linked(identifiers);
   }
+  Result<std::vector<Sequence>> links_naming(const KeyedHash& identifier,
+                                             std::size_t rows_max) const override {
+    return state_.links_naming(identifier, rows_max);
+  }
   Result<std::optional<core::PersonRecord>> person(const PersonKey& key) const override {
     return state_.person(key);
   }

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "broker/core/deliveries.hpp"
+#include "broker/core/disclosure.hpp"
+
+namespace carehub::core {
+
+/// Writes down which records are one child's as links and merges say it, once for each of the records under
+/// that one's own key, so that what protects the child in one protects in all (KnownChild::linked). Of each
+/// two the newest word that names both counts. What is named before it has a record is followed once it has.
+class RecordLinks {
+ public:
+  explicit RecordLinks(const DeliveryContext& context) : context_(context) {}
+
+  /// Names that links or merges have named so far.
+  void look_out_for(const std::vector<KeyedHash>& names);
+
+  /// What the event says, and what was said before of names that nobody had until it came. Its entries come
+  /// right behind the event's, and count from that on. Error: the state could not be read.
+  Result<void> follow(const RecordedEvent& recorded);
+
+ private:
+  struct Statement {
+    Sequence sequence = 0;
+    bool stands = false;
+    std::vector<std::string> names;
+  };
+  struct Word {
+    Sequence said = 0;
+    bool stands = false;
+  };
+  using Pair = std::pair<PersonKey, PersonKey>;
+
+  static std::optional<Statement> statement_in(const event::Event& event, Sequence sequence);
+  Result<void> add_earlier(const RecordedEvent& recorded, std::map<Sequence, Statement>& statements) const;
+  Result<std::vector<PersonKey>> records_of(const Statement& statement) const;
+  /// Whether what the record is known to be linked with is older than the word, and other.
+  Result<bool> is_news(const Pair& pair, const Word& word) const;
+  Result<void> write(const PersonKey& person, bool stands, const std::vector<PersonKey>& others,
+                     const RecordedEvent& recorded);
+
+  DeliveryContext context_;
+  std::unordered_set<KeyedHash> named_;
+};
+
+}  // namespace carehub::core
