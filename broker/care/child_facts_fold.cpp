@@ -11,13 +11,13 @@ using core::ChildFact;
 using core::ChildFactKind;
 
 /// Adds to what is known of a person, under the person's newest key.
-Result<void> add(const PersonKey& person, ChildFact said, Rows& rows) {
+Result<void> add(const PersonKey& person, std::vector<ChildFact> said, Rows& rows) {
   const auto record = person_record(rows, person);
   if (!record) return tl::unexpected(record.error());
   if (!*record) return {};
   auto facts = rows.child_facts().get(person);
   if (!facts) return tl::unexpected(facts.error());
-  core::add_fact(*facts, std::move(said));
+  for (auto& fact : said) core::add_fact(*facts, std::move(fact));
   rows.child_facts().put(person, (*record)->key_id, std::move(*facts));
   return {};
 }
@@ -31,12 +31,13 @@ Result<void> fold_links(const FoldEntry& entry, const ledger::OperatorAction& ac
   fact.entry = action.sequence();
   fact.at = entry.appended_at;
   fact.from_us = entry.appended_at.us;
+  std::vector<ChildFact> said;
   for (const auto* other : *action.others()) {
     const auto key = key_from<PersonKey>(*other);
     fact.names = {std::string(text_of(key.bytes))};
-    if (auto added = add(key_from<PersonKey>(*action.person()), fact, rows); !added) return added;
+    said.push_back(fact);
   }
-  return {};
+  return add(key_from<PersonKey>(*action.person()), std::move(said), rows);
 }
 
 }  // namespace
@@ -84,7 +85,7 @@ Result<void> fold_said(const FoldEntry& entry, const ledger::OperatorAction& act
     const auto bit = core::bit_of(static_cast<event::Restriction>(mark));
     fact.marks = static_cast<core::RestrictionSet>(fact.marks | bit);
   }
-  return add(key_from<PersonKey>(*action.person()), std::move(fact), rows);
+  return add(key_from<PersonKey>(*action.person()), {std::move(fact)}, rows);
 }
 
 Result<void> fold_broken_glass(const FoldEntry& entry, const ledger::Access& access, Rows& rows) {
@@ -98,7 +99,7 @@ Result<void> fold_broken_glass(const FoldEntry& entry, const ledger::Access& acc
   fact.names = {access.role()->str()};
   fact.from_us = entry.appended_at.us;
   fact.until_us = access.until();
-  return add(key_from<PersonKey>(*access.person()), std::move(fact), rows);
+  return add(key_from<PersonKey>(*access.person()), {std::move(fact)}, rows);
 }
 
 }  // namespace carehub::care

@@ -67,12 +67,24 @@ Result<std::vector<PersonKey>> RecordLinks::records_of(const Statement& statemen
   return records;
 }
 
-Result<bool> RecordLinks::is_news(const Pair& pair, const Word& word) const {
-  const auto facts = context_.state.child_facts(pair.first);
-  if (!facts) return tl::unexpected(facts.error());
-  const auto* known = link_known(*facts, pair.second);
-  if (known == nullptr) return true;
-  return known->entry <= word.said && (known->kind == ChildFactKind::linked) != word.stands;
+Result<std::map<std::pair<PersonKey, bool>, std::vector<PersonKey>>> RecordLinks::news_in(
+    const std::map<Pair, Word>& newest) const {
+  std::map<std::pair<PersonKey, bool>, std::vector<PersonKey>> news;
+  std::optional<PersonKey> whose;
+  std::vector<ChildFact> facts;  // of that one: the pairs of one record stand together
+  for (const auto& [pair, word] : newest) {
+    if (whose != pair.first) {
+      auto read = context_.state.child_facts(pair.first);
+      if (!read) return tl::unexpected(read.error());
+      facts = std::move(*read);
+      whose = pair.first;
+    }
+    const auto* known = link_known(facts, pair.second);
+    const bool is_older = known == nullptr || known->entry <= word.said;
+    if (is_older && (known == nullptr || (known->kind == ChildFactKind::linked) != word.stands))
+      news[{pair.first, word.stands}].push_back(pair.second);
+  }
+  return news;
 }
 
 Result<void> RecordLinks::write(const PersonKey& person, bool stands, const std::vector<PersonKey>& others,
@@ -113,13 +125,9 @@ Result<void> RecordLinks::follow(const RecordedEvent& recorded) {
       }
     }
   }
-  std::map<std::pair<PersonKey, bool>, std::vector<PersonKey>> news;
-  for (const auto& [pair, word] : newest) {
-    const auto is_new = is_news(pair, word);
-    if (!is_new) return tl::unexpected(is_new.error());
-    if (*is_new) news[{pair.first, word.stands}].push_back(pair.second);
-  }
-  for (const auto& [whose, others] : news) {
+  const auto news = news_in(newest);
+  if (!news) return tl::unexpected(news.error());
+  for (const auto& [whose, others] : *news) {
     if (auto written = write(whose.first, whose.second, others, recorded); !written) return written;
   }
   return {};

@@ -40,8 +40,9 @@ class RecordLinks {
   static std::optional<Statement> statement_in(const event::Event& event, Sequence sequence);
   Result<void> add_earlier(const RecordedEvent& recorded, std::map<Sequence, Statement>& statements) const;
   Result<std::vector<PersonKey>> records_of(const Statement& statement) const;
-  /// Whether what the record is known to be linked with is older than the word, and other.
-  Result<bool> is_news(const Pair& pair, const Word& word) const;
+  /// Of each record the others that it is not known to be linked with, or apart from, as the words say.
+  Result<std::map<std::pair<PersonKey, bool>, std::vector<PersonKey>>> news_in(
+      const std::map<Pair, Word>& newest) const;
   Result<void> write(const PersonKey& person, bool stands, const std::vector<PersonKey>& others,
                      const RecordedEvent& recorded);
 
