@@ -50,7 +50,7 @@ Result<std::vector<KeyedHash>> names_of(const RowReads& rows, const PersonKey& p
   return names;
 }
 
-Result<std::vector<KeyedHash>> names_in_links(const RowReads& rows) {
+Result<std::vector<KeyedHash>> names_in_links(const RowReads& rows, std::size_t names_max) {
   const auto prefix = row_keys::links_naming();
   std::vector<KeyedHash> names;
   for (auto from = prefix;;) {
@@ -59,6 +59,7 @@ Result<std::vector<KeyedHash>> names_in_links(const RowReads& rows) {
     for (const auto& row : *found) {
       const auto name = RowReader(std::string_view(row.key).substr(prefix.size())).key<KeyedHash>();
       if (names.empty() || names.back() != name) names.push_back(name);
+      if (names.size() == names_max) return names;
     }
     if (found->size() < kRowsOfScan) return names;
     from = found->back().key + '\0';

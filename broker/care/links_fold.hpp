@@ -23,8 +23,8 @@ void remove_link(Sequence sequence, const ledger::EventEntry& event, const stora
 
 /// At most `rows_max`, as are those below.
 Result<std::vector<KeyedHash>> names_of(const RowReads& rows, const PersonKey& person, std::size_t rows_max);
-/// Each name in any of them once.
-Result<std::vector<KeyedHash>> names_in_links(const RowReads& rows);
+/// Each name in any of them once, at most so many.
+Result<std::vector<KeyedHash>> names_in_links(const RowReads& rows, std::size_t names_max);
 /// The oldest first.
 Result<std::vector<Sequence>> links_naming(const RowReads& rows, const KeyedHash& identifier,
                                            std::size_t rows_max);

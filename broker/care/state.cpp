@@ -20,6 +20,7 @@
 #include "broker/care/rows.hpp"
 #include "broker/care/subscriptions_fold.hpp"
 #include "broker/core/day_keys.hpp"
+#include "broker/core/record_links.hpp"
 
 namespace carehub::care {
 namespace {
@@ -281,7 +282,7 @@ Result<core::EngineState> State::engine_state() const {
   state.former = std::move(*former);
   state.policies = std::move(*policies);
   state.subscriptions = std::move(*subscriptions);
-  auto names = names_in_links(impl_->rows);
+  auto names = names_in_links(impl_->rows, core::RecordLinks::kNamesMax);
   if (!names) return tl::unexpected(names.error());
   state.linked_names = std::move(*names);
   state.head = impl_->head;

@@ -13,26 +13,29 @@ namespace carehub::core {
 namespace {
 
 constexpr std::size_t kStatementsMax = 256;  // of one name
-constexpr std::size_t kNamesMax = 64;        // of one statement
+constexpr std::size_t kStatementNamesMax = 64;
 
 }  // namespace
 
 void RecordLinks::look_out_for(const std::vector<KeyedHash>& names) {
+  if (too_many_) return;
   named_.insert(names.begin(), names.end());
+  too_many_ = named_.size() >= kNamesMax;
+  if (too_many_) named_ = {};
 }
 
 std::optional<RecordLinks::Statement> RecordLinks::statement_in(const event::Event& event,
                                                                 Sequence sequence) {
   if (event.identity_link() == nullptr && event.identity_merge() == nullptr) return std::nullopt;
   Statement statement{sequence, !takes_back_a_link(event), linked_identifier_texts(event)};
-  if (statement.names.size() > kNamesMax) statement.names.resize(kNamesMax);
+  if (statement.names.size() > kStatementNamesMax) statement.names.resize(kStatementNamesMax);
   return statement;
 }
 
 Result<void> RecordLinks::add_earlier(const RecordedEvent& recorded,
                                       std::map<Sequence, Statement>& statements) const {
   for (const auto& name : recorded.new_names) {
-    if (!named_.contains(name)) continue;
+    if (!too_many_ && !named_.contains(name)) continue;
     const auto found = context_.state.links_naming(name, kStatementsMax);
     if (!found) return tl::unexpected(found.error());
     for (const auto sequence : *found) {
@@ -108,11 +111,13 @@ Result<void> RecordLinks::write(const PersonKey& person, bool stands, const std:
 
 Result<void> RecordLinks::follow(const RecordedEvent& recorded) {
   std::map<Sequence, Statement> statements;
-  if (!named_.empty() && kFault != Fault::follows_no_name_later) {
+  if ((too_many_ || !named_.empty()) && kFault != Fault::follows_no_name_later) {
     if (auto added = add_earlier(recorded, statements); !added) return added;
   }
   if (auto own = statement_in(*recorded.event, recorded.sequence)) {
-    for (const auto& name : own->names) named_.insert(identifier_hash(context_.index_key, name));
+    std::vector<KeyedHash> names;
+    for (const auto& name : own->names) names.push_back(identifier_hash(context_.index_key, name));
+    look_out_for(names);
     statements.emplace(recorded.sequence, std::move(*own));
   }
   std::map<Pair, Word> newest;

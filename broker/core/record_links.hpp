@@ -18,8 +18,10 @@ class RecordLinks {
  public:
   explicit RecordLinks(const DeliveryContext& context) : context_(context) {}
 
-  /// Names that links or merges have named so far.
+  /// Names that links or merges have named so far; more than kNamesMax are not kept in memory, and every new
+  /// name is looked up from then on.
   void look_out_for(const std::vector<KeyedHash>& names);
+  static constexpr std::size_t kNamesMax = 1'000'000;
 
   /// What the event says, and what was said before of names that nobody had until it came. Its entries come
   /// right behind the event's, and count from that on. Error: the state could not be read.
@@ -48,6 +50,7 @@ class RecordLinks {
 
   DeliveryContext context_;
   std::unordered_set<KeyedHash> named_;
+  bool too_many_ = false;  // for named_, which is empty then
 };
 
 }  // namespace carehub::core

@@ -31,6 +31,9 @@ TEST_CASE("a link or merge is found by each number that it names, and an ordinar
   CHECK(past.naming(3) == Folded::Sequences{link});
   CHECK(past.naming(4).empty());
   CHECK(past.naming(2, 1) == Folded::Sequences{merge});
+  const care::StoredRows rows(past.hub.store);
+  CHECK(care::names_in_links(rows, 16)->size() > 2);
+  CHECK(care::names_in_links(rows, 2)->size() == 2);
   CHECK(*care::links_kept(care::StoredRows(past.hub.store)));
 }
 
